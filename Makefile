@@ -1,0 +1,53 @@
+# driftd: every target sets itself up. ARGS=… passes options on, e.g. make demo ARGS=--until-done
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.PHONY: demo test check bench install schema clean help
+
+help:
+	@echo "make demo    real flights through an embedded broker to a Slack message (ARGS=--until-done: ends by itself)"
+	@echo "make test    all tests; brings up Kafka, PostgreSQL and Chromium where the machine has them"
+	@echo "make check   ruff, mypy, import layers, file sizes, configuration schema"
+	@echo "make bench   speed and memory, side by side with the raw limits"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@if command -v uv >/dev/null; then \
+	  test -d $(VENV) || uv venv --quiet --python $(PYTHON) $(VENV); \
+	  echo "installing driftd and its tools (uv) …"; \
+	  uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[demo]' --group dev; \
+	else \
+	  test -d $(VENV) || $(PYTHON) -m venv $(VENV); \
+	  echo "installing driftd and its tools (pip): about two minutes on a first run …"; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]' --group dev; \
+	fi
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/driftd demo $(ARGS)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check . || true
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tests/file_sizes.py
+	$(BIN)/driftd schema | diff -u config/driftd.schema.json - && echo "config/driftd.schema.json is current"
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+schema: $(STAMP)
+	$(BIN)/driftd schema -o config/driftd.schema.json
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,87 @@
+"""Windows, their row accounts, and the results of checks: the words of the contract as types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+ALL_ROWS = "*"
+
+
+class Check(StrEnum):
+    """The families of rules applied to a closed window."""
+
+    DRIFT = "drift"
+    QUALITY = "quality"
+    PERFORMANCE = "performance"
+    VOLUME = "volume"
+
+
+class Verdict(StrEnum):
+    """What a check says; ``insufficient`` is never ``ok``."""
+
+    OK = "ok"
+    WARN = "warn"
+    ALERT = "alert"
+    INSUFFICIENT = "insufficient"
+    SKIPPED = "skipped"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class WindowKey:
+    """A tumbling event-time interval ``[start, end)`` of one segment of one model version; aware UTC datetimes."""
+
+    model: str
+    version: str
+    segment: str = ALL_ROWS
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Where every received message went: ``received = counted + late + duplicate + quarantined + sampled_out``."""
+
+    counted: int = 0
+    late: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    sampled_out: int = 0
+
+    @property
+    def received(self) -> int:
+        """The sum of the parts, by definition."""
+        return self.counted + self.late + self.duplicate + self.quarantined + self.sampled_out
+
+    def __add__(self, other: Account) -> Account:
+        return Account(
+            counted=self.counted + other.counted,
+            late=self.late + other.late,
+            duplicate=self.duplicate + other.duplicate,
+            quarantined=self.quarantined + other.quarantined,
+            sampled_out=self.sampled_out + other.sampled_out,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One check's answer for one window. ``column`` is None for whole-model results; ``reference`` names its hash."""
+
+    model: str
+    version: str
+    segment: str
+    window_start: datetime
+    window_end: datetime
+    check: Check
+    column: str | None
+    metric: str
+    value: float | None
+    threshold: float | None
+    p_value: float | None
+    verdict: Verdict
+    reason: str
+    rows: int
+    revision: int = 0
+    reference: str | None = None

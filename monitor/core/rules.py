@@ -1,0 +1,121 @@
+"""What is asked of a model: the rules of its checks, alerts and retraining. Settings build these; the core obeys them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from monitor.core.schema import Column
+
+
+class Task(StrEnum):
+    """What the model predicts."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+class StreamKind(StrEnum):
+    """What a topic carries."""
+
+    PREDICTIONS = "predictions"
+    FEATURES = "features"
+    LABELS = "labels"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A Kafka topic with a format and a mapping; every path is dotted, empty where not mapped."""
+
+    kind: StreamKind
+    topic: str
+    format: str = "json"
+    id: str = ""
+    time: str = ""
+    version: str = ""
+    columns: tuple[Column, ...] = ()
+    max_future: timedelta = timedelta(hours=1)
+    max_bytes: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """False alarms allowed per time: ``1 per 30d``, shared by all columns and windows of a model."""
+
+    alarms: float = 1.0
+    per: timedelta = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftTest:
+    """An explicit drift test: ``{method: psi, threshold: 0.2, columns: [dep_delay]}``; no columns means all that fit."""
+
+    method: str
+    threshold: float | None = None
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftRules:
+    """``tests`` replace the default verdict where given."""
+
+    budget: Budget = Budget()
+    tests: tuple[DriftTest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityRules:
+    """Shares within [0, 1]; None means ``auto``: learned from the reference."""
+
+    max_null_share: float | None = None
+    max_non_finite_share: float | None = None
+    max_wrong_type_share: float | None = None
+    max_unseen_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeRules:
+    """Rows of a window as a multiple of the reference's rate; None means ``auto``."""
+
+    min_ratio: float | None = None
+    max_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRules:
+    """``open_after`` bad windows open an incident, ``resolve_after`` good ones in a row resolve it."""
+
+    open_after: int = 1
+    resolve_after: int = 2
+    repeat_after: timedelta = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainingRules:
+    """When to ask for retraining: windows of a check in a row that alert, at most once per ``cooldown``."""
+
+    when: dict[str, int] = field(default_factory=dict)
+    cooldown: timedelta = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """All that the inside needs to know of a watched model."""
+
+    name: str
+    task: Task
+    window: timedelta
+    allowed_lateness: timedelta
+    min_rows: int
+    dedupe: bool
+    streams: tuple[Stream, ...]
+    columns: tuple[Column, ...]
+    idle_after: timedelta = timedelta(minutes=5)
+    sample_rows: int = 200
+    drift: DriftRules = DriftRules()
+    quality: QualityRules = QualityRules()
+    volume: VolumeRules = VolumeRules()
+    alerts: AlertRules = AlertRules()
+    retraining: RetrainingRules | None = None

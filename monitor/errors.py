@@ -1,0 +1,55 @@
+"""The four errors of driftd, named by what the caller does about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class DriftdError(Exception):
+    """Base of every error that driftd raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One fault of a settings file: where it stands and what was expected."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.path}: {self.message}"
+
+
+class SettingsError(DriftdError):
+    """The configuration cannot be used: tell the person, exit 2. Carries every problem of the file."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(map(str, problems)))
+
+
+class UsageError(DriftdError):
+    """A command was given something it cannot use (a file, a name): tell the person, exit 1."""
+
+
+class DecodeError(DriftdError):
+    """A message or a stored document cannot be read: quarantine it and go on."""
+
+
+class Retryable(DriftdError):
+    """An edge failed in a way that may pass: try again later, not before ``retry_after`` seconds."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class Permanent(DriftdError):
+    """An edge failed in a way that trying again cannot mend: give up and say so."""
+
+
+class Fenced(DriftdError):
+    """Another replica owns what we tried to write: drop what is in memory and read the store again."""
