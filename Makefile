@@ -37,7 +37,6 @@ test: $(STAMP)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check . || true
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tests/file_sizes.py

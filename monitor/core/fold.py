@@ -101,7 +101,9 @@ class Folder:
             self._delta(fault.version or NO_VERSION, start).account += account
         return account
 
-    def _fold_window(self, place: Place, state: PartitionState, start: int, version: str, batch: Batch, rows: Flags, late: Flags) -> Account:
+    def _fold_window(
+        self, place: Place, state: PartitionState, start: int, version: str, batch: Batch, rows: Flags, late: Flags
+    ) -> Account:
         delta = self._delta(version, from_micros(start))
         counted = rows & ~late
         in_time = int(counted.sum())

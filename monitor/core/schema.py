@@ -125,13 +125,20 @@ class Record(Protocol):
     """One message of a topic; kafka-python's ConsumerRecord satisfies it. ``timestamp`` is broker epoch milliseconds."""
 
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Its place in the partition."""
+
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int:
+        """Milliseconds since the epoch, as the broker or the producer stamped it."""
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """The bytes; None for a tombstone."""
+
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Names and values, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

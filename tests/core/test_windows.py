@@ -25,7 +25,10 @@ def test_a_time_on_the_edge_belongs_to_the_window_that_begins_there():
 
 
 def test_windows_before_the_epoch_are_aligned_too():
-    assert window_of(datetime(1969, 12, 31, 23, 30, tzinfo=UTC), HOUR) == (datetime(1969, 12, 31, 23, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC))
+    assert window_of(datetime(1969, 12, 31, 23, 30, tzinfo=UTC), HOUR) == (
+        datetime(1969, 12, 31, 23, tzinfo=UTC),
+        datetime(1970, 1, 1, tzinfo=UTC),
+    )
 
 
 def test_a_row_is_late_once_its_partition_has_passed_the_windows_end_and_the_allowed_lateness():
@@ -52,20 +55,22 @@ def test_lateness_does_not_depend_on_where_batches_are_cut(hours: list[float], c
 
 
 def part(max_hours: float | None, *, seen: float | None = 0, caught_up: bool = False) -> PartitionTime:
-    return PartitionTime(max_time=None if max_hours is None else at(max_hours), seen_at=None if seen is None else at(seen), caught_up=caught_up)
+    return PartitionTime(
+        max_time=None if max_hours is None else at(max_hours), seen_at=None if seen is None else at(seen), caught_up=caught_up
+    )
 
 
 @pytest.mark.parametrize(
     ("partitions", "now", "expected"),
     [
         ([], 0, None),
-        ([part(5), part(3)], 0, 3),                                                     # the slowest holds all back
-        ([part(5), part(None, seen=None)], 0, None),                                     # one not yet read holds all back
-        ([part(5), part(None, seen=None, caught_up=True)], 0, 5),                        # an empty one does not
-        ([part(5, seen=9), part(3, seen=0, caught_up=True)], 9, 5),                      # nor does an idle one
-        ([part(5, seen=9), part(3, seen=0, caught_up=False)], 9, 3),                     # but one that lags does
-        ([part(5, seen=0, caught_up=True), part(3, seen=0, caught_up=True)], 9, 14),     # all idle: time goes on from where it stood
-        ([part(None, seen=None, caught_up=True)], 9, None),                              # nothing was ever received
+        ([part(5), part(3)], 0, 3),  # the slowest holds all back
+        ([part(5), part(None, seen=None)], 0, None),  # one not yet read holds all back
+        ([part(5), part(None, seen=None, caught_up=True)], 0, 5),  # an empty one does not
+        ([part(5, seen=9), part(3, seen=0, caught_up=True)], 9, 5),  # nor does an idle one
+        ([part(5, seen=9), part(3, seen=0, caught_up=False)], 9, 3),  # but one that lags does
+        ([part(5, seen=0, caught_up=True), part(3, seen=0, caught_up=True)], 9, 14),  # all idle: time goes on from where it stood
+        ([part(None, seen=None, caught_up=True)], 9, None),  # nothing was ever received
     ],
 )
 def test_the_watermark_is_what_every_live_partition_has_reached(partitions: list[PartitionTime], now: float, expected: float | None):

@@ -1,0 +1,19 @@
+"""``python -m benchmarks [NAME …]``: every benchmark, or those named. Ratios in one run; absolute figures depend on the machine."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+NAMES = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("_"))
+
+if __name__ == "__main__":
+    asked = sys.argv[1:] or NAMES
+    unknown = sorted(set(asked) - set(NAMES))
+    if unknown:
+        sys.exit(f"unknown benchmark {', '.join(unknown)}: there are {', '.join(NAMES)}")
+    sys.argv[1:] = []
+    for name in asked:
+        print(f"── {name}", flush=True)
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")

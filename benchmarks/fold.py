@@ -1,0 +1,70 @@
+"""What folding costs: ``python -m benchmarks.fold`` prints CPU microseconds per row of 20 columns (14 numeric, 6 categorical)."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+
+from monitor.core.profile import CategoricalGrid, Grid, Profile, fit_numeric
+from monitor.core.schema import Batch, CategoricalValues, NumericValues, Values
+
+NUMERIC, CATEGORICAL, CATEGORIES = 14, 6, 50
+
+
+def columns(rows: int, seed: int) -> dict[str, Values]:
+    """Ten continuous columns, four of whole numbers, six of 50 categories."""
+    rng = np.random.default_rng(seed)
+    names = tuple(f"c{i:02}" for i in range(CATEGORIES))
+    numeric: dict[str, Values] = {
+        f"n{i}": NumericValues(values=rng.gamma(2.0, 20.0, rows) if i % 4 else rng.integers(0, 24, rows).astype(float))
+        for i in range(NUMERIC)
+    }
+    return numeric | {
+        f"c{i}": CategoricalValues(codes=rng.integers(0, CATEGORIES, rows).astype(np.int32), dictionary=names) for i in range(CATEGORICAL)
+    }
+
+
+def grid() -> Grid:
+    """Fitted to 100,000 rows of the same kind."""
+    reference = columns(100_000, 0)
+    return Grid(
+        {
+            name: fit_numeric(values.values) if isinstance(values, NumericValues) else CategoricalGrid(categories=values.dictionary)
+            for name, values in reference.items()
+        }
+    )
+
+
+def measure(batch_rows: int, batches: int, sample_rows: int) -> float:
+    """CPU microseconds per row."""
+    whole = columns(batch_rows * batches, 1)
+    parts = [
+        Batch(
+            offsets=np.arange(at, at + batch_rows),
+            times=np.zeros(batch_rows, dtype=np.int64),
+            versions=None,
+            ids=None,
+            columns={name: values.take(np.arange(at, at + batch_rows)) for name, values in whole.items()},
+        )
+        for at in range(0, batch_rows * batches, batch_rows)
+    ]
+    profile = Profile.empty(grid(), sample_rows)
+    started = time.process_time()
+    for part in parts:
+        profile.fold(part, topic_seed=1)
+    return (time.process_time() - started) / (batch_rows * batches) * 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=200_000, help="rows to fold for each batch size")
+    rows = parser.parse_args().rows
+    for batch_rows in (500, 5_000, 50_000):
+        cost = min(measure(batch_rows, max(rows // batch_rows, 1), sample_rows=200) for _ in range(3))
+        print(f"batches of {batch_rows:6}: {cost:.2f} µs/row of {NUMERIC + CATEGORICAL} columns")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""driftd's commands, one file each; no logic."""

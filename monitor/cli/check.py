@@ -1,0 +1,127 @@
+"""``driftd check``: is a configuration without faults, and is what it names there?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.errors import DriftdError, UsageError
+
+if TYPE_CHECKING:  # the command line must answer quickly: these are imported where they are used
+    from monitor.core.rules import Model
+    from monitor.settings import Secret, Settings, SlackSettings
+
+ALL_VERSIONS = "*"
+
+
+def command(
+    config: Annotated[Path, typer.Argument(help="The configuration file.")],
+    connect: Annotated[bool, typer.Option("--connect", help="Also ask Kafka, the database, Slack; look for secrets, references.")] = False,
+) -> None:
+    """Check a configuration: every problem at once, one a line, as `file:line:col: path: message`."""
+    from monitor.settings import load_settings
+
+    settings = load_settings(config)
+    for model in settings.models():
+        typer.echo(summary(model))
+    for note in settings.notes():
+        typer.echo(f"note: {note}")
+    if connect and not _connected(settings):
+        raise typer.Exit(1)
+
+
+def summary(model: Model) -> str:
+    """What will be watched, in one line."""
+    from monitor.settings.durations import duration_text
+
+    columns = f"{len(model.columns)} columns" if model.columns else "columns from the reference"
+    topics = ", ".join(sorted({stream.topic for stream in model.streams}))
+    retraining = f", retraining at most every {duration_text(model.retraining.cooldown)}" if model.retraining else ""
+    return f"{model.name}: {model.task}, windows of {duration_text(model.window)}, {columns}, topics {topics}{retraining}"
+
+
+Probe = Callable[[], Iterator[str]]
+"""Says in one line each what it found in order; raises DriftdError where something is not."""
+
+
+def probes(settings: Settings) -> Iterator[tuple[str, Probe]]:
+    """Everything that can be asked, by name; none of it is asked before it is called."""
+    for name, secret in settings.secrets():
+        yield "secrets", partial(_secret, name, secret)
+    yield "kafka", partial(_kafka, settings)
+    yield "store", partial(_store, settings)
+    if settings.slack is not None:
+        yield "slack", partial(_slack, settings.slack)
+    for name in settings.model_names():
+        yield "reference", partial(_reference, settings, name)
+
+
+def _secret(name: str, secret: Secret) -> Iterator[str]:
+    secret.read()
+    yield f"{name} can be read"
+
+
+def _kafka(settings: Settings) -> Iterator[str]:
+    from monitor.intake import connect_check
+
+    topics = sorted({stream.topic for model in settings.models() for stream in model.streams})
+    yield from connect_check(settings.kafka, topics)
+
+
+def _store(settings: Settings) -> Iterator[str]:
+    from monitor.storage import open_store
+
+    store = open_store(settings.store)
+    try:
+        store.ping()
+    finally:
+        store.close()
+    yield "open, and its tables are those of this version"
+
+
+def _slack(slack: SlackSettings) -> Iterator[str]:
+    from monitor.notify.slack import auth_test
+
+    if slack.token is None:
+        yield "an incoming webhook cannot be asked without posting a message"
+    else:
+        yield auth_test(slack)
+
+
+def _reference(settings: Settings, name: str) -> Iterator[str]:
+    from monitor.storage import open_store
+
+    store = open_store(settings.store)
+    try:
+        versions = sorted(reference.version for reference in store.references(name) if reference.active)
+    finally:
+        store.close()
+    if versions:
+        yield f"{name}: active for {'all versions' if ALL_VERSIONS in versions else ', '.join(versions)}"
+        return
+    source = settings.reference_file(name)
+    if source is None:
+        raise UsageError(f"{name}: none is active; build one with `driftd reference build`")
+    if not source.data.is_file():
+        raise UsageError(f"{name}: {source.data} is not there")
+    yield f"{name}: built at the start from {source.data.name}"
+
+
+def _connected(settings: Settings) -> bool:
+    """Try everything, whatever fails before; a line for each."""
+    tried = [_tried(name, probe) for name, probe in probes(settings)]
+    return all(tried)
+
+
+def _tried(name: str, probe: Probe) -> bool:
+    try:
+        for found in probe():
+            typer.echo(f"ok      {name}: {found}")
+    except DriftdError as error:
+        typer.echo(f"failed  {name}: {' '.join(str(error).split())}")
+        return False
+    return True

@@ -1,0 +1,107 @@
+"""``driftd incidents``: ongoing and past problems of models."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.opened import opened
+from monitor.cli.output import ListFormat, write
+from monitor.core.incidents import Incident, Step, acknowledge, resolve
+from monitor.core.schema import rfc3339
+from monitor.errors import UsageError
+
+if TYPE_CHECKING:
+    from monitor.ports import Message, Store
+
+app = typer.Typer(no_args_is_help=True)
+Config = Annotated[Path, typer.Argument(help="The configuration file.")]
+Id = Annotated[str, typer.Argument(help="Its id, from `driftd incidents list`.")]
+By = Annotated[str | None, typer.Option(help="Who does it; you, where left out.")]
+
+
+@app.command("list")
+def list_command(
+    config: Config,
+    model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
+    form: Annotated[ListFormat, typer.Option("--format", help="How to write them.")] = ListFormat.TABLE,
+) -> None:
+    """List incidents, oldest first."""
+    from monitor.contract import incident_object
+
+    with opened(config) as store:
+        write(map(incident_object, store.incidents(model=model)), form,
+              columns=["id", "model", "state", "since", "updated_at", "bad_windows", "cause"],
+              empty="no incidents: no window was bad so far")
+
+
+@app.command("show")
+def show_command(config: Config, id: Id) -> None:
+    """Show one incident with its history."""
+    from monitor.contract import incident_object
+
+    with opened(config) as store:
+        incident = _found(store, id)
+        events = store.incident_events(id)
+    for name, value in incident_object(incident).items():
+        typer.echo(field_line(name, value))
+    typer.echo("history")
+    for event in events:
+        typer.echo(f"  {rfc3339(event.at)}  {event.before or 'none'} → {event.after}: {event.reason}")
+        if event.detail:
+            typer.echo(f"    {printable(event.detail)}")
+
+
+def field_line(name: str, value: object) -> str:
+    """One field of an object, as people read it."""
+    said = ", ".join(map(str, value)) if isinstance(value, list) else value
+    return f"{name:16} {'–' if said in (None, '') else printable(str(said))}"
+
+
+def printable(text: str) -> str:
+    """Texts come from logs: none of them may move a terminal's cursor."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+@app.command("ack")
+def ack_command(config: Config, id: Id, by: By = None) -> None:
+    """Acknowledge a firing incident: no reminders until it resolves."""
+    _change(config, id, by, acknowledge)
+
+
+@app.command("resolve")
+def resolve_command(config: Config, id: Id, by: By = None) -> None:
+    """Close an incident; those who were told of it are told. The next bad window opens a new one."""
+    _change(config, id, by, resolve)
+
+
+def _change(config: Path, id: str, by: str | None, change: Callable[..., Step]) -> None:
+    """Apply a person's decision. The daemon, if it runs, sends what goes out about it."""
+    from monitor.clock import SystemClock
+
+    with opened(config) as store:
+        before = _found(store, id)
+        step = change(before, by=by or getpass.getuser(), at=SystemClock().now())
+        after, (event,) = step.incident, step.events
+        if after is None or not store.save_incident(after, event, _messages(config, step)):
+            raise UsageError(f"incident {id} has changed meanwhile: look at it again with `driftd incidents show`")
+    typer.echo(f"incident {after.id} is {after.state}")
+
+
+def _messages(config: Path, step: Step) -> tuple[Message, ...]:
+    from monitor.notify.outgoing import incident_messages
+    from monitor.settings import load_settings
+
+    settings = load_settings(config)
+    return incident_messages(step, None, (), settings.people_receivers(), page_url=settings.http.public_url)
+
+
+def _found(store: Store, id: str) -> Incident:
+    incident = store.incident(id)
+    if incident is None:
+        raise UsageError(f"there is no incident {id!r}: `driftd incidents list` shows what there is")
+    return incident

@@ -1,0 +1,90 @@
+"""Lists on stdout: a table for people, jsonl and csv for scripts."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+import typer
+
+from monitor.contract import parse_moment
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""A cell that begins so is run as a formula by spreadsheets: what comes from a log line must not."""
+
+
+class Format(StrEnum):
+    """How a list is written."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+class ListFormat(StrEnum):
+    """How a short list is written."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+
+
+def moment(text: str) -> datetime:
+    """A time given on the command line."""
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def write(rows: Iterable[Mapping[str, object]], form: Format | ListFormat, *, columns: Sequence[str], empty: str) -> None:
+    """Write rows; ``columns`` are those of the table, ``empty`` is what a person reads where there is none."""
+    if form == Format.JSONL:
+        for row in rows:
+            sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+    elif form == Format.CSV:
+        _csv(list(rows))
+    else:
+        _table(list(rows), columns, empty)
+
+
+def _csv(rows: Sequence[Mapping[str, object]]) -> None:
+    if rows:
+        out = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]))
+        out.writeheader()
+        out.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return "'" + value
+    return value
+
+
+def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str], empty: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        sys.stderr.write(empty + "\n")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_text(row.get(name))) for name in columns))
+    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)

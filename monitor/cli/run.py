@@ -1,0 +1,20 @@
+"""``driftd run``: the daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    config: Annotated[Path, typer.Argument(help="The configuration file.")],
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="Read all that is in the topics, take their end as the end of time "
+                                             "(every window closes), evaluate, deliver, and exit.")] = False,
+) -> None:
+    """Run the daemon: read, judge, tell, until SIGTERM. A second signal leaves at once."""
+    from monitor.daemon import run
+    from monitor.settings import load_settings
+
+    raise typer.Exit(run(load_settings(config), config, until_idle=until_idle))

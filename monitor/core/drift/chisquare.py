@@ -1,0 +1,68 @@
+"""Two-sample chi-square test of homogeneity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from monitor.core.drift.base import CATEGORICAL, AlarmsWhen, Measure, Method, Pair
+from monitor.core.schema import Ints
+
+FEWEST_EXPECTED = 5.0  # rows per cell from which the chi-square limit holds (Cochran 1954, Biometrics 10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChiSquare:
+    """The statistic and its degrees of freedom; 0 degrees where one category holds everything."""
+
+    statistic: float
+    degrees: int
+
+    @property
+    def p_value(self) -> float:
+        """The chance of a statistic at least this large where both samples come from one distribution."""
+        return float(special.chdtrc(self.degrees, self.statistic)) if self.degrees else 1.0
+
+    def critical(self, p: float) -> float:
+        """The statistic whose p-value is ``p``."""
+        return float(special.chdtri(max(self.degrees, 1), p))
+
+
+def chisquare(reference: Ints, window: Ints) -> ChiSquare:
+    """``sum((seen - expected)^2 / expected)`` over both samples' categories, from counts of shape (k,).
+
+    ``expected`` comes from both samples together: the reference is a sample too, not the truth. Direction: symmetric.
+    Categories with too few expected rows are taken together. Not for large windows: with many rows every difference is
+    significant, so use a distance there. Source: Pearson 1900; the number of ``scipy.stats.chi2_contingency`` uncorrected.
+    """
+    table = _merged(np.stack([reference, window]).astype(np.float64))
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    return ChiSquare(statistic=float(np.sum((table - expected) ** 2 / expected)), degrees=table.shape[1] - 1)
+
+
+def _merged(table: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """The table (2, k) without empty categories, sparse ones summed into one, which joins the rarest if still sparse."""
+    table = table[:, table.sum(axis=0) > 0]
+    smaller = table.sum(axis=1).min() / table.sum()
+    sparse = table.sum(axis=0) * smaller < FEWEST_EXPECTED
+    if not sparse.any() or sparse.all():
+        return table if not sparse.any() else table.sum(axis=1, keepdims=True)
+    rest, kept = table[:, sparse].sum(axis=1, keepdims=True), table[:, ~sparse]
+    if rest.sum() * smaller >= FEWEST_EXPECTED:
+        return np.hstack([kept, rest])
+    kept[:, [kept.sum(axis=0).argmin()]] += rest
+    return kept
+
+
+def _measure(pair: Pair) -> Measure:
+    if not pair.reference.n or not pair.window.n:
+        raise ValueError("no values to compare")
+    found = chisquare(pair.reference.counts, pair.window.counts)
+    return Measure(value=found.statistic, p_value=found.p_value, critical=found.critical)
+
+
+CHISQUARE = Method(
+    name="chisquare", kinds=CATEGORICAL, alarms_when=AlarmsWhen.P_BELOW, default_threshold=0.05, measure=_measure
+)

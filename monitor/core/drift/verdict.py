@@ -1,0 +1,160 @@
+"""The drift check: every watched column of a window against the reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import timedelta
+
+from monitor.core.drift import DRIFT_TESTS
+from monitor.core.drift.base import AlarmsWhen, ColumnProfile, Measure, Method, pair_of
+from monitor.core.drift.calibration import METRICS, Limit, alpha_per_window, column_distance, learn_limit
+from monitor.core.drift.significance import KS_FLOOR, TVD_FLOOR, Difference, difference, drifted
+from monitor.core.finding import Finding, number
+from monitor.core.profile import Profile
+from monitor.core.reference import Baseline, Reference
+from monitor.core.results import Check, Verdict
+from monitor.core.rules import DriftRules, DriftTest
+from monitor.core.schema import Column, Kind
+
+FLOORS = {"ks": KS_FLOOR, "tvd": TVD_FLOOR}
+NO_BASELINE = Baseline(window_rows=(), distances={}, shares={})
+BROKEN = (ArithmeticError, ValueError)  # what numbers do to arithmetic; one column's trouble stays its own
+
+
+def judge_drift(columns: Sequence[Column], profile: Profile, reference: Reference, rules: DriftRules, window: timedelta) -> list[Finding]:
+    """One finding per column, or per explicit test and column. The profile is on the reference's grid."""
+    findings = [_unknown(column.name) for column in columns if column.name not in reference.profile.columns]
+    known = [column for column in columns if column.name in reference.profile.columns]
+    if rules.tests:
+        for test in rules.tests:
+            findings += [_explicit(column, test, profile, reference) for column in known if _fits(column, test)]
+        return findings
+    return findings + _learned([column.name for column in known], profile, reference, alpha_per_window(rules.budget, window))
+
+
+def _unknown(name: str) -> Finding:
+    return _finding(name, "drift", Verdict.SKIPPED, f"the reference does not know the column {name}")
+
+
+def _finding(column: str, metric: str, verdict: Verdict, reason: str) -> Finding:
+    return Finding(check=Check.DRIFT, column=column, metric=metric, verdict=verdict, reason=reason)
+
+
+def _empty(name: str, metric: str, window: ColumnProfile, reference: ColumnProfile) -> Finding | None:
+    if reference.n == 0:
+        return _finding(name, metric, Verdict.SKIPPED, f"the reference has no values of {name}")
+    if window.n == 0:
+        return _finding(name, metric, Verdict.INSUFFICIENT, f"the window has no values of {name}")
+    return None
+
+
+# --- the default verdict -------------------------------------------------------------------------------------
+
+
+def _learned(names: Sequence[str], profile: Profile, reference: Reference, alpha: float) -> list[Finding]:
+    findings: list[Finding] = []
+    unlearned: dict[str, Difference] = {}
+    share = alpha / max(len(names), 1)
+    for name in names:
+        here, there = profile.columns[name], reference.profile.columns[name]
+        metric = METRICS[type(there)]
+        try:
+            empty, limit = _empty(name, metric, here, there), limit_of(name, reference)
+            if empty is not None:
+                findings.append(empty)
+            elif limit is not None:
+                findings.append(_against(limit, name, metric, column_distance(there, here), share, here.n))
+            else:
+                unlearned[name] = difference(pair_of(there, here))
+        except BROKEN as error:
+            findings.append(_finding(name, metric, Verdict.ERROR, f"{metric} of {name} failed: {error}"))
+    return findings + _by_significance(unlearned, share * len(unlearned))
+
+
+def limit_of(name: str, reference: Reference) -> Limit | None:
+    """The limit that the reference's windows teach for a column; None where there are too few of them."""
+    baseline = reference.baseline or NO_BASELINE
+    column = reference.profile.columns[name]
+    distances = baseline.distances.get(name, {}).get(METRICS[type(column)], ())
+    return learn_limit(distances, baseline.window_rows, column, reference.profile.rows)
+
+
+def _against(limit: Limit, name: str, metric: str, value: float, alpha: float, rows: int) -> Finding:
+    threshold = max(limit.threshold(alpha, rows), FLOORS[metric])
+    high = value > threshold
+    said = f"{metric} {number(value)}, limit {number(threshold)} learned from the reference's windows"
+    return Finding(
+        check=Check.DRIFT,
+        column=name,
+        metric=metric,
+        verdict=Verdict.ALERT if high else Verdict.OK,
+        reason=f"{name} {'differs more than usual' if high else 'is as usual'}: {said}",
+        value=value,
+        threshold=threshold,
+        p_value=limit.p_value(value, alpha, rows),
+    )
+
+
+def _by_significance(differences: dict[str, Difference], alpha: float) -> list[Finding]:
+    high = drifted(differences, alpha)
+    return [
+        Finding(
+            check=Check.DRIFT,
+            column=name,
+            metric=found.metric,
+            verdict=Verdict.ALERT if name in high else Verdict.OK,
+            reason=f"{name} {'differs' if name in high else 'does not differ'} beyond chance and the effect floor: "
+            f"{found.metric} {number(found.value)}, floor {number(found.floor)}, p {number(found.p_value)}",
+            value=found.value,
+            threshold=found.floor,
+            p_value=found.p_value,
+        )
+        for name, found in differences.items()
+    ]
+
+
+# --- tests asked for by name ---------------------------------------------------------------------------------
+
+
+def _fits(column: Column, test: DriftTest) -> bool:
+    """Named columns are tested even where the test says it cannot; else those that fit."""
+    return column.name in test.columns if test.columns else column.kind in DRIFT_TESTS[test.method].kinds
+
+
+def _explicit(column: Column, test: DriftTest, profile: Profile, reference: Reference) -> Finding:
+    method = DRIFT_TESTS[test.method]
+    name, here, there = column.name, profile.columns[column.name], reference.profile.columns[column.name]
+    if column.kind not in method.kinds:
+        kinds = ", ".join(sorted(method.kinds))
+        return _finding(name, method.name, Verdict.SKIPPED, f"{method.name} is for {kinds} columns, {name} is {column.kind}")
+    try:
+        return _empty(name, method.name, here, there) or _measured(name, method, test, method.measure(pair_of(there, here)))
+    except BROKEN as error:
+        return _finding(name, method.name, Verdict.ERROR, f"{method.name} of {name} failed: {error}")
+
+
+def _measured(name: str, method: Method, test: DriftTest, found: Measure) -> Finding:
+    limit = method.default_threshold if test.threshold is None else test.threshold
+    critical = found.critical(limit)
+    if method.alarms_when is AlarmsWhen.P_BELOW:
+        high = found.p_value is not None and found.p_value <= limit
+        said = f"{method.name} {number(found.value)}, p {number(found.p_value)}, alarms up to p {number(limit)}"
+    else:
+        high = found.value >= limit
+        said = f"{method.name} {number(found.value)}, limit {number(limit)}"
+    return Finding(
+        check=Check.DRIFT,
+        column=name,
+        metric=method.name,
+        verdict=Verdict.ALERT if high else Verdict.OK,
+        reason=f"{name} {'drifted' if high else 'did not drift'}: {said}",
+        value=found.value,
+        threshold=critical if math.isfinite(critical) else None,
+        p_value=found.p_value,
+    )
+
+
+def kind_of(column: ColumnProfile) -> Kind:
+    """The kind a profile's column was counted as, where no rule says it."""
+    return Kind.NUMERIC if METRICS[type(column)] == "ks" else Kind.CATEGORICAL

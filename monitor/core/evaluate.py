@@ -1,0 +1,85 @@
+"""Profile × reference → results: what every check says of one closed window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitor.core.drift.calibration import alpha_per_window
+from monitor.core.drift.verdict import judge_drift, kind_of
+from monitor.core.finding import Finding
+from monitor.core.profile import Profile
+from monitor.core.quality import judge_quality
+from monitor.core.reference import Reference
+from monitor.core.results import Account, Check, Result, Verdict, WindowKey
+from monitor.core.rules import Model
+from monitor.core.schema import Column, Role
+from monitor.core.volume import judge_volume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One closed window and what it is compared with. ``known_versions``: those that have a reference."""
+
+    key: WindowKey
+    account: Account
+    profile: Profile | None
+    reference: Reference | None
+    known_versions: tuple[str, ...] = ()
+
+
+def evaluate(subject: Subject, rules: Model) -> tuple[Result, ...]:
+    """All results of the window, ordered by check, column and metric. The same subject and rules give the same results."""
+    alpha = alpha_per_window(rules.drift.budget, rules.window)
+    findings = judge_volume(subject.key, subject.account, subject.reference, rules, alpha)
+    findings += _judge_columns(subject, rules, alpha)
+    rows = subject.account.counted
+    reference = None if subject.reference is None else subject.reference.hash
+    ordered = sorted(findings, key=lambda finding: finding.order)
+    return tuple(finding.result(subject.key, rows=rows, reference=reference) for finding in ordered)
+
+
+def _judge_columns(subject: Subject, rules: Model, alpha: float) -> list[Finding]:
+    reference, profile = subject.reference, subject.profile
+    if reference is None:
+        return _both(Verdict.SKIPPED, "reference", _missing(subject))
+    rows = 0 if profile is None else profile.rows
+    if profile is None or rows < max(rules.min_rows, 1):
+        few = max(rules.min_rows, 1)
+        return _both(Verdict.INSUFFICIENT, "rows", f"{rows:,} rows, fewer than min_rows {few:,}", rows, few)
+    if profile.grid != reference.grid:
+        grids = f"window on grid {profile.grid.hash[:12]}, reference on {reference.grid.hash[:12]}"
+        return _both(Verdict.SKIPPED, "reference", f"the window was counted before this reference came: {grids}")
+    columns = watched(rules, reference)
+    return [
+        *judge_drift(columns, profile, reference, rules.drift, rules.window),
+        *judge_quality(columns, profile, reference, rules.quality, alpha),
+    ]
+
+
+def watched(rules: Model, reference: Reference) -> tuple[Column, ...]:
+    """The columns to judge, by name: those of the rules without labels; all of the reference where the rules name none."""
+    if rules.columns:
+        chosen = [column for column in rules.columns if column.role is not Role.LABEL]
+    else:
+        chosen = [Column(name=name, kind=kind_of(column)) for name, column in reference.profile.columns.items()]
+    return tuple(sorted(chosen, key=lambda column: column.name))
+
+
+def _missing(subject: Subject) -> str:
+    known = ", ".join(sorted(subject.known_versions)) or "none"
+    return f"no reference for version {subject.key.version!r} of {subject.key.model}; versions with one: {known}"
+
+
+def _both(verdict: Verdict, metric: str, reason: str, value: int | None = None, threshold: int | None = None) -> list[Finding]:
+    return [
+        Finding(
+            check=check,
+            column=None,
+            metric=metric,
+            verdict=verdict,
+            reason=reason,
+            value=None if value is None else float(value),
+            threshold=None if threshold is None else float(threshold),
+        )
+        for check in (Check.DRIFT, Check.QUALITY)
+    ]

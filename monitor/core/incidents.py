@@ -1,0 +1,297 @@
+"""Incidents: one ongoing problem of a model, from the first bad window to the last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from hashlib import blake2b
+from typing import assert_never
+
+from monitor.core.results import Result, Verdict
+from monitor.core.rules import AlertRules
+from monitor.core.schema import rfc3339
+from monitor.errors import UsageError
+
+
+class IncidentState(StrEnum):
+    """The life of an incident."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class TransitionReason(StrEnum):
+    """Why an incident changed, or why a message about it goes out."""
+
+    FIRST_BAD_WINDOW = "first bad window"
+    OPEN_AFTER_REACHED = "open_after reached"
+    RECOVERED_BEFORE_FIRING = "recovered before firing"
+    RESOLVE_AFTER_REACHED = "resolve_after reached"
+    REPEAT_INTERVAL_ELAPSED = "repeat interval elapsed"
+    ACKNOWLEDGED_BY_PERSON = "acknowledged by a person"
+    RESOLVED_BY_PERSON = "resolved by a person"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """``since`` is the start of the first bad window; every other time is the end of a judged window (event time)."""
+
+    id: str
+    model: str
+    state: IncidentState
+    severity: Verdict
+    since: datetime
+    updated_at: datetime
+    fired_at: datetime | None = None
+    resolved_at: datetime | None = None
+    notified_at: datetime | None = None
+    bad_windows: int = 0
+    good_windows: int = 0
+    checks: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    cause: str = ""
+    summary: str = ""
+    acknowledged_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentEvent:
+    """One line of an incident's history."""
+
+    incident: str
+    at: datetime
+    before: IncidentState | None
+    after: IncidentState
+    reason: TransitionReason
+    detail: str = ""
+
+
+class Signal(StrEnum):
+    """What one judged window says about a model's health; ``silent`` is no evidence either way."""
+
+    BAD = "bad"
+    GOOD = "good"
+    SILENT = "silent"
+
+
+class NotifyKind(StrEnum):
+    """The kinds of message about an incident."""
+
+    FIRING = "firing"
+    REPEAT = "repeat"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notify:
+    """People are to be told, and why."""
+
+    kind: NotifyKind
+    reason: TransitionReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One judged window of a model over all its versions and segments. ``columns`` are the causes, the largest first."""
+
+    model: str
+    start: datetime
+    end: datetime
+    results: tuple[Result, ...]
+    headline: str = ""
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a window or a person did to an incident. ``incident`` is None where there was and is none."""
+
+    incident: Incident | None
+    events: tuple[IncidentEvent, ...] = ()
+    notify: Notify | None = None
+
+
+SEVERITIES = (Verdict.OK, Verdict.WARN, Verdict.ALERT)
+"""From nothing to worst: an incident's severity only grows."""
+
+DECIDED = frozenset(SEVERITIES)
+"""Verdicts that are evidence; the others say that nothing could be said."""
+
+OPEN = frozenset({IncidentState.PENDING, IncidentState.FIRING, IncidentState.ACKNOWLEDGED})
+
+ID_BYTES = 6
+
+
+def step(incident: Incident | None, judged: Judged, rules: AlertRules) -> Step:
+    """Carry a model's open incident (None: there is none) over one judged window.
+
+    A person's decision or an earlier window may have resolved ``incident``: then it counts as none.
+    """
+    current = incident if incident is not None and incident.state in OPEN else None
+    seen = signal(judged.results, current)
+    match seen:
+        case Signal.BAD:
+            return _bad(current, judged, rules)
+        case Signal.GOOD:
+            return Step(incident=None) if current is None else _good(current, judged, rules)
+        case Signal.SILENT:
+            return Step(incident=current)
+        case _:
+            assert_never(seen)
+
+
+def signal(results: Iterable[Result], incident: Incident | None = None) -> Signal:
+    """Bad when any result alerts. Otherwise good, if something was decided.
+
+    With an incident open, a check that caused it and could not decide this time keeps the window silent: too little
+    evidence is never health.
+    """
+    decided: set[str] = set()
+    undecided: set[str] = set()
+    for result in results:
+        if result.verdict is Verdict.ALERT:
+            return Signal.BAD
+        (decided if result.verdict in DECIDED else undecided).add(result.check)
+    waiting = set() if incident is None else (undecided - decided) & set(incident.checks)
+    return Signal.GOOD if decided and not waiting else Signal.SILENT
+
+
+def acknowledge(incident: Incident, *, by: str, at: datetime) -> Step:
+    """A person takes it on: no more reminders until it resolves. ``at`` is the wall clock.
+
+    Raises UsageError unless the incident is firing.
+    """
+    if incident.state is not IncidentState.FIRING:
+        raise UsageError(f"incident {incident.id} is {incident.state}: only a firing incident can be acknowledged")
+    after = replace(incident, state=IncidentState.ACKNOWLEDGED, acknowledged_by=by)
+    event = _event(after, at, incident.state, TransitionReason.ACKNOWLEDGED_BY_PERSON, f"by {by}")
+    return Step(incident=after, events=(event,))
+
+
+def resolve(incident: Incident, *, by: str, at: datetime) -> Step:
+    """A person closes it; those who were told of it are told of that. ``at`` is the wall clock.
+
+    ``resolved_at`` stays in event time: the end of the last judged window. Raises UsageError when it is resolved already.
+    """
+    if incident.state not in OPEN:
+        raise UsageError(f"incident {incident.id} is resolved already, at {rfc3339(incident.resolved_at or incident.updated_at)}")
+    reason = TransitionReason.RESOLVED_BY_PERSON
+    return _resolved(incident, incident.updated_at, event_at=at, reason=reason, detail=f"by {by}")
+
+
+def _bad(incident: Incident | None, judged: Judged, rules: AlertRules) -> Step:
+    """Open, fire, or go on."""
+    if incident is None:
+        opened = _grown(_opened(judged), judged)
+        event = _event(opened, judged.end, None, TransitionReason.FIRST_BAD_WINDOW, opened.summary)
+        return _fire(opened, judged, rules, (event,))
+    grown = _grown(incident, judged)
+    if grown.state is IncidentState.PENDING:
+        return _fire(grown, judged, rules, ())
+    return _remind(grown, judged, rules)
+
+
+def _fire(incident: Incident, judged: Judged, rules: AlertRules, events: tuple[IncidentEvent, ...]) -> Step:
+    """A pending incident fires once it has lasted long enough."""
+    if incident.bad_windows < rules.open_after:
+        return Step(incident=incident, events=events)
+    at = incident.updated_at
+    fired = replace(incident, state=IncidentState.FIRING, fired_at=at, notified_at=at)
+    reason = TransitionReason.OPEN_AFTER_REACHED
+    event = _event(fired, judged.end, incident.state, reason, f"{incident.bad_windows} of {rules.open_after} bad windows")
+    return Step(incident=fired, events=(*events, event), notify=Notify(kind=NotifyKind.FIRING, reason=reason))
+
+
+def _remind(incident: Incident, judged: Judged, rules: AlertRules) -> Step:
+    """People who did not answer are reminded once per interval of event time, and only by a window that is bad itself."""
+    told = incident.notified_at
+    if incident.state is not IncidentState.FIRING or told is None or incident.updated_at - told < rules.repeat_after:
+        return Step(incident=incident)
+    reason = TransitionReason.REPEAT_INTERVAL_ELAPSED
+    reminded = replace(incident, notified_at=incident.updated_at)
+    event = _event(reminded, judged.end, incident.state, reason, f"{incident.bad_windows} bad windows so far")
+    return Step(incident=reminded, events=(event,), notify=Notify(kind=NotifyKind.REPEAT, reason=reason))
+
+
+def _good(incident: Incident, judged: Judged, rules: AlertRules) -> Step:
+    """A pending incident was nothing; a firing one resolves after some good windows in a row."""
+    at = max(incident.updated_at, judged.end)
+    better = replace(incident, updated_at=at, good_windows=incident.good_windows + 1)
+    if incident.state is IncidentState.PENDING:
+        return _resolved(better, at, event_at=judged.end, reason=TransitionReason.RECOVERED_BEFORE_FIRING)
+    if better.good_windows < rules.resolve_after:
+        return Step(incident=better)
+    detail = f"{better.good_windows} good windows in a row"
+    return _resolved(better, at, event_at=judged.end, reason=TransitionReason.RESOLVE_AFTER_REACHED, detail=detail)
+
+
+def _resolved(incident: Incident, at: datetime, *, event_at: datetime, reason: TransitionReason, detail: str = "") -> Step:
+    """Close it. Who was never told of an incident is not told of its end."""
+    closed = replace(incident, state=IncidentState.RESOLVED, resolved_at=at)
+    event = _event(closed, event_at, incident.state, reason, detail)
+    told = incident.notified_at is not None
+    return Step(incident=closed, events=(event,), notify=Notify(kind=NotifyKind.RESOLVED, reason=reason) if told else None)
+
+
+def _opened(judged: Judged) -> Incident:
+    return Incident(
+        id=incident_id(judged.model, judged.start),
+        model=judged.model,
+        state=IncidentState.PENDING,
+        severity=Verdict.OK,
+        since=judged.start,
+        updated_at=judged.end,
+    )
+
+
+def _grown(incident: Incident, judged: Judged) -> Incident:
+    """One more bad window: what it adds stays. The cause is what people were told when it fired."""
+    alerting = [result for result in judged.results if result.verdict is Verdict.ALERT]
+    checks = _union(incident.checks, sorted({str(result.check) for result in alerting}))
+    columns = _union(incident.columns, judged.columns, [result.column for result in alerting if result.column is not None])
+    return replace(
+        incident,
+        severity=max(incident.severity, Verdict.ALERT, key=SEVERITIES.index),
+        updated_at=max(incident.updated_at, judged.end),
+        bad_windows=incident.bad_windows + 1,
+        good_windows=0,
+        checks=checks,
+        columns=columns,
+        cause=incident.cause if incident.fired_at else judged.headline or incident.cause,
+        summary=f"{' and '.join(checks)} alert on {_listed(columns)}",
+    )
+
+
+SUMMARY_COLUMNS = 5
+"""Columns named in a summary; the rest is a number."""
+
+
+def _listed(columns: tuple[str, ...]) -> str:
+    if not columns:
+        return "the whole model"
+    more = len(columns) - SUMMARY_COLUMNS
+    return ", ".join(columns[:SUMMARY_COLUMNS]) + (f" and {more} more columns" if more > 0 else "")
+
+
+def _union(*parts: Iterable[str]) -> tuple[str, ...]:
+    """Every word once, in the order of its first appearance."""
+    return tuple(dict.fromkeys(word for part in parts for word in part))
+
+
+def _event(after: Incident, at: datetime, before: IncidentState | None, reason: TransitionReason, detail: str = "") -> IncidentEvent:
+    return IncidentEvent(incident=after.id, at=at, before=before, after=after.state, reason=reason, detail=detail)
+
+
+def incident_id(model: str, since: datetime) -> str:
+    """The same problem has the same name in every replica and every replay."""
+    return "inc_" + stable_hex(model, rfc3339(since))
+
+
+def stable_hex(*words: str) -> str:
+    """12 hexadecimal digits of the words' BLAKE2b; the words are kept apart by their lengths."""
+    text = "".join(f"{len(word)}:{word}" for word in words)
+    return blake2b(text.encode(), digest_size=ID_BYTES).hexdigest()

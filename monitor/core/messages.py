@@ -1,0 +1,249 @@
+"""What is told to people and to machines, before any receiver's form: plain data that goes through the outbox as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from monitor.core.incidents import Incident, Notify, NotifyKind
+from monitor.core.results import Account, Result, Verdict
+from monitor.core.retraining import Retraining
+from monitor.core.schema import rfc3339
+from monitor.errors import DecodeError
+
+MAX_COLUMNS = 10
+"""Columns that a message describes; the others are counted. People read the first three."""
+
+MAX_RESULTS = 10
+"""Results and columns that a request to retrain carries: keeps it under the 20 kB that Standard Webhooks recommends."""
+
+MAX_TEXT = 600
+"""Characters of one text in a body; column names and categories come from logs and may be of any length."""
+
+RETRAINING_REQUESTED = "driftd.retraining.requested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnLine:
+    """What became of one column: ``dep_delay: mean 12.6 → 756``, reference → now; the sentence may be empty."""
+
+    column: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """Everything that a message about an incident is made of.
+
+    ``columns``: the largest cause first. ``account``: of the judged window; None where a person made the change.
+    ``page_url``: where the daemon's pages are.
+    """
+
+    incident: Incident
+    notify: Notify
+    headline: str = ""
+    columns: tuple[ColumnLine, ...] = ()
+    account: Account | None = None
+    page_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentMessage:
+    """One message about an incident, the same for every receiver.
+
+    ``since`` is the start of the first bad window, ``until`` the end of the last judged one, ``lasted`` the seconds between
+    (all event time). ``account``: where the rows of that last window went.
+    """
+
+    kind: NotifyKind
+    reason: str
+    incident: str
+    model: str
+    severity: Verdict
+    sentence: str
+    cause: str
+    since: datetime
+    until: datetime
+    lasted: float
+    bad_windows: int
+    checks: tuple[str, ...]
+    columns: tuple[ColumnLine, ...]
+    more_columns: int
+    account: Account | None
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One alerting result behind a request to retrain."""
+
+    window_start: datetime
+    window_end: datetime
+    check: str
+    column: str | None
+    metric: str
+    value: float | None
+    threshold: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainingRequest:
+    """The ``data`` of the retraining webhook; ``id`` is the request's and the same in every delivery of it."""
+
+    id: str
+    model: str
+    version: str
+    reason: str
+    cause: str
+    incident: str | None
+    columns: tuple[str, ...]
+    requested_at: datetime
+    results: tuple[Evidence, ...]
+    url: str | None
+
+
+def incident_message(occasion: Occasion) -> IncidentMessage:
+    """The message about an incident on one occasion."""
+    incident, notify = occasion.incident, occasion.notify
+    lines = occasion.columns or tuple(ColumnLine(column=column, sentence="") for column in incident.columns)
+    return IncidentMessage(
+        kind=notify.kind,
+        reason=notify.reason,
+        incident=incident.id,
+        model=_cut(incident.model),
+        severity=incident.severity,
+        sentence=_cut(_sentence(occasion)),
+        cause=_cut(occasion.headline or incident.cause),
+        since=incident.since,
+        until=_until(incident),
+        lasted=(_until(incident) - incident.since).total_seconds(),
+        bad_windows=incident.bad_windows,
+        checks=incident.checks,
+        columns=tuple(ColumnLine(column=_cut(line.column), sentence=_cut(line.sentence)) for line in lines[:MAX_COLUMNS]),
+        more_columns=max(len(lines) - MAX_COLUMNS, 0),
+        account=occasion.account,
+        url=model_url(occasion.page_url, incident.model),
+    )
+
+
+def message_body(occasion: Occasion) -> Mapping[str, object]:
+    """``incident_message`` as JSON-able data for the outbox."""
+    return to_body(incident_message(occasion))
+
+
+def incident_dedupe(receiver: str, incident: Incident, notify: Notify) -> str:
+    """What makes a message about an incident unique: told again (by a replay, another replica), it is the same one."""
+    return f"{receiver}:{incident.id}:{notify.kind}:{rfc3339(incident.updated_at)}"
+
+
+def retraining_dedupe(receiver: str, retraining: Retraining) -> str:
+    """What makes a request to retrain unique at one receiver."""
+    return f"{receiver}:{retraining.id}"
+
+
+def retraining_request(
+    retraining: Retraining, *, cause: str = "", results: Iterable[Result] = (), page_url: str | None = None
+) -> RetrainingRequest:
+    """The request with the alerts behind it, the newest first. ``page_url``: where the daemon's pages are."""
+    alerts = sorted((r for r in results if r.verdict is Verdict.ALERT), key=lambda r: r.window_end, reverse=True)
+    return RetrainingRequest(
+        id=retraining.id,
+        model=retraining.model,
+        version=retraining.version,
+        reason=retraining.reason,
+        cause=_cut(cause),
+        incident=retraining.incident,
+        columns=tuple(map(_cut, retraining.columns[:MAX_RESULTS])),
+        requested_at=retraining.requested_at,
+        results=tuple(map(_evidence, alerts[:MAX_RESULTS])),
+        url=model_url(page_url, retraining.model),
+    )
+
+
+def retraining_body(request: RetrainingRequest) -> Mapping[str, object]:
+    """The request in the frame of Standard Webhooks: ``type``, ``timestamp`` (of the event), ``data``."""
+    return {"type": RETRAINING_REQUESTED, "timestamp": rfc3339(request.requested_at), "data": to_body(request)}
+
+
+def to_body(message: IncidentMessage | RetrainingRequest) -> dict[str, object]:
+    """A message as JSON-able data."""
+    body: dict[str, object] = msgspec.to_builtins(message)
+    return body
+
+
+T = TypeVar("T")
+
+
+def from_body(body: Mapping[str, object], kind: type[T]) -> T:
+    """The message that a stored body holds. Raises DecodeError naming the field that is wrong."""
+    try:
+        return msgspec.convert(dict(body), kind, str_keys=True)
+    except msgspec.ValidationError as error:
+        raise DecodeError(f"stored body is no {kind.__name__}: {error}") from None
+
+
+def span(duration: timedelta) -> str:
+    """A duration as people say it: the two largest units, ``7 d 3 h``, ``45 min``; under a minute ``0 min``."""
+    minutes = int(duration.total_seconds()) // 60
+    parts = ((minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "min"))
+    said = [f"{count} {unit}" for count, unit in parts if count]
+    return " ".join(said[:2]) or "0 min"
+
+
+def model_url(page_url: str | None, model: str) -> str | None:
+    """The model's page, where the address of the pages is configured."""
+    return None if page_url is None else f"{page_url.rstrip('/')}/models/{quote(model, safe='', errors='replace')}"
+
+
+def moment(at: datetime) -> str:
+    """A time as people read it: ``2013-07-01 00:00 UTC``."""
+    return at.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _sentence(occasion: Occasion) -> str:
+    """What happened, in one sentence."""
+    incident = occasion.incident
+    windows = f"{incident.bad_windows} bad {'window' if incident.bad_windows == 1 else 'windows'}"
+    match occasion.notify.kind:
+        case NotifyKind.FIRING:
+            return f"{incident.model}: {incident.summary}, since {moment(incident.since)}"
+        case NotifyKind.REPEAT:
+            return f"{incident.model}: still going on after {span(_until(incident) - incident.since)} ({windows}): {incident.summary}"
+        case NotifyKind.RESOLVED:
+            return f"{incident.model}: resolved after {span(_until(incident) - incident.since)} ({windows}; {occasion.notify.reason})"
+
+
+def _until(incident: Incident) -> datetime:
+    """Event time up to which an incident's duration is told."""
+    return incident.resolved_at or incident.updated_at
+
+
+def _evidence(result: Result) -> Evidence:
+    return Evidence(
+        window_start=result.window_start,
+        window_end=result.window_end,
+        check=result.check,
+        column=None if result.column is None else _cut(result.column),
+        metric=result.metric,
+        value=_finite(result.value),
+        threshold=_finite(result.threshold),
+        reason=_cut(result.reason),
+    )
+
+
+def _finite(number: float | None) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _cut(text: str) -> str:
+    """Short enough, and writable as UTF-8: a log may hold lone surrogates."""
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"

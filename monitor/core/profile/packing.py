@@ -1,0 +1,134 @@
+"""Profiles as bytes for SQL: MessagePack with raw little-endian arrays, deflated. One content, one sequence of bytes."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+
+from monitor.core.profile.categorical import CategoricalProfile, NewCategories
+from monitor.core.profile.grid import CategoricalGrid, ColumnGrid, Grid, NumericGrid
+from monitor.core.profile.numeric import NumericProfile
+from monitor.core.profile.sample import RowSample
+from monitor.core.schema import Ints
+from monitor.errors import DecodeError
+
+FORMAT = 1
+LEVEL = 1  # zlib: fastest
+
+
+class _Numeric(msgspec.Struct, array_like=True, frozen=True, tag=0):
+    counts: bytes
+    sides: tuple[int, int, int, int, int]
+    min: float | None
+    max: float | None
+    units: bytes
+    squares: bytes
+
+
+class _Categorical(msgspec.Struct, array_like=True, frozen=True, tag=1):
+    counts: bytes
+    null: int
+    wrong_type: int
+    new_rows: int
+    new_kept: dict[str, int]
+
+
+class _Packed(msgspec.Struct, array_like=True, frozen=True):
+    format: int
+    grid: bytes
+    rows: int
+    columns: list[_Numeric | _Categorical]
+    sample_size: int
+    sample: list[tuple[int, list[str | float | None]]]
+
+
+_decoder = msgspec.msgpack.Decoder(_Packed)
+
+
+def pack(grid: Grid, rows: int, columns: Mapping[str, NumericProfile | CategoricalProfile], sample: RowSample) -> bytes:
+    """The parts of a profile as bytes; columns are in the order of the grid."""
+    packed = _Packed(
+        format=FORMAT,
+        grid=bytes.fromhex(grid.hash),
+        rows=rows,
+        columns=[_pack_column(columns[name]) for name in grid.columns],
+        sample_size=sample.size,
+        sample=[(key, list(row)) for key, row in sample.rows.items()],
+    )
+    return zlib.compress(msgspec.msgpack.encode(packed), LEVEL)
+
+
+def unpack(data: bytes, grid: Grid) -> tuple[int, dict[str, NumericProfile | CategoricalProfile], RowSample]:
+    """Rows, columns and sample. Raises DecodeError."""
+    packed = _decode(data)
+    if packed.format != FORMAT:
+        raise DecodeError(f"profile format {packed.format} is not {FORMAT}: written by another version of driftd")
+    if packed.grid.hex() != grid.hash:
+        raise DecodeError(f"profile is on grid {packed.grid.hex()[:12]}, not on {grid.hash[:12]}")
+    if len(packed.columns) != len(grid.columns):
+        raise DecodeError(f"profile has {len(packed.columns)} columns, its grid {len(grid.columns)}")
+    columns = {
+        name: _unpack_column(name, column, part) for (name, column), part in zip(grid.columns.items(), packed.columns, strict=True)
+    }
+    rows = {key: tuple(row) for key, row in packed.sample}
+    return packed.rows, columns, RowSample(columns=tuple(grid.columns), size=packed.sample_size, rows=rows)
+
+
+def _decode(data: bytes) -> _Packed:
+    try:
+        return _decoder.decode(zlib.decompress(data))
+    except (zlib.error, msgspec.DecodeError) as error:
+        raise DecodeError(f"profile of {len(data)} bytes cannot be read: {error}") from error
+
+
+def _pack_column(column: NumericProfile | CategoricalProfile) -> _Numeric | _Categorical:
+    if isinstance(column, NumericProfile):
+        return _Numeric(
+            counts=_raw(column.counts),
+            sides=(column.null, column.nan, column.pos_inf, column.neg_inf, column.wrong_type),
+            min=column.min,
+            max=column.max,
+            units=_big(column.total_units),
+            squares=_big(column.total_squares),
+        )
+    return _Categorical(
+        counts=_raw(column.counts),
+        null=column.null,
+        wrong_type=column.wrong_type,
+        new_rows=column.new.rows,
+        new_kept=dict(column.new.kept),
+    )
+
+
+def _unpack_column(name: str, grid: ColumnGrid, part: _Numeric | _Categorical) -> NumericProfile | CategoricalProfile:
+    if isinstance(grid, NumericGrid) and isinstance(part, _Numeric):
+        null, nan, pos_inf, neg_inf, wrong_type = part.sides
+        return NumericProfile(
+            grid=grid, counts=_counts(name, part.counts, grid.bins), null=null, nan=nan, pos_inf=pos_inf, neg_inf=neg_inf,
+            wrong_type=wrong_type, min=part.min, max=part.max,
+            total_units=int.from_bytes(part.units, "little", signed=True),
+            total_squares=int.from_bytes(part.squares, "little", signed=True),
+        )  # fmt: skip
+    if isinstance(grid, CategoricalGrid) and isinstance(part, _Categorical):
+        return CategoricalProfile(
+            grid=grid, counts=_counts(name, part.counts, len(grid.categories)), null=part.null, wrong_type=part.wrong_type,
+            new=NewCategories(rows=part.new_rows, kept=part.new_kept),
+        )  # fmt: skip
+    raise DecodeError(f"profile column {name!r} is not of its grid's kind")
+
+
+def _raw(counts: Ints) -> bytes:
+    return counts.astype("<i8").tobytes()
+
+
+def _counts(name: str, data: bytes, size: int) -> Ints:
+    if len(data) != size * 8:
+        raise DecodeError(f"profile column {name!r} has {len(data)} bytes of counts, expected {size * 8}")
+    return np.frombuffer(data, dtype="<i8").astype(np.int64)
+
+
+def _big(number: int) -> bytes:
+    return number.to_bytes(number.bit_length() // 8 + 1, "little", signed=True)

@@ -1,0 +1,160 @@
+"""References: the profiles that windows are compared with, as immutable documents with a hash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from monitor.core.profile import Grid, NumericProfile, Profile, canonical
+from monitor.core.profile.grid import grid_of
+from monitor.core.profile.profile import profile_of
+from monitor.core.schema import MICROSECOND
+from monitor.errors import DecodeError
+
+FORMAT = 1  # of the document; a program reads only the formats it knows
+ANY_VERSION = "*"
+
+Series = Mapping[str, Mapping[str, tuple[float, ...]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """How the reference's own windows differ from the rest of it, leave-one-out; tuples have one entry per window.
+
+    ``distances``: by column and metric ("ks": D on the bins, numeric; "tvd": total variation, categorical).
+    ``shares``: by column and kind ("null", "non_finite", "wrong_type", "unseen").
+    """
+
+    window_rows: tuple[int, ...]
+    distances: Series
+    shares: Series
+
+    def document(self) -> dict[str, object]:
+        """As plain JSON values."""
+        return {"window_rows": list(self.window_rows), "distances": _lists(self.distances), "shares": _lists(self.shares)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A profile to compare with. ``number`` is given by the store and is no part of the content; no raw rows are kept.
+
+    ``window`` is the length of the windows that ``baseline`` was made from; ``provenance`` holds JSON values only.
+    """
+
+    model: str
+    version: str = ANY_VERSION
+    number: int = 0
+    grid: Grid
+    profile: Profile
+    baseline: Baseline | None = None
+    provenance: Mapping[str, object] = field(default_factory=dict)
+    window: timedelta
+    hash: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.profile.grid != self.grid:
+            raise ValueError(f"profile on grid {self.profile.grid.hash[:12]} does not fit a reference on {self.grid.hash[:12]}")
+        object.__setattr__(self, "profile", self.profile.without_sample())
+        object.__setattr__(self, "hash", canonical.digest(self.content()))
+
+    def content(self) -> dict[str, object]:
+        """What the hash covers, as plain JSON values."""
+        return {
+            "format": FORMAT,
+            "model": self.model,
+            "version": self.version,
+            "window_microseconds": self.window // MICROSECOND,
+            "grid": self.grid.document(),
+            "profile": self.profile.document(),
+            "baseline": None if self.baseline is None else self.baseline.document(),
+            "provenance": dict(self.provenance),
+        }
+
+    def to_json(self) -> str:
+        """The document for people, diffs and stores: sorted keys, one content one text, its hash inside."""
+        return canonical.readable({**self.content(), "hash": self.hash})
+
+    @staticmethod
+    def from_json(text: str) -> Reference:
+        """Raises DecodeError naming what is wrong: no JSON, another format, a field, or a content that its hash does not fit."""
+        fields = canonical.parse(text, "reference")
+        if fields.whole("format") != FORMAT:
+            raise fields.fault("format", f"{FORMAT}: this document was written by another version of driftd")
+        grid = grid_of(fields.part("grid"))
+        reference = Reference(
+            model=fields.text("model"),
+            version=fields.text("version"),
+            grid=grid,
+            profile=profile_of(fields.part("profile"), grid),
+            baseline=_baseline(fields.part("baseline")) if fields.has("baseline") else None,
+            provenance=fields.part("provenance").raw(),
+            window=fields.whole("window_microseconds", least=1) * MICROSECOND,
+        )
+        stated = fields.text("hash")
+        if stated != reference.hash:
+            raise DecodeError(f"reference.hash: {stated[:12]} does not fit the content ({reference.hash[:12]}): it was changed")
+        return reference
+
+
+def _lists(series: Series) -> dict[str, dict[str, list[float]]]:
+    return {column: {name: list(values) for name, values in named.items()} for column, named in series.items()}
+
+
+def _baseline(fields: canonical.Fields) -> Baseline:
+    return Baseline(
+        window_rows=tuple(fields.wholes("window_rows").tolist()),
+        distances=_series(fields.part("distances")),
+        shares=_series(fields.part("shares")),
+    )
+
+
+def _series(fields: canonical.Fields) -> dict[str, dict[str, tuple[float, ...]]]:
+    found: dict[str, dict[str, tuple[float, ...]]] = {}
+    for column in fields.raw():
+        named = fields.part(column)
+        found[column] = {name: tuple(named.reals(name).tolist()) for name in named.raw()}
+    return found
+
+
+def difference(old: Reference, new: Reference) -> list[str]:
+    """What a person would want to know of two references, one line each; empty when their profiles are the same."""
+    lines = []
+    for place in ("version", "window"):
+        before, after = getattr(old, place), getattr(new, place)
+        if before != after:
+            lines.append(f"{place}: {before} → {after}")
+    if old.grid != new.grid:
+        lines.append(f"grid: {old.grid.hash[:12]} → {new.grid.hash[:12]}")
+    if old.profile.rows != new.profile.rows:
+        lines.append(f"rows: {old.profile.rows} → {new.profile.rows}")
+    for name in sorted({*old.profile.columns, *new.profile.columns}):
+        lines += _column_difference(name, _facts(old.profile, name), _facts(new.profile, name))
+    for key in sorted({*old.provenance, *new.provenance}):
+        before, after = old.provenance.get(key), new.provenance.get(key)
+        if before != after:
+            lines.append(f"provenance.{key}: {json.dumps(before)} → {json.dumps(after)}")
+    return lines
+
+
+def _column_difference(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    if not old or not new:
+        return [f"{name}: {'added' if new else 'removed'}"]
+    changes = [f"{fact} {old.get(fact, '–')} → {new.get(fact, '–')}" for fact in {**old, **new} if old.get(fact) != new.get(fact)]
+    return [f"{name}: {', '.join(changes)}"] if changes else []
+
+
+def _facts(profile: Profile, name: str) -> dict[str, str]:
+    column = profile.columns.get(name)
+    if column is None:
+        return {}
+    total = max(column.total, 1)
+    facts = {"null": f"{column.null / total:.2%}"}
+    if isinstance(column, NumericProfile):
+        return {**facts, **{fact: _short(getattr(column, fact)) for fact in ("mean", "std", "min", "max")}}
+    return {**facts, "categories": str(len(column.grid.categories) + column.new.distinct)}
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None else f"{value:.6g}"

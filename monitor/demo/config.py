@@ -1,0 +1,135 @@
+"""The demo's configuration: a file that a newcomer can read, keep and change."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitor.demo.broker import API_VERSION
+from monitor.demo.scenario import LABELS_TOPIC, MODEL, PREDICTIONS_TOPIC
+from monitor.demo.webhook_server import SECRET_PREFIX
+
+SLACK_URL_VARIABLE = "SLACK_WEBHOOK_URL"
+SLACK_TOKEN = "xoxb-demo"  # noqa: S105 - for the local server that speaks Slack's API
+SECRET_BYTES = 24
+"""The Standard Webhooks specification asks for 24 to 64."""
+
+TEXT = """\
+# The flights demo of driftd. Every key is explained in config/example.yaml.
+store: sqlite:///{store}
+kafka: {{bootstrap_servers: "{bootstrap_servers}", group_id: driftd-demo{api_version}}}
+{slack}
+http: {{port: {port}, public_url: "http://127.0.0.1:{port}"}}
+checkpoint: {{every: 1s}}
+log: {{format: text}}
+
+models:
+  {model}:
+    task: binary
+    window: 1d
+    allowed_lateness: 1h
+    min_rows: 200
+    streams:
+      predictions: {{topic: {predictions}, format: json, id: prediction_id, time: ts, version: model_version,
+                    prediction: late, score: p_late, features: features}}
+      labels: {{topic: {labels}, format: json, id: prediction_id, time: ts, label: arrived_late}}
+    columns:
+      dep_delay: numeric          # minutes after schedule
+      distance: numeric           # miles
+      hour: numeric               # of the scheduled departure, local time
+      carrier: categorical
+      origin: categorical
+      dest: categorical
+    drift: {{false_alarms: 1 per 30d}}
+    alerts: {{open_after: 2, resolve_after: 2, repeat_after: 14d}}   # one odd day is weather
+    retraining:
+      webhook: {{url: "{retrain_url}", secret_file: {secret_file}}}
+      when: {{drift: 3 windows}}
+      cooldown: 14d
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """Where the demo keeps its files."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The configuration."""
+        return self.root / "driftd.yaml"
+
+    @property
+    def store(self) -> Path:
+        """The SQLite database."""
+        return self.root / "driftd.db"
+
+    @property
+    def reference(self) -> Path:
+        """January and February with the model's predictions."""
+        return self.root / "reference.parquet"
+
+    @property
+    def log(self) -> Path:
+        """What the daemon writes."""
+        return self.root / "driftd.log"
+
+    @property
+    def slack_token(self) -> Path:
+        """The token of the Slack-like server: any text will do."""
+        return self.root / "slack.token"
+
+    @property
+    def webhook_secret(self) -> Path:
+        """What the retraining webhooks are signed with."""
+        return self.root / "retrain.secret"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Who listens where. ``slack_api`` is None when real Slack is told by its webhook URL."""
+
+    bootstrap_servers: str
+    port: int
+    slack_api: str | None
+    retrain_url: str
+
+
+def write_secrets(folder: Folder) -> str:
+    """Make the demo's secrets, readable by their owner alone. Returns the one that webhooks are signed with."""
+    secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    for path, text in ((folder.webhook_secret, secret), (folder.slack_token, SLACK_TOKEN)):
+        path.touch(mode=0o600)
+        path.write_text(text)
+    return secret
+
+
+def write_config(folder: Folder, addresses: Addresses) -> None:
+    """Write the demo's configuration."""
+    folder.config.write_text(TEXT.format(
+        store=folder.store,
+        bootstrap_servers=addresses.bootstrap_servers,
+        api_version=f', api_version: "{API_VERSION}"',
+        slack=_slack(folder, addresses.slack_api),
+        port=addresses.port,
+        model=MODEL,
+        predictions=PREDICTIONS_TOPIC,
+        labels=LABELS_TOPIC,
+        retrain_url=addresses.retrain_url,
+        secret_file=folder.webhook_secret.name,
+    ))
+
+
+def real_slack() -> bool:
+    """Whether the person has named a channel of real Slack."""
+    return bool(os.environ.get(SLACK_URL_VARIABLE))
+
+
+def _slack(folder: Folder, api_url: str | None) -> str:
+    if api_url is None:
+        return f'slack: {{webhook_url: "${{{SLACK_URL_VARIABLE}}}"}}'
+    return f'slack: {{token_file: {folder.slack_token.name}, channel: "#ml-alerts", api_url: "{api_url}"}}'

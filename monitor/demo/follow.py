@@ -1,0 +1,71 @@
+"""Looks at the daemon's page while the flights go by, and tells each week as it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import httpx
+
+from monitor.demo.page import JudgedDay, Page, SeenIncident
+from monitor.demo.scenario import DAY, Scenario
+from monitor.demo.story import Outcome, is_over, is_whole, weeks_of
+from monitor.demo.terminal import Terminal
+
+
+class Follower:
+    """Remembers the judged days that it has seen."""
+
+    def __init__(self, page: Page, terminal: Terminal, scenario: Scenario) -> None:
+        self._page = page
+        self._terminal = terminal
+        self._scenario = scenario
+        self._days: list[JudgedDay] = []
+        self._told = 0
+        self._incidents: Sequence[SeenIncident] = ()
+        self._deliveries: Mapping[str, int] = {}
+
+    def look(self) -> None:
+        """Take in what is new and tell the weeks that are complete. An answer that does not come is asked for again next time."""
+        try:
+            fresh = self._page.days_after(self._days[-1].start if self._days else None)
+            self._days += [day for day in fresh if day.start < self._scenario.end]
+            self._incidents = self._page.incidents()
+            self._deliveries = self._page.deliveries()
+        except httpx.TransportError:
+            return
+        self._tell_whole_weeks()
+
+    @property
+    def is_done(self) -> bool:
+        """Every day judged, every incident over, every message out."""
+        return (
+            bool(self._days)
+            and self._days[-1].start + DAY >= self._scenario.end
+            and all(map(is_over, self._incidents))
+            and not self._deliveries.get("pending")
+        )
+
+    def standing(self) -> str:
+        """How far it has come, for when it takes too long."""
+        last = f"{self._days[-1].start:%-d %B}" if self._days else "none"
+        still_open = [each.id for each in self._incidents if not is_over(each)]
+        return f"last judged day: {last}; open incidents: {still_open}; deliveries: {dict(self._deliveries)}"
+
+    def outcome(self, produced: int, unsigned_webhooks: int) -> Outcome:
+        """What it came to. Asks the page once more."""
+        return Outcome(
+            scenario=self._scenario,
+            produced=produced,
+            days=tuple(self._days),
+            incidents=tuple(self._incidents),
+            dead_deliveries=self._deliveries.get("dead", 0),
+            retrainings=self._page.retrainings(),
+            unsigned_webhooks=unsigned_webhooks,
+        )
+
+    def _tell_whole_weeks(self) -> None:
+        weeks = list(weeks_of(self._days))
+        for week in weeks[self._told :]:
+            if is_whole(week, self._scenario):
+                self._terminal.week(week, self._scenario)
+                self._told += 1

@@ -1,0 +1,163 @@
+"""A server that speaks the part of Slack that driftd uses: Web API and incoming webhooks, over HTTP, with Slack's limits.
+
+The demo prints the messages that it gets; tests script its faults.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+from monitor.demo.scripted_http import Fault, Reply, Request, ScriptedServer, answers
+from monitor.demo.slack_limits import refusal
+
+TEAM, BOT, WEBHOOK_CHANNEL = "driftd demo", "driftd", "#incoming-webhook"
+WEBHOOK_PATH = "/services/T000/B000/secret"
+FIRST_TS = 1_700_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackPost:
+    """A message as the channel has it now. ``ts`` names it; ``thread_ts`` is set for a reply; ``edits`` counts updates."""
+
+    channel: str
+    ts: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+    thread_ts: str | None = None
+    edits: int = 0
+
+    @property
+    def text(self) -> str:
+        """The fallback text."""
+        return str(self.body.get("text", ""))
+
+    @property
+    def channel_id(self) -> str:
+        """Slack answers with the id of a channel, whatever name it was called by."""
+        return self.channel if self.channel.startswith("C") else "C" + "".join(c for c in self.channel.upper() if c.isalnum())
+
+
+def refuses(error: str) -> Fault:
+    """Slack says no, with this word for why."""
+    return answers(200, json.dumps({"ok": False, "error": error}).encode(), content_type="application/json")
+
+
+class SlackServer(ScriptedServer):
+    """``posts`` are the messages in the order of posting, as they stand now.
+
+    ``on_message`` is told every post, and every change of one (its ``edits`` are not 0), by the thread of the request.
+    """
+
+    def __init__(self, *, token: str | None = None, on_message: Callable[[SlackPost], None] | None = None) -> None:
+        self.posts: list[SlackPost] = []
+        self._token = token
+        self._on_message = on_message
+        self._changing = threading.Lock()
+        super().__init__()
+        self.url = f"{self.root}/api/"
+        self.webhook_url = self.root + WEBHOOK_PATH
+
+    def process(self, request: Request) -> Reply:
+        """One call of the Web API, or one post to the webhook."""
+        if request.path.startswith("/services/"):
+            return self._webhook(request)
+        method = request.path.partition("?")[0].removeprefix("/api/")
+        answer = self._method(method, request)
+        body = json.dumps({"ok": "error" not in answer, **answer}).encode()
+        return Reply(body=body, headers={"content-type": "application/json; charset=utf-8"})
+
+    def delete(self, post: SlackPost) -> None:
+        """Somebody deletes a message."""
+        with self._changing:
+            self.posts = [each for each in self.posts if each.ts != post.ts]
+
+    def _method(self, method: str, request: Request) -> dict[str, Any]:
+        denied = self._denied(request)
+        if denied is not None:
+            return {"error": denied}
+        arguments = _arguments(request)
+        match method:
+            case "auth.test":
+                return {"user": BOT, "team": TEAM, "url": self.root, "user_id": "U000", "team_id": "T000", "bot_id": "B000"}
+            case "chat.postMessage":
+                return self._post(arguments)
+            case "chat.update":
+                return self._update(arguments)
+            case _:
+                return {"error": "unknown_method"}
+
+    def _denied(self, request: Request) -> str | None:
+        given = request.headers.get("authorization", "")
+        if not given.startswith("Bearer "):
+            return "not_authed"
+        return "invalid_auth" if self._token is not None and given != f"Bearer {self._token}" else None
+
+    def _post(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        channel, thread = str(arguments.get("channel", "")), arguments.get("thread_ts")
+        if not channel:
+            return {"error": "channel_not_found"}
+        if refused := refusal(arguments):
+            return _refused(*refused)
+        with self._changing:
+            parent = next((post for post in self.posts if post.ts == thread), None)
+            if thread is not None and parent is None:
+                return {"error": "thread_not_found"}
+            post = self._kept(channel if parent is None else parent.channel, arguments, thread)
+        self._say(post)
+        return {"channel": post.channel_id, "ts": post.ts, "message": _stored(arguments)}
+
+    def _update(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        if refused := refusal(arguments):
+            return _refused(*refused)
+        with self._changing:
+            at = next((n for n, post in enumerate(self.posts) if post.ts == arguments.get("ts")), None)
+            if at is None:
+                return {"error": "message_not_found"}
+            post = replace(self.posts[at], body=_stored(arguments), edits=self.posts[at].edits + 1)
+            self.posts[at] = post
+        self._say(post)
+        return {"channel": post.channel_id, "ts": post.ts, "text": post.text}
+
+    def _webhook(self, request: Request) -> Reply:
+        if request.path != WEBHOOK_PATH:
+            return Reply(status=404, body=b"no_service")
+        try:
+            message = json.loads(request.body)
+        except ValueError:
+            return Reply(status=400, body=b"invalid_payload")
+        if refused := refusal(message):
+            return Reply(status=400, body=refused[0].encode())
+        with self._changing:
+            post = self._kept(WEBHOOK_CHANNEL, message, None)
+        self._say(post)
+        return Reply(body=b"ok")
+
+    def _kept(self, channel: str, message: Mapping[str, Any], thread: str | None) -> SlackPost:
+        ts = f"{FIRST_TS + len(self.requests)}.{len(self.posts):06d}"
+        post = SlackPost(channel=channel, ts=ts, body=_stored(message), thread_ts=thread)
+        self.posts.append(post)
+        return post
+
+    def _say(self, post: SlackPost) -> None:
+        if self._on_message is not None:
+            self._on_message(post)
+
+
+def _arguments(request: Request) -> dict[str, Any]:
+    if "json" in request.headers.get("content-type", ""):
+        read = json.loads(request.body or b"{}")
+        return read if isinstance(read, dict) else {}
+    return dict(parse_qsl(request.body.decode()))
+
+
+def _stored(message: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("text", "blocks", "attachments", "metadata", "reply_broadcast")
+    return {name: message[name] for name in kept if name in message}
+
+
+def _refused(error: str, details: list[str]) -> dict[str, Any]:
+    return {"error": error, "errors": details, "response_metadata": {"messages": [f"[ERROR] {detail}" for detail in details]}}

@@ -1,0 +1,251 @@
+"""What the memory store keeps, and the verbs that only look at it or at references."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import TypeVar
+
+from monitor.core.incidents import Incident, IncidentEvent
+from monitor.core.reference import Reference
+from monitor.core.results import Result, WindowKey
+from monitor.core.retraining import Retraining
+from monitor.core.schema import Hashes
+from monitor.errors import UsageError
+from monitor.ports import (
+    Advance,
+    DeliveryRow,
+    Mark,
+    Message,
+    Progress,
+    QuarantineRow,
+    StoredReference,
+    StoredWindow,
+    StreamCount,
+    TopicPartition,
+    VerdictCount,
+)
+
+T = TypeVar("T")
+ResultKey = tuple[datetime, str, str, str, str, str, str, int]
+PENDING, SENT, DEAD = "pending", "sent", "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxEntry:
+    """A message and what became of it."""
+
+    id: str
+    message: Message
+    created_at: datetime
+    state: str = PENDING
+    attempts: int = 0
+    error: str | None = None
+    thread: str | None = None
+    not_before: datetime | None = None
+    leased_until: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Data:
+    """Everything stored. The values are immutable, so that a copy of the containers is a snapshot."""
+
+    partitions: dict[TopicPartition, Advance] = field(default_factory=dict)
+    marks: dict[tuple[str, TopicPartition], Mark] = field(default_factory=dict)
+    windows: dict[WindowKey, StoredWindow] = field(default_factory=dict)
+    ids: dict[tuple[str, TopicPartition, datetime], Hashes] = field(default_factory=dict)
+    quarantine: dict[tuple[str, str, TopicPartition, int], QuarantineRow] = field(default_factory=dict)
+    streams: dict[tuple[str, str, str], StreamCount] = field(default_factory=dict)
+    progress: dict[str, Progress] = field(default_factory=dict)
+    results: dict[ResultKey, Result] = field(default_factory=dict)
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    events: list[IncidentEvent] = field(default_factory=list)
+    retrainings: dict[str, Retraining] = field(default_factory=dict)
+    outbox: dict[str, OutboxEntry] = field(default_factory=dict)
+    references: dict[tuple[str, int], tuple[Reference, datetime]] = field(default_factory=dict)
+    active: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def copy(self) -> Data:
+        """A snapshot."""
+        return Data(**{part.name: getattr(self, part.name).copy() for part in fields(self)})
+
+
+def result_key(result: Result) -> ResultKey:
+    """What names a result; also the order of results."""
+    return (
+        result.window_start, result.model, result.version, result.segment, result.check, result.column or "", result.metric,
+        result.revision,
+    )  # fmt: skip
+
+
+def last_judged(data: Data, model: str, windows: int) -> set[datetime]:
+    """The starts of a model's last windows that have results."""
+    starts = sorted({result.window_start for result in data.results.values() if result.model == model})
+    return set(starts[max(len(starts) - windows, 0) :])
+
+
+def _newest(items: Sequence[T], newest: int | None) -> Sequence[T]:
+    return items if newest is None else items[max(len(items) - newest, 0) :]
+
+
+class MemoryBase:
+    """Data behind a lock; a write replaces it as a whole when nothing raised."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._data = Data()
+
+    @contextmanager
+    def _write(self) -> Iterator[Data]:
+        with self._lock:
+            draft = self._data.copy()
+            yield draft
+            self._data = draft
+
+
+class MemoryReading(MemoryBase):
+    """The reading verbs of the store."""
+
+    def results(
+        self,
+        *,
+        model: str | None = None,
+        check: str | None = None,
+        since: datetime | None = None,
+        verdicts: Sequence[str] | None = None,
+        newest: int | None = None,
+    ) -> Sequence[Result]:
+        """Every revision, of windows that start at or after ``since``."""
+        found = [
+            result
+            for _, result in sorted(self._data.results.items(), key=lambda item: item[0])
+            if (model is None or result.model == model)
+            and (check is None or result.check == check)
+            and (since is None or result.window_start >= since)
+            and (verdicts is None or result.verdict in verdicts)
+        ]
+        return _newest(found, newest)
+
+    def verdict_counts(self, model: str, *, windows: int) -> Sequence[VerdictCount]:
+        """The last judged windows of a model, oldest first; only the latest revision of each result counts."""
+        data = self._data
+        starts = last_judged(data, model, windows)
+        latest = {key[:-1]: result for key, result in sorted(data.results.items(), key=lambda item: item[0])}
+        counts = Counter(
+            (result.window_start, result.window_end, result.verdict)
+            for result in latest.values()
+            if result.model == model and result.window_start in starts
+        )
+        return [VerdictCount(window_start=s, window_end=e, verdict=v, count=n) for (s, e, v), n in sorted(counts.items())]
+
+    def window_accounts(
+        self, *, model: str | None = None, since: datetime | None = None, newest: int | None = None
+    ) -> Sequence[StoredWindow]:
+        """Windows that start at or after ``since``, without their profiles."""
+        found = [
+            replace(window, profile=None)
+            for window in sorted(self._data.windows.values(), key=lambda window: (window.key.start, window.key))
+            if (model is None or window.key.model == model) and (since is None or window.key.start >= since)
+        ]
+        return _newest(found, newest)
+
+    def incidents(self, *, model: str | None = None, newest: int | None = None) -> Sequence[Incident]:
+        """Incidents by the start of their first bad window."""
+        found = [incident for incident in self._data.incidents.values() if model is None or incident.model == model]
+        return _newest(sorted(found, key=lambda incident: (incident.since, incident.id)), newest)
+
+    def incident(self, id: str) -> Incident | None:
+        """One incident."""
+        return self._data.incidents.get(id)
+
+    def incident_events(self, id: str) -> Sequence[IncidentEvent]:
+        """The history of one incident, in the order in which it was written."""
+        return [event for event in self._data.events if event.incident == id]
+
+    def retrainings(self, *, model: str | None = None) -> Sequence[Retraining]:
+        """Requests to retrain, by the end of the judged window that asked."""
+        found = [retraining for retraining in self._data.retrainings.values() if model is None or retraining.model == model]
+        return sorted(found, key=lambda retraining: (retraining.requested_at, retraining.id))
+
+    def quarantine(self, *, model: str | None = None, limit: int | None = None) -> Sequence[QuarantineRow]:
+        """Quarantined messages in the order of their ids; ``limit`` takes the newest."""
+        found = [row for row in self._data.quarantine.values() if model is None or row.entry.model == model]
+        return _newest(sorted(found, key=lambda row: row.id), limit)
+
+    def stream_counts(self) -> Sequence[StreamCount]:
+        """What every stream received since the store began."""
+        return [count for _, count in sorted(self._data.streams.items())]
+
+    def deliveries(self, *, state: str | None = None, newest: int | None = None) -> Sequence[DeliveryRow]:
+        """Deliveries in the order of sending."""
+        return _newest([_row(entry) for entry in self._data.outbox.values() if state is None or entry.state == state], newest)
+
+
+class MemoryReferences(MemoryBase):
+    """The verbs about references."""
+
+    def add_reference(self, reference: Reference, *, activate: bool, at: datetime) -> Reference:
+        """Number and keep it. The same hash again is the same reference: returned, not doubled."""
+        with self._write() as data:
+            numbers = {stored.hash: number for (model, number), (stored, _) in data.references.items() if model == reference.model}
+            number = numbers.get(reference.hash) or len(numbers) + 1
+            numbered = replace(reference, number=number)
+            data.references.setdefault((reference.model, number), (numbered, at))
+            if activate:
+                data.active[reference.model, reference.version] = number
+        return numbered
+
+    def references(self, model: str | None = None) -> Sequence[StoredReference]:
+        """The list, by model and number."""
+        return [
+            StoredReference(
+                model=name,
+                version=reference.version,
+                number=number,
+                hash=reference.hash,
+                active=self._data.active.get((name, reference.version)) == number,
+                rows=reference.profile.rows,
+                columns=len(reference.profile.columns),
+                created_at=at,
+                provenance=reference.provenance,
+            )
+            for (name, number), (reference, at) in sorted(self._data.references.items(), key=lambda item: item[0])
+            if model is None or name == model
+        ]
+
+    def reference(self, model: str, number: int) -> Reference | None:
+        """One of a model's references."""
+        found = self._data.references.get((model, number))
+        return None if found is None else found[0]
+
+    def active_reference(self, model: str, version: str) -> Reference | None:
+        """The active one of exactly this version."""
+        number = self._data.active.get((model, version))
+        return None if number is None else self.reference(model, number)
+
+    def activate(self, model: str, number: int, at: datetime) -> None:  # noqa: ARG002 - the SQL store keeps when, nothing reads it
+        """Raises UsageError when there is no such reference."""
+        with self._write() as data:
+            if (model, number) not in data.references:
+                known = sorted(known for name, known in data.references if name == model)
+                raise UsageError(f"model {model!r} has no reference number {number}; known are {known}")
+            data.active[model, data.references[model, number][0].version] = number
+
+
+def _row(entry: OutboxEntry) -> DeliveryRow:
+    return DeliveryRow(
+        id=entry.id,
+        receiver=entry.message.receiver,
+        kind=entry.message.kind,
+        incident=entry.message.incident,
+        state=entry.state,
+        attempts=entry.attempts,
+        error=entry.error,
+        created_at=entry.created_at,
+        sent_at=entry.ended_at if entry.state == SENT else None,
+    )

@@ -1,0 +1,303 @@
+"""A store in memory that keeps every promise of the port but to last. For tests: it passes the SQL stores' contract suite."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from monitor.core.incidents import Incident, IncidentEvent, IncidentState
+from monitor.core.profile import Profile
+from monitor.core.results import ALL_ROWS, Account, Result, WindowKey
+from monitor.core.retraining import Retraining
+from monitor.core.schema import Hashes
+from monitor.doubles.memory import DEAD, PENDING, SENT, Data, MemoryReading, MemoryReferences, OutboxEntry, last_judged, result_key
+from monitor.errors import Fenced
+from monitor.ports import (
+    Advance,
+    Checkpoint,
+    Delivery,
+    Judgement,
+    Mark,
+    Message,
+    Progress,
+    Quarantined,
+    QuarantineRow,
+    Receipt,
+    StoredWindow,
+    StreamCount,
+    TopicPartition,
+    WindowDelta,
+)
+
+NOT_BEGUN = Progress(sealed_until=None, judged_until=None)
+QUARANTINE_ROWS = 10_000
+"""Quarantined messages kept per model, the newest."""
+
+
+class MemoryStore(MemoryReading, MemoryReferences):
+    """Safe to use from several threads; every verb is one transaction."""
+
+    def ping(self) -> None:
+        """Memory is always there."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    # --- the checkpoint --------------------------------------------------------------------------------------
+
+    def positions(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Advance]:
+        """The stored offset of each partition that has one."""
+        return {partition: stored for partition in partitions if (stored := self._data.partitions.get(partition)) is not None}
+
+    def marks(self, model: str) -> Sequence[Mark]:
+        """Every partition's mark of a model."""
+        return [mark for (name, _), mark in sorted(self._data.marks.items(), key=lambda item: item[0]) if name == model]
+
+    def seen_ids(self, model: str, partition: TopicPartition) -> Mapping[datetime, Hashes]:
+        """By window start, the id hashes of windows not yet sealed."""
+        return {start: hashes for (name, where, start), hashes in self._data.ids.items() if (name, where) == (model, partition)}
+
+    def checkpoint(self, checkpoint: Checkpoint) -> None:
+        """All or nothing. Raises Fenced when a stored offset is not the expected one."""
+        with self._write() as data:
+            for advance in checkpoint.advances:
+                _advance(data, advance)
+            for mark in checkpoint.marks:
+                _put_mark(data, mark)
+            for delta in checkpoint.windows:
+                _add_window(data, delta)
+            for ids in checkpoint.ids:
+                sealed = data.progress.get(ids.model, NOT_BEGUN).sealed_until
+                if len(ids.hashes) and (sealed is None or ids.window_start >= sealed):
+                    key = (ids.model, ids.partition, ids.window_start)
+                    data.ids[key] = np.concatenate([data.ids.get(key, ids.hashes[:0]), ids.hashes])
+            _add_quarantined(data, checkpoint.quarantined)
+            for count in checkpoint.streams:
+                _add_stream(data, count)
+
+    # --- judging ---------------------------------------------------------------------------------------------
+
+    def progress(self, model: str) -> Progress:
+        """How far the model is sealed and judged."""
+        return self._data.progress.get(model, NOT_BEGUN)
+
+    def next_start(self, model: str, after: datetime | None) -> datetime | None:
+        """The start of the earliest window with an account whose start is at or after ``after``."""
+        starts = [key.start for key in self._data.windows if key.model == model]
+        return min((start for start in starts if after is None or start >= after), default=None)
+
+    def seal(self, model: str, until: datetime, previous: datetime | None) -> bool:
+        """Compare-and-set ``sealed_until``; drops the id hashes of sealed windows."""
+        with self._write() as data:
+            progress = data.progress.get(model, NOT_BEGUN)
+            if progress.sealed_until != previous:
+                return False
+            data.progress[model] = replace(progress, sealed_until=until)
+            data.ids = {key: hashes for key, hashes in data.ids.items() if key[0] != model or key[2] >= until}
+        return True
+
+    def windows(self, model: str, start: datetime) -> Sequence[StoredWindow]:
+        """Every version and segment of the window that starts then, ordered by key."""
+        found = [window for key, window in self._data.windows.items() if (key.model, key.start) == (model, start)]
+        return sorted(found, key=lambda window: window.key)
+
+    def add_empty_window(self, key: WindowKey) -> None:
+        """Make an account of zeros; nothing where the window exists."""
+        with self._write() as data:
+            data.windows.setdefault(key, StoredWindow(key=key, account=Account(), profile=None))
+
+    def last_busy(self, model: str, before: datetime) -> WindowKey | None:
+        """The latest window with counted rows that starts before then; of several versions, the one with the most rows."""
+        busy = [
+            (window.key.start, window.account.counted, window.key.version, window.key)
+            for window in self._data.windows.values()
+            if window.key.model == model and window.key.segment == ALL_ROWS and window.key.start < before and window.account.counted
+        ]
+        return max(busy)[-1] if busy else None
+
+    def latest_end(self, model: str) -> datetime | None:
+        """The end of the latest window with an account."""
+        return max((key.end for key in self._data.windows if key.model == model), default=None)
+
+    def open_incident(self, model: str) -> Incident | None:
+        """The incident of a model that is not resolved."""
+        found = [incident for incident in self.incidents(model=model) if incident.state is not IncidentState.RESOLVED]
+        return found[-1] if found else None
+
+    def recent_results(self, model: str, checks: Sequence[str], windows: int) -> Sequence[Result]:
+        """The results of these checks in the last ``windows`` judged windows, oldest first."""
+        starts = last_judged(self._data, model, windows)
+        return [result for result in self.results(model=model) if result.check in checks and result.window_start in starts]
+
+    def last_retraining(self, model: str) -> Retraining | None:
+        """The latest request to retrain a model."""
+        found = self.retrainings(model=model)
+        return found[-1] if found else None
+
+    def record(self, judgement: Judgement) -> bool:
+        """By compare-and-set on ``judged_until`` and on the state of the incident."""
+        with self._write() as data:
+            progress = data.progress.get(judgement.model, NOT_BEGUN)
+            if progress.judged_until != judgement.previous or not _is_as_judged(data, judgement):
+                return False
+            data.progress[judgement.model] = replace(progress, judged_until=judgement.judged_until)
+            for result in judgement.results:
+                if result_key(result) in data.results:
+                    raise ValueError(f"a result is there already: {result_key(result)}")
+                data.results[result_key(result)] = result
+            if judgement.incident is not None:
+                data.incidents[judgement.incident.id] = judgement.incident
+            data.events += judgement.events
+            if judgement.retraining is not None:
+                data.retrainings.setdefault(judgement.retraining.id, judgement.retraining)
+            _add_messages(data, judgement.messages, judgement.at or judgement.judged_until)
+        return True
+
+    def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = ()) -> bool:
+        """A person's change, by compare-and-set on the stored state."""
+        with self._write() as data:
+            stored = data.incidents.get(incident.id)
+            if stored is None or stored.state is not event.before:
+                return False
+            data.incidents[incident.id] = incident
+            data.events.append(event)
+            _add_messages(data, messages, event.at)
+        return True
+
+    # --- the outbox ------------------------------------------------------------------------------------------
+
+    def claim(self, receiver: str, *, owner: str, lease: float, limit: int, now: datetime) -> Sequence[Delivery]:  # noqa: ARG002 - for people
+        """Take due deliveries of a receiver, oldest first. An incident's messages keep their order."""
+        with self._write() as data:
+            mine = [entry for entry in data.outbox.values() if entry.message.receiver == receiver]
+            heads: dict[str, OutboxEntry] = {}
+            for entry in mine:
+                if entry.state == PENDING:
+                    heads.setdefault(entry.message.incident or entry.id, entry)
+            due = [entry for entry in heads.values() if _is_due(entry, now)][:limit]
+            for entry in due:
+                leased = replace(entry, leased_until=now + timedelta(seconds=lease), attempts=entry.attempts + 1)
+                data.outbox[entry.id] = leased
+        return [_delivery(entry, mine) for entry in due]
+
+    def delivered(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
+        """It was sent: true whoever else holds it meanwhile."""
+        with self._write() as data:
+            sent = replace(data.outbox[delivery.id], state=SENT, thread=receipt.thread, error=None, ended_at=now, leased_until=None)
+            data.outbox[delivery.id] = sent
+
+    def postponed(self, delivery: Delivery, error: str, until: datetime) -> None:
+        """It goes out again, not before ``until``; nothing where another has claimed it since."""
+        with self._write() as data:
+            if _is_ours(data, delivery):
+                data.outbox[delivery.id] = replace(data.outbox[delivery.id], error=error, not_before=until, leased_until=None)
+
+    def dead(self, delivery: Delivery, error: str, now: datetime) -> None:
+        """It never goes out; nothing where another has claimed it since."""
+        with self._write() as data:
+            if _is_ours(data, delivery):
+                gone = replace(data.outbox[delivery.id], state=DEAD, error=error, ended_at=now, leased_until=None)
+                data.outbox[delivery.id] = gone
+
+    def outbox_depth(self) -> Mapping[str, int]:
+        """Deliveries by state."""
+        counts = Counter(entry.state for entry in self._data.outbox.values())
+        return {state: counts[state] for state in (PENDING, SENT, DEAD)}
+
+
+def _advance(data: Data, advance: Advance) -> None:
+    stored = data.partitions.get(advance.partition)
+    found = None if stored is None else stored.next_offset
+    if found != advance.expected:
+        where = f"{advance.partition.topic}[{advance.partition.partition}]"
+        raise Fenced(f"{where}: the stored offset is {found}, expected {advance.expected}; another replica has it now")
+    data.partitions[advance.partition] = replace(advance, expected=advance.next_offset)
+
+
+def _put_mark(data: Data, mark: Mark) -> None:
+    stored = data.marks.get((mark.model, mark.partition))
+    if stored is not None:
+        times = [time for time in (stored.max_time, mark.max_time) if time is not None]
+        mark = replace(mark, max_time=max(times, default=None), seen_at=mark.seen_at or stored.seen_at)
+    data.marks[mark.model, mark.partition] = mark
+
+
+def _add_window(data: Data, delta: WindowDelta) -> None:
+    key, account, profile = delta.key, delta.account, delta.profile
+    sealed = data.progress.get(key.model, NOT_BEGUN).sealed_until
+    if sealed is not None and key.end <= sealed:
+        account, profile = replace(account, counted=0, late=account.late + account.counted), None
+    stored = data.windows.get(key, StoredWindow(key=key, account=Account(), profile=None))
+    data.windows[key] = StoredWindow(key=key, account=stored.account + account, profile=_merged(stored.profile, profile))
+
+
+def _merged(stored: Profile | None, new: Profile | None) -> Profile | None:
+    """A profile of our own, since the giver may go on folding. One on another grid is only counted."""
+    if new is None or (stored is not None and stored.grid != new.grid):
+        return stored
+    return Profile.from_bytes(new.to_bytes(), new.grid) if stored is None else stored.merge(new)
+
+
+def _add_quarantined(data: Data, entries: Sequence[Quarantined]) -> None:
+    last = max((row.id for row in data.quarantine.values()), default=0)
+    in_order = sorted(entries, key=lambda entry: (entry.model, entry.stream, entry.partition, entry.offset))
+    for number, entry in enumerate(in_order, start=last + 1):
+        data.quarantine.setdefault((entry.model, entry.stream, entry.partition, entry.offset), QuarantineRow(id=number, entry=entry))
+    for model in {entry.model for entry in entries}:
+        keys = [key for key in data.quarantine if key[0] == model]
+        for key in keys[: max(len(keys) - QUARANTINE_ROWS, 0)]:
+            del data.quarantine[key]
+
+
+def _add_stream(data: Data, count: StreamCount) -> None:
+    key = (count.model, count.stream, count.topic)
+    stored = data.streams.get(key)
+    if stored is not None:
+        names = ("received", "counted", "late", "duplicate", "quarantined", "untimed", "sampled_out")
+        count = replace(count, **{name: getattr(stored, name) + getattr(count, name) for name in names})
+    data.streams[key] = count
+
+
+def _is_as_judged(data: Data, judgement: Judgement) -> bool:
+    if judgement.incident is None:
+        return True
+    stored = data.incidents.get(judgement.incident.id)
+    state = None if stored is None else stored.state
+    if judgement.events:
+        return state == judgement.events[0].before
+    return state in (None, judgement.incident.state)
+
+
+def _add_messages(data: Data, messages: Sequence[Message], at: datetime) -> None:
+    for message in messages:
+        id = "msg_" + hashlib.sha256(message.dedupe.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        data.outbox.setdefault(id, OutboxEntry(id=id, message=message, created_at=at))
+
+
+def _is_due(entry: OutboxEntry, now: datetime) -> bool:
+    return all(time is None or time <= now for time in (entry.not_before, entry.leased_until))
+
+
+def _is_ours(data: Data, delivery: Delivery) -> bool:
+    entry = data.outbox[delivery.id]
+    return entry.state == PENDING and entry.attempts == delivery.attempts + 1
+
+
+def _delivery(entry: OutboxEntry, entries: Sequence[OutboxEntry]) -> Delivery:
+    incident = entry.message.incident
+    threads = (e.thread for e in entries if incident is not None and e.message.incident == incident and e.state == SENT and e.thread)
+    return Delivery(
+        id=entry.id,
+        receiver=entry.message.receiver,
+        kind=entry.message.kind,
+        incident=incident,
+        body=entry.message.body,
+        attempts=entry.attempts,
+        created_at=entry.created_at,
+        thread=next(threads, None),
+    )

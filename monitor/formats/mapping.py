@@ -1,0 +1,113 @@
+"""A stream's dotted paths as msgspec structs made at run time, so that one C call reads what is mapped and skips the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from monitor.core.rules import Stream
+from monitor.core.schema import Kind
+
+Tree = dict[str, Any]
+
+IdType = str | int | None
+VersionType = str | int | float | None
+TimeType = datetime | int | float | None
+FAST_TYPES: Mapping[Kind, Any] = {
+    Kind.NUMERIC: float | None,
+    Kind.CATEGORICAL: str | int | float | bool | None,
+    Kind.BOOLEAN: bool | int | None,
+}
+
+
+def wanted(stream: Stream) -> dict[str, Any]:
+    """By path, the type that the fast path asks for; a path of several uses with different types takes anything."""
+    uses = [(stream.id, IdType), (stream.version, VersionType), (stream.time, TimeType)]
+    uses += [(column.path or column.name, FAST_TYPES[column.kind]) for column in stream.columns]
+    types: dict[str, Any] = {}
+    for path, kind in uses:
+        if path:
+            types[path] = kind if types.get(path, kind) == kind else Any
+    return types
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One object of a message: the leaves and the objects in it, in the order of the struct's fields."""
+
+    struct: type[msgspec.Struct]
+    paths: tuple[str | None, ...]
+    inner: tuple[Level | None, ...]
+
+
+def level_of(types: Mapping[str, Any]) -> Level:
+    """The structs for these paths. Raises ValueError where one path is a value and another lies inside it."""
+    tree: Tree = {}
+    for path in sorted(types):
+        _plant(tree, path, path.split("."))
+    return _level("Message", tree, types)
+
+
+def _plant(tree: Tree, path: str, keys: Sequence[str]) -> None:
+    for key in keys[:-1]:
+        tree = tree.setdefault(key, {})
+        if not isinstance(tree, dict):
+            raise ValueError(f"path {path!r} lies inside {tree!r}, which is mapped as a value")
+    if keys[-1] in tree:
+        raise ValueError(f"path {path!r} is mapped as a value, and others lie inside it")
+    tree[keys[-1]] = path
+
+
+def _level(name: str, tree: Tree, types: Mapping[str, Any]) -> Level:
+    fields: list[tuple[str, Any, Any]] = []
+    paths: list[str | None] = []
+    inner: list[Level | None] = []
+    for number, below in enumerate(tree.values()):
+        if isinstance(below, dict):
+            level = _level(f"{name}_{number}", below, types)
+            fields.append((f"f{number}", level.struct | None, None))
+        else:
+            level = None
+            fields.append((f"f{number}", types[below], None))
+        paths.append(below if isinstance(below, str) else None)
+        inner.append(level)
+    names = {f"f{number}": key for number, key in enumerate(tree)}
+    struct = msgspec.defstruct(name, fields, rename=names, gc=False)
+    return Level(struct=struct, paths=tuple(paths), inner=tuple(inner))
+
+
+def by_path(level: Level, rows: Sequence[Any]) -> dict[str, Sequence[object]]:
+    """The values of every path, in the order of the rows."""
+    if not rows:
+        return dict.fromkeys(_leaves(level), ())
+    values: dict[str, Sequence[object]] = {}
+    columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
+    for path, inner, column in zip(level.paths, level.inner, columns, strict=True):
+        if inner is None and path is not None:
+            values[path] = column
+        elif inner is not None:
+            blank = inner.struct()
+            values |= by_path(inner, [blank if below is None else below for below in column])
+    return values
+
+
+def _leaves(level: Level) -> Iterable[str]:
+    for path, inner in zip(level.paths, level.inner, strict=True):
+        if path is not None:
+            yield path
+        elif inner is not None:
+            yield from _leaves(inner)
+
+
+def dig(document: Mapping[str, object], path: str) -> object:
+    """The value at a dotted path of a parsed message; None where there is none."""
+    found: object = document
+    for key in path.split("."):
+        if not isinstance(found, dict):
+            return None
+        found = found.get(key)
+    return found

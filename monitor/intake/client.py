@@ -1,0 +1,105 @@
+"""How a kafka-python consumer is made from the settings: the options whose defaults would hurt, and the port probed first."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from kafka import KafkaConsumer
+from kafka.errors import KafkaError
+
+from monitor.errors import Retryable
+from monitor.settings import KafkaSettings
+
+PROBE_SECONDS = 3.0
+DEFAULT_PORT = 9092
+METADATA_AGE_MS = 30_000
+"""New partitions and topics are noticed within this time."""
+FETCH_BYTES = 16 * 1024 * 1024
+"""At most so much of one broker's answer is held; a single larger message still comes through."""
+FETCH_MIN_BYTES, FETCH_WAIT_MS = 64 * 1024, 500
+"""The broker gathers so much, or waits so long: a trickle is read in few round trips."""
+REQUEST_TIMEOUT_MS = 15_000
+HEARTBEATS_PER_SESSION = 3
+"""Two lost heartbeats cost nothing."""
+
+
+def probe(kafka: KafkaSettings) -> None:
+    """Raise Retryable unless some bootstrap server takes connections: a consumer that fails while it is made leaks a thread."""
+    failures = []
+    for server in kafka.bootstrap_servers:
+        host, _, port = server.rpartition(":") if ":" in server else (server, "", str(DEFAULT_PORT))
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS).close()
+        except OSError as error:
+            failures.append(f"{server} ({error.strerror or error})")
+        else:
+            return
+    raise Retryable(f"no Kafka broker answers at {', '.join(failures)}")
+
+
+def make_consumer(kafka: KafkaSettings) -> KafkaConsumer:
+    """A consumer that takes bytes, never commits by itself, and says when an offset is gone. Raises Retryable."""
+    probe(kafka)
+    try:
+        return KafkaConsumer(**options(kafka))
+    except (KafkaError, OSError) as error:
+        raise Retryable(f"Kafka at {', '.join(kafka.bootstrap_servers)} does not let us in: {said(error)}") from None
+
+
+def options(kafka: KafkaSettings) -> dict[str, Any]:
+    """The consumer's configuration. No deserializers: one that raises makes kafka-python's next poll spin for ever."""
+    given: dict[str, Any] = {
+        "bootstrap_servers": list(kafka.bootstrap_servers),
+        "group_id": kafka.group_id,
+        "client_id": kafka.client_id,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "none",
+        "allow_auto_create_topics": False,
+        "isolation_level": "read_committed",
+        "max_poll_records": kafka.max_poll_records,
+        "fetch_max_bytes": FETCH_BYTES,
+        "fetch_min_bytes": FETCH_MIN_BYTES,
+        "fetch_max_wait_ms": FETCH_WAIT_MS,
+        "metadata_max_age_ms": METADATA_AGE_MS,
+        "request_timeout_ms": REQUEST_TIMEOUT_MS,
+        "security_protocol": str(kafka.security_protocol),
+        "metrics_enabled": False,
+        "session_timeout_ms": int(kafka.session_timeout.total_seconds() * 1000),
+        "heartbeat_interval_ms": int(kafka.session_timeout.total_seconds() * 1000) // HEARTBEATS_PER_SESSION,
+    }
+    if kafka.group_instance_id is not None:
+        given["group_instance_id"] = kafka.group_instance_id
+    if kafka.api_version is not None:
+        given["api_version"] = kafka.api_version
+    if kafka.uses_sasl:
+        given |= _sasl(kafka)
+    if kafka.uses_tls:
+        given |= _tls(kafka)
+    return given
+
+
+def _sasl(kafka: KafkaSettings) -> dict[str, Any]:
+    password = kafka.sasl_plain_password
+    return {
+        "sasl_mechanism": None if kafka.sasl_mechanism is None else str(kafka.sasl_mechanism),
+        "sasl_plain_username": kafka.sasl_plain_username,
+        "sasl_plain_password": None if password is None else password.read(),
+        "sasl_kerberos_name": kafka.sasl_kerberos_name,
+        "sasl_kerberos_service_name": kafka.sasl_kerberos_service_name,
+        "sasl_kerberos_domain_name": kafka.sasl_kerberos_domain_name,
+    }
+
+
+def _tls(kafka: KafkaSettings) -> dict[str, Any]:
+    files = {name: getattr(kafka, name) for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_crlfile")}
+    return {name: None if path is None else str(path) for name, path in files.items()} | {
+        "ssl_password": None if kafka.ssl_password is None else kafka.ssl_password.read(),
+        "ssl_ciphers": kafka.ssl_ciphers,
+        "ssl_check_hostname": kafka.ssl_check_hostname,
+    }
+
+
+def said(error: BaseException) -> str:
+    """An error of the client as one line."""
+    return f"{type(error).__name__}: {error}".split("\n")[0][:300]

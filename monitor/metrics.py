@@ -1,0 +1,206 @@
+"""Every metric of driftd: one attribute, one sentence. Base units; times are exported as timestamps, never as ages.
+
+Labels stay small: models, streams, receivers and reasons come from the configuration or from closed sets. Only
+``driftd_result_value`` and ``driftd_result_threshold`` know columns; they stop at ``MAX_RESULT_SERIES``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector, ProcessCollector
+
+from monitor import __version__
+from monitor.core.incidents import IncidentState
+from monitor.core.results import ALL_ROWS, Check, Result, Verdict
+from monitor.core.rules import Model
+from monitor.core.schema import Reason
+from monitor.ports import Checkpoint, Judgement, StreamCount, TopicPartition
+
+MAX_RESULT_SERIES = 1000
+"""So many (model, check, column, metric) are exported; what comes after is only counted in ``driftd_result_series_dropped``."""
+
+OUTCOMES = ("counted", "late", "duplicate", "quarantined", "sampled_out")
+CHECKPOINT_OUTCOMES = ("committed", "fenced")
+DELIVERY_OUTCOMES = ("sent", "postponed", "dead")
+OUTBOX_STATES = ("pending", "sent", "dead")
+FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """The metrics of one process, in a registry of their own (two daemons in one test do not meet)."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._init_intake()
+        self._init_judging()
+        self._init_deliveries()
+        self._init_daemon()
+        self._series: set[tuple[str, str, str, str]] = set()
+
+    def _init_intake(self) -> None:
+        # Messages read, by where they went: the five outcomes of a stream add up to all that it received.
+        self.messages = self._counter("driftd_messages", "Messages read, by where they went.", "model", "stream", "outcome")
+        # Messages that could not be read, by reason; the rows themselves are in `driftd quarantine list`.
+        self.quarantined = self._counter("driftd_quarantined", "Messages that could not be read, by reason.", "model", "reason")
+        # Messages between our position and the partition's end as the broker last told; growing means too slow.
+        self.lag = self._gauge("driftd_consumer_lag_records", "Messages not read yet.", "topic", "partition")
+        # When a message was last received.
+        self.last_message = self._gauge("driftd_last_message_timestamp_seconds", "When a message was last received.", "model", "stream")
+        # Times that the log no longer held what was to be read next (retention was faster): those messages are lost.
+        self.offset_gaps = self._counter("driftd_offset_gaps", "Times that the log no longer held the next offset.")
+        # Length of a model's windows, to say "three windows behind" in a rule.
+        self.window_seconds = self._gauge("driftd_window_seconds", "Length of a model's windows.", "model")
+        # Event time reached by all partitions of a model; standing still while messages come means a stuck partition.
+        self.watermark_time = self._gauge("driftd_watermark_timestamp_seconds", "Event time reached by all partitions.", "model")
+        # Checkpoints: committed, or fenced (another replica owns the partition now).
+        self.checkpoints = self._counter("driftd_checkpoints", "Checkpoints by outcome.", "outcome")
+        self.fenced = self.checkpoints.labels("fenced")
+        # When state and offsets were last written.
+        self.last_checkpoint = self._gauge("driftd_checkpoint_last_success_timestamp_seconds", "When a checkpoint was last written.")
+
+    def _init_judging(self) -> None:
+        # Windows that have their results.
+        self.windows_judged = self._counter("driftd_windows_judged", "Windows that have their results.", "model")
+        # End (event time) of the last judged window; far behind the watermark means that judging is stuck.
+        self.judged_until = self._gauge("driftd_window_last_judged_timestamp_seconds", "End of the last judged window.", "model")
+        # Results by verdict; `insufficient` and `error` are never `ok`.
+        self.results = self._counter("driftd_results", "Results by verdict.", "model", "check", "verdict")
+        # The last value of each measure, all rows of the newest version; column is empty for whole-model results.
+        self.result_value = self._gauge("driftd_result_value", "The last value of each measure.", "model", "check", "column", "metric")
+        # The limit that value was held against.
+        self.result_threshold = self._gauge("driftd_result_threshold", "The limit of each measure.", "model", "check", "column", "metric")
+        # Measures not exported, because there are more than MAX_RESULT_SERIES.
+        self.series_dropped = self._gauge("driftd_result_series_dropped", "1 when some measures are not exported.")
+        # 1 for the state of a model's open incident, 0 for every other state.
+        self.incident_state = self._gauge("driftd_incident_state", "1 for the state of a model's open incident.", "model", "state")
+        # Requests to retrain.
+        self.retrainings = self._counter("driftd_retrainings", "Requests to retrain.", "model")
+
+    def _init_deliveries(self) -> None:
+        # Attempts to deliver, by what came of them: sent, postponed (tried again later) or dead (given up).
+        self.deliveries = self._counter("driftd_deliveries", "Attempts to deliver, by outcome.", "receiver", "outcome")
+        # How long a receiver took to answer.
+        self.delivery_seconds = self._histogram("driftd_delivery_duration_seconds", "Duration of an attempt to deliver.", "receiver")
+        # Deliveries in the store by state; read from SQL at each scrape, so all replicas tell the same.
+        self.outbox = self._gauge("driftd_outbox_deliveries", "Deliveries in the store by state.", "state")
+
+    def _init_daemon(self) -> None:
+        # The version that runs; always 1.
+        self.build_info = self._gauge("driftd_build_info", "The version that runs.", "version")
+        # 1 while /readyz says yes.
+        self.ready = self._gauge("driftd_ready", "1 while ready.")
+        # When each loop last came round.
+        self.heartbeat = self._gauge("driftd_loop_heartbeat_timestamp_seconds", "When a loop last came round.", "loop")
+        # 1 while the store answered the last scrape.
+        self.store_up = self._gauge("driftd_store_up", "1 when the store answered at this scrape.")
+        # HTTP requests by route (never by raw path) and status.
+        self.http_requests = self._counter("driftd_http_requests", "HTTP requests.", "route", "status")
+        self.build_info.labels(version=__version__).set(1)
+
+    def declare(self, models: Iterable[Model], receivers: Iterable[str] = ()) -> None:
+        """Begin every series of these at 0, so that a rate over its first increase is right."""
+        for outcome in CHECKPOINT_OUTCOMES:
+            self.checkpoints.labels(outcome)
+        for state in OUTBOX_STATES:
+            self.outbox.labels(state)
+        for receiver in receivers:
+            for outcome in DELIVERY_OUTCOMES:
+                self.deliveries.labels(receiver, outcome)
+        for model in models:
+            self._declare_model(model)
+
+    def _declare_model(self, model: Model) -> None:
+        for stream in model.streams:
+            for outcome in OUTCOMES:
+                self.messages.labels(model.name, str(stream.kind), outcome)
+        self.window_seconds.labels(model.name).set(model.window.total_seconds())
+        for reason in Reason:
+            self.quarantined.labels(model.name, str(reason))
+        for check in Check:
+            for verdict in Verdict:
+                self.results.labels(model.name, str(check), str(verdict))
+        self.set_incident(model.name, None)
+        for counter in (self.windows_judged, self.retrainings):
+            counter.labels(model.name)
+
+    def checkpoint_written(self, checkpoint: Checkpoint, lag: Mapping[TopicPartition, int]) -> None:
+        """State and offsets are in SQL: count what they hold."""
+        self.checkpoints.labels("committed").inc()
+        self.last_checkpoint.set(checkpoint.at.timestamp())
+        for count in checkpoint.streams:
+            self._count_stream(count, checkpoint.at)
+        for row in checkpoint.quarantined:
+            self.quarantined.labels(row.model, str(row.reason)).inc()
+        self.set_lag(lag)
+
+    def _count_stream(self, count: StreamCount, at: datetime) -> None:
+        for outcome in OUTCOMES:
+            self.messages.labels(count.model, count.stream, outcome).inc(getattr(count, outcome))
+        if count.received:
+            self.last_message.labels(count.model, count.stream).set(at.timestamp())
+
+    def watermark(self, model: str, mark: datetime | None) -> None:
+        """Event time that every partition has reached; None, while that cannot be said, leaves the last one standing."""
+        if mark is not None:
+            self.watermark_time.labels(model).set(mark.timestamp())
+
+    def window_judged(self, judgement: Judgement) -> None:
+        """A window has its results in SQL; without results it was only passed over."""
+        self.judged_until.labels(judgement.model).set(judgement.judged_until.timestamp())
+        if not judgement.results:
+            return
+        self.windows_judged.labels(judgement.model).inc()
+        self.observe_results(judgement.results)
+        self.set_incident(judgement.model, None if judgement.incident is None else judgement.incident.state)
+        if judgement.retraining is not None:
+            self.retrainings.labels(judgement.model).inc()
+
+    def set_lag(self, lag: Mapping[TopicPartition, int]) -> None:
+        """Export the lag of the partitions owned now, and of no others."""
+        self.lag.clear()
+        for partition, behind in lag.items():
+            self.lag.labels(partition.topic, str(partition.partition)).set(behind)
+
+    def set_incident(self, model: str, state: IncidentState | None) -> None:
+        """Export the state of a model's open incident; None: there is none."""
+        for each in IncidentState:
+            if each is not IncidentState.RESOLVED:
+                self.incident_state.labels(model, str(each)).set(each is state)
+
+    def delivery_attempted(self, receiver: str, outcome: str, seconds: float) -> None:
+        """One attempt to deliver: sent, postponed or dead, and how long the receiver took."""
+        self.deliveries.labels(receiver, outcome).inc()
+        self.delivery_seconds.labels(receiver).observe(seconds)
+
+    def observe_results(self, results: Iterable[Result]) -> None:
+        """Count the results of a judged window and export the values over all rows."""
+        for result in results:
+            self.results.labels(result.model, str(result.check), str(result.verdict)).inc()
+            if result.segment == ALL_ROWS:
+                self._export(result)
+
+    def _export(self, result: Result) -> None:
+        key = (result.model, str(result.check), result.column or "", result.metric)
+        if key not in self._series:
+            if len(self._series) >= MAX_RESULT_SERIES:
+                self.series_dropped.set(1)
+                return
+            self._series.add(key)
+        self.result_value.labels(*key).set(math.nan if result.value is None else result.value)
+        if result.threshold is not None:
+            self.result_threshold.labels(*key).set(result.threshold)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(name, text, labels, registry=self.registry, buckets=FAST)

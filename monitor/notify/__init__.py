@@ -1,0 +1,54 @@
+"""Telling people and machines: the table of receivers, and the dispatcher that serves them from the outbox.
+
+A receiver is one file and one line in ``RECEIVERS``. Building a message is pure and stands apart from sending it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from monitor.notify.dispatcher import Attempt, Dispatcher, Outcome
+from monitor.notify.outgoing import incident_messages, retraining_message
+from monitor.notify.slack import SlackBot, auth_test
+from monitor.notify.slack_webhook import SlackWebhook
+from monitor.notify.webhook import Webhook
+from monitor.ports import Clock, Receiver
+from monitor.settings import Settings
+from monitor.settings.receivers import SlackSettings
+
+__all__ = ["RECEIVERS", "Attempt", "Dispatcher", "Outcome", "auth_test", "incident_messages", "receivers_of", "retraining_message"]
+
+def _slack(settings: Settings, clock: Clock) -> Iterable[Receiver]:
+    if settings.slack is not None:
+        for name in settings.people_receivers():
+            yield slack_receiver(name, settings.slack, clock)
+
+
+def slack_receiver(name: str, slack: SlackSettings, clock: Clock) -> Receiver:
+    """The bot where there is a token, since it can answer in threads; else the incoming webhook. ``load_settings`` has refused neither."""
+    timeout = slack.timeout.total_seconds()
+    if slack.token is not None:
+        return SlackBot(name=name, token=slack.token, channel=slack.channel or "", api_url=slack.api_url, timeout=timeout, clock=clock)
+    if slack.webhook_url is not None:
+        return SlackWebhook(name=name, url=slack.webhook_url, timeout=timeout, clock=clock)
+    raise ValueError("slack has neither a token nor a webhook URL")
+
+
+def _retraining(settings: Settings, clock: Clock) -> Iterable[Receiver]:
+    for model in settings.model_names():
+        name, webhook = settings.retraining_receiver(model), settings.retraining_webhook(model)
+        if name is not None and webhook is not None:
+            timeout = webhook.timeout.total_seconds()
+            yield Webhook(name=name, url=webhook.url, secret=webhook.signing_secret, timeout=timeout, clock=clock)
+
+
+RECEIVERS: Mapping[str, Callable[[Settings, Clock], Iterable[Receiver]]] = {
+    "slack": _slack,
+    "retraining": _retraining,
+}
+"""By kind, how to make the receivers that the settings ask for."""
+
+
+def receivers_of(settings: Settings, clock: Clock) -> tuple[Receiver, ...]:
+    """Every receiver that the settings ask for; ``clock`` stamps their signatures."""
+    return tuple(receiver for build in RECEIVERS.values() for receiver in build(settings, clock))

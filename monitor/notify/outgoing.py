@@ -1,0 +1,73 @@
+"""What goes into the outbox when an incident changes or retraining is asked for: one message a receiver, with a stable id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from monitor.core.incidents import NotifyKind, Step
+from monitor.core.messages import (
+    ColumnLine,
+    Occasion,
+    incident_dedupe,
+    message_body,
+    retraining_body,
+    retraining_dedupe,
+    retraining_request,
+)
+from monitor.core.results import Account, Result
+from monitor.core.retraining import Retraining
+from monitor.ports import Message
+
+if TYPE_CHECKING:  # the commands change incidents too, and need no statistics for it
+    from monitor.core.cause import Cause
+
+RETRAINING = "retraining"
+"""The kind of a delivery that asks for retraining."""
+
+
+def incident_messages(
+    step: Step, cause: Cause | None, accounts: Iterable[Account], receivers: Iterable[str], *, page_url: str | None = None
+) -> tuple[Message, ...]:
+    """What people are told after a step: nothing, or one message for each receiver.
+
+    ``cause`` is the judged window's (None: a person's change); ``accounts`` are those of its versions and segments.
+    """
+    if step.incident is None or step.notify is None:
+        return ()
+    told = None if step.notify.kind is NotifyKind.RESOLVED else cause  # the end is told with the cause of the beginning
+    occasion = Occasion(
+        incident=step.incident,
+        notify=step.notify,
+        headline="" if told is None else told.headline,
+        columns=() if told is None else tuple(ColumnLine(column=column.name, sentence=column.sentence) for column in told.columns),
+        account=_whole(accounts),
+        page_url=page_url,
+    )
+    body = message_body(occasion)
+    return tuple(
+        Message(
+            receiver=receiver,
+            kind=step.notify.kind,
+            dedupe=incident_dedupe(receiver, step.incident, step.notify),
+            incident=step.incident.id,
+            body=body,
+        )
+        for receiver in receivers
+    )
+
+
+def retraining_message(
+    retraining: Retraining, cause: Cause | None, receiver: str, *, results: Iterable[Result] = (), page_url: str | None = None
+) -> Message:
+    """The request to retrain, for the receiver that retrains the model. It belongs to no incident's thread and order."""
+    headline = "" if cause is None else cause.headline
+    request = retraining_request(retraining, cause=headline, results=results, page_url=page_url)
+    dedupe = retraining_dedupe(receiver, retraining)
+    return Message(receiver=receiver, kind=RETRAINING, dedupe=dedupe, incident=None, body=retraining_body(request))
+
+
+def _whole(accounts: Iterable[Account]) -> Account | None:
+    """The accounts of a window's versions, added up; None where there is none."""
+    known = list(accounts)
+    return sum(known, Account()) if known else None

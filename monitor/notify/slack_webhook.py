@@ -1,0 +1,60 @@
+"""Slack by incoming webhook: the simple way in. No threads and no updates: the end of an incident is a message of its own."""
+
+from __future__ import annotations
+
+import json
+
+from monitor.core.messages import IncidentMessage, from_body
+from monitor.errors import DecodeError, Permanent, Retryable
+from monitor.notify.slack_message import SlackMessage, build, degraded
+from monitor.notify.transport import Answer, Limits, demand_success, post
+from monitor.ports import Clock, Delivery, Receipt
+from monitor.settings.secret import Secret
+
+TIMEOUT = 15.0
+"""Seconds that one post may take."""
+WORDS = frozenset({
+    "action_prohibited", "channel_is_archived", "channel_not_found", "invalid_attachments", "invalid_blocks", "invalid_payload",
+    "invalid_token", "no_active_hooks", "no_service", "no_service_id", "no_team", "no_text", "posting_to_general_channel_denied",
+    "rate_limited", "rollup_error", "team_disabled", "too_many_attachments", "user_not_found",
+})
+"""Slack's reasons. Any other text of an answer is not repeated: it might hold the URL, which is a secret."""
+FORM = frozenset({"invalid_blocks", "invalid_payload", "invalid_attachments", "too_many_attachments"})
+
+
+class SlackWebhook:
+    """Sends incident messages to the channel that the URL stands for. The URL is a secret, read at each use."""
+
+    def __init__(self, *, url: Secret, clock: Clock, timeout: float = TIMEOUT, name: str = "slack") -> None:
+        self.name = name
+        self._url = url
+        self._clock = clock
+        self._limits = Limits(read=timeout, total=timeout)
+
+    def send(self, delivery: Delivery) -> Receipt:
+        """Post. Raises Retryable or Permanent; neither tells the URL."""
+        try:
+            message = build(from_body(delivery.body, IncidentMessage))
+        except DecodeError as error:
+            raise Permanent(str(error)) from None
+        answer = self._post(message)
+        if answer.status == 400 and _word(answer) in FORM:
+            answer = self._post(degraded(message))
+        demand_success(answer, "Slack's webhook", self._clock.now(), _word(answer))
+        if answer.body.strip() != b"ok":
+            raise Retryable("Slack's webhook answered 200 but not 'ok': something stands between")
+        return Receipt(detail="posted")
+
+    def close(self) -> None:
+        """Nothing is held open between messages."""
+
+    def _post(self, message: SlackMessage) -> Answer:
+        body = {"text": message.text, "blocks": list(message.blocks), "attachments": list(message.attachments)}
+        content = json.dumps({name: value for name, value in body.items() if value}).encode()
+        return post(self._url.read(), content=content, headers={"content-type": "application/json"}, limits=self._limits)
+
+
+def _word(answer: Answer) -> str:
+    """Slack's reason, if it is one."""
+    word = answer.body.strip().decode("ascii", "replace")
+    return word if word in WORDS else ""

@@ -1,0 +1,83 @@
+"""One stream of one model: its decoder, its folder, and what they gained since the last checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from monitor.core.fold import Folder, Place
+from monitor.core.results import Account
+from monitor.core.rules import Model, Stream
+from monitor.core.schema import Fault, Record
+from monitor.formats import decoder
+from monitor.pipeline.references import References
+from monitor.ports import Quarantined, SeenIds, StreamCount, TopicPartition, WindowDelta
+
+
+class Channel:
+    """One stream of one model: how its messages are read, and what they gained since the last checkpoint."""
+
+    def __init__(self, model: Model, stream: Stream, references: References) -> None:
+        self.model = model
+        self._stream = stream
+        self._decoder = decoder(stream)
+        self.folder = Folder(model, lambda version: references.grid(model, version))
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was gained: the store did not take it, or has it."""
+        self.folder.drain()
+        self._account = Account()
+        self._quarantined: list[Quarantined] = []
+
+    def take(self, partition: TopicPartition, records: Sequence[Record], now: datetime) -> None:
+        """Decode and fold messages of one partition, in the order of their offsets."""
+        batch = self._decoder.decode(records)
+        self._account += self.folder.fold(place(partition), batch)
+        self._quarantined.extend(self._quarantine(fault, partition, now) for fault in batch.faults)
+
+    def _quarantine(self, fault: Fault, partition: TopicPartition, now: datetime) -> Quarantined:
+        return Quarantined(model=self.model.name, stream=self._stream.kind, partition=partition, offset=fault.offset,
+                           reason=fault.reason, detail=fault.detail, sample=fault.sample, at=now)
+
+    def drain(self) -> Gained:
+        """Hand over what was gained."""
+        folded = self.folder.drain()
+        gained = Gained(
+            windows=[WindowDelta(key=key, account=delta.account, profile=delta.profile) for key, delta in sorted(folded.windows.items())],
+            ids=[SeenIds(model=self.model.name, partition=TopicPartition(*at), window_start=start, hashes=hashes)
+                 for (at, start), hashes in folded.ids.items()],
+            quarantined=self._quarantined,
+            streams=[self._count(folded.untimed)] if self._account.received else [],
+        )
+        self._account, self._quarantined = Account(), []
+        return gained
+
+    def _count(self, untimed: int) -> StreamCount:
+        account = self._account
+        return StreamCount(model=self.model.name, stream=self._stream.kind, topic=self._stream.topic, received=account.received,
+                           counted=account.counted, late=account.late, duplicate=account.duplicate,
+                           quarantined=account.quarantined, untimed=untimed, sampled_out=account.sampled_out)
+
+
+@dataclass(slots=True, kw_only=True)
+class Gained:
+    """What channels add to a checkpoint."""
+
+    windows: list[WindowDelta] = field(default_factory=list)
+    ids: list[SeenIds] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    streams: list[StreamCount] = field(default_factory=list)
+
+    def add(self, other: Gained) -> None:
+        """Take another channel's gain in."""
+        self.windows += other.windows
+        self.ids += other.ids
+        self.quarantined += other.quarantined
+        self.streams += other.streams
+
+
+def place(partition: TopicPartition) -> Place:
+    """A partition as the core names it."""
+    return partition.topic, partition.partition

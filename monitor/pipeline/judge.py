@@ -1,0 +1,152 @@
+"""From closed windows to verdicts: seal, evaluate, decide, record; one transaction a window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from monitor.core.cause import explain
+from monitor.core.evaluate import Subject, evaluate
+from monitor.core.incidents import Judged, Step, step
+from monitor.core.results import Result, Verdict, WindowKey
+from monitor.core.retraining import Retraining, decide
+from monitor.core.rules import Model
+from monitor.core.windows import PartitionTime, sealable_until, watermark
+from monitor.log import Action, logger
+from monitor.metrics import Metrics
+from monitor.pipeline.references import References
+from monitor.pipeline.telling import Telling
+from monitor.ports import Clock, Judgement, JudgementStore, Mark, Progress, StoredWindow, TopicPartition
+
+log = logger(__name__)
+
+MAX_EMPTY_WINDOWS = 100
+"""So many windows in a row without a row are judged; then silence has been told, and the next window with rows goes on."""
+
+STALE_CLAIM = timedelta(seconds=60)
+"""A partition's claim to be read to its end counts for so long; its owner renews it with every checkpoint."""
+
+
+class MarkStore(JudgementStore, Protocol):
+    """What judging reads of the store: windows, and how far event time has come."""
+
+    def marks(self, model: str) -> Sequence[Mark]:
+        """Every partition's mark of a model."""
+
+
+class Judge:
+    """Judges every model's windows in the order of event time. Safe to run in several replicas: the store lets one win."""
+
+    def __init__(self, *, store: MarkStore, models: Sequence[Model], references: References, clock: Clock, metrics: Metrics,
+                 telling: Telling, partitions: Callable[[], frozenset[TopicPartition]]) -> None:
+        self._store = store
+        self._models = models
+        self._references = references
+        self._clock = clock
+        self._metrics = metrics
+        self._telling = telling
+        self._partitions = partitions
+
+    def sweep(self) -> int:
+        """Seal and judge what is due; how many windows were judged."""
+        return sum(self._advance(model, self._due(model)) for model in self._models)
+
+    def finish(self) -> int:
+        """Take the end of the topics as the end of time: every window closes."""
+        return sum(self._advance(model, self._store.latest_end(model.name)) for model in self._models)
+
+    def _due(self, model: Model) -> datetime | None:
+        """Windows that end by then take no more rows, as far as every partition of the model's topics tells."""
+        topics = {stream.topic for stream in model.streams}
+        expected = {p for p in self._partitions() if p.topic in topics}
+        marks = {m.partition: m for m in self._store.marks(model.name)}
+        if not marks or not all(p in marks for p in expected if any(m.topic == p.topic for m in marks)):
+            return None
+        now = self._clock.now()
+        times = [PartitionTime(max_time=m.max_time, seen_at=m.seen_at, caught_up=m.caught_up and now - m.at <= STALE_CLAIM)
+                 for m in marks.values()]
+        mark = watermark(times, now=now, idle_after=model.idle_after)
+        self._metrics.watermark(model.name, mark)
+        return None if mark is None else sealable_until(mark, size=model.window, allowed=model.allowed_lateness)
+
+    def _advance(self, model: Model, until: datetime | None) -> int:
+        progress = self._store.progress(model.name)
+        first = self._store.next_start(model.name, None) if progress.sealed_until is None else None
+        begun = progress.sealed_until or first
+        if until is not None and begun is not None and until > begun:
+            if not self._store.seal(model.name, until, progress.sealed_until):
+                return 0
+            progress = Progress(sealed_until=until, judged_until=progress.judged_until)
+        return self._judge_sealed(model, progress)
+
+    def _judge_sealed(self, model: Model, progress: Progress) -> int:
+        judged, done = 0, progress.judged_until
+        while progress.sealed_until is not None and (done is None or done < progress.sealed_until):
+            start = self._store.next_start(model.name, None) if done is None else done
+            if start is None or start >= progress.sealed_until:
+                break
+            judgement = self._judge(model, start, done, progress.sealed_until)
+            if not self._store.record(judgement):
+                break
+            self._tell(model, judgement)
+            done = judgement.judged_until
+            judged += 1
+        return judged
+
+    def _judge(self, model: Model, start: datetime, previous: datetime | None, sealed_until: datetime) -> Judgement:
+        windows = self._store.windows(model.name, start)
+        if not windows:
+            busy = self._store.last_busy(model.name, start)
+            if busy is None or start - busy.start > MAX_EMPTY_WINDOWS * model.window:
+                return Judgement(model=model.name, previous=previous, results=(),
+                                 judged_until=min(self._store.next_start(model.name, start) or sealed_until, sealed_until))
+            self._store.add_empty_window(WindowKey(model=model.name, version=busy.version, start=start, end=start + model.window))
+            windows = self._store.windows(model.name, start)
+        return self._decide(model, windows, previous)
+
+    def _decide(self, model: Model, windows: Sequence[StoredWindow], previous: datetime | None) -> Judgement:
+        """Results, then the incident they make or end, then whether to ask for retraining, then who is told."""
+        key = windows[0].key
+        subjects = [self._subject(model, window) for window in windows]
+        results = tuple(result for subject in subjects for result in evaluate(subject, model))
+        cause = explain(results, subjects, model)
+        judged = Judged(model=model.name, start=key.start, end=key.end, results=results, headline=cause.headline,
+                        columns=tuple(column.name for column in cause.columns))
+        taken = step(self._store.open_incident(model.name), judged, model.alerts)
+        history = self._history(model, results)
+        retraining = self._retraining(model, history, taken, key.end)
+        messages = (*self._telling.window(taken, cause, [window.account for window in windows]),
+                    *self._telling.retraining(retraining, history, cause))
+        return Judgement(model=model.name, previous=previous, judged_until=key.end, results=results, incident=taken.incident,
+                         events=taken.events, retraining=retraining, messages=messages, at=self._clock.now())
+
+    def _subject(self, model: Model, window: StoredWindow) -> Subject:
+        return Subject(key=window.key, account=window.account, profile=window.profile,
+                       reference=self._references.of(model.name, window.key.version),
+                       known_versions=self._references.versions(model.name))
+
+    def _history(self, model: Model, results: tuple[Result, ...]) -> tuple[Result, ...]:
+        """The results that the retraining policy looks at, this window's included, oldest first."""
+        when = model.retraining.when if model.retraining else {}
+        earlier = self._store.recent_results(model.name, sorted(when), max(when.values()) - 1) if when else ()
+        return (*earlier, *results)
+
+    def _retraining(self, model: Model, history: Sequence[Result], taken: Step, now: datetime) -> Retraining | None:
+        if model.retraining is None:
+            return None
+        return decide(model.retraining, model.name, history, taken.incident, self._store.last_retraining(model.name), now)
+
+    def _tell(self, model: Model, judgement: Judgement) -> None:
+        """One line a window, and the gauges."""
+        self._metrics.window_judged(judgement)
+        if not judgement.results:
+            return
+        worst = [r for r in judgement.results if r.verdict in (Verdict.ALERT, Verdict.WARN)]
+        log.info("window judged", action=Action.WINDOW_JUDGED, model=model.name, window_end=judgement.judged_until.isoformat(),
+                 rows=max(r.rows for r in judgement.results), results=len(judgement.results), not_ok=len(worst),
+                 columns=sorted({r.column for r in worst if r.column}))
+        for event in judgement.events:
+            log.warning("incident changed", action=Action.INCIDENT_CHANGED, model=model.name, incident=event.incident,
+                        state=event.after, reason=event.reason)
+

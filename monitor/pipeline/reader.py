@@ -1,0 +1,235 @@
+"""From the log to the store: poll, decode, fold, and every few seconds one checkpoint that holds all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import xxhash
+
+from monitor.core.rules import Model, StreamKind
+from monitor.core.schema import Record, from_micros, to_micros
+from monitor.errors import Fenced, Retryable
+from monitor.log import Action, logger
+from monitor.metrics import Metrics
+from monitor.pipeline.channel import Channel, Gained, place
+from monitor.pipeline.references import References
+from monitor.ports import Advance, Checkpoint, CheckpointStore, Clock, LogSource, Mark, OutOfRange, TopicPartition
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often to write: after ``every``, or ``max_rows`` messages, whichever is first."""
+
+    every: timedelta = timedelta(seconds=5)
+    max_rows: int = 50_000
+    poll_timeout: float = 0.5
+
+
+class Reader:
+    """Owns the log source. Between checkpoints it keeps only what the next one will add.
+
+    ``step`` raises Retryable when the store is away; nothing is lost, call it again later. ``unreachable`` says why the log
+    does not answer, when it does not.
+    """
+
+    def __init__(self, *, source: LogSource, store: CheckpointStore, models: Sequence[Model], references: References, clock: Clock,
+                 metrics: Metrics, pace: Pace) -> None:
+        self._source = source
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._pace = pace
+        self._channels = _channels(models, references)
+        self._stored: dict[TopicPartition, Advance] = {}
+        self._next: dict[TopicPartition, int] = {}
+        self._seen_at: dict[TopicPartition, datetime | None] = {}
+        self._messages = 0
+        self._written_at = clock.monotonic()
+        self._pending: Checkpoint | None = None
+        self._taking: frozenset[TopicPartition] | None = None
+        self.partitions: frozenset[TopicPartition] = frozenset()
+        self.unreachable: str | None = None
+
+    @property
+    def assigned(self) -> frozenset[TopicPartition]:
+        """The partitions that this reader has taken over."""
+        return frozenset(self._next)
+
+    def step(self) -> int:
+        """One poll and what follows from it; how many messages it brought."""
+        self._settle()
+        try:
+            polled = self._source.poll(self._pace.poll_timeout)
+        except OutOfRange as error:
+            self._skip_gap(error)
+            return 0
+        if polled.assigned is not None:
+            self._hand_over(polled.assigned)
+        messages = sum(self._take(partition, records) for partition, records in polled.records.items())
+        self._messages += messages
+        if self._messages >= self._pace.max_rows or self._clock.monotonic() - self._written_at >= self._pace.every.total_seconds():
+            self.checkpoint()
+        return messages
+
+    def at_end(self, ends: Mapping[TopicPartition, int]) -> bool:
+        """Whether every one of these partitions was read to its given end."""
+        return all(partition in self._next and self._source.position(partition) >= end for partition, end in ends.items())
+
+    def checkpoint(self) -> None:
+        """Write what was gained. A lost partition (Fenced) drops it all, and reading starts again from the store."""
+        if self._pending is None:
+            self._pending = self._build()
+        try:
+            self._store.checkpoint(self._pending)
+        except Fenced as error:
+            log.warning("another replica wrote first: reading again from the store", action=Action.CHECKPOINT_FENCED, detail=str(error))
+            self._metrics.fenced.inc()
+            self._pending, self._taking = None, self.assigned
+        else:
+            self._written(self._pending)
+
+    def _written(self, checkpoint: Checkpoint) -> None:
+        self._stored |= {a.partition: a for a in checkpoint.advances}
+        self._pending = None
+        self._written_at = self._clock.monotonic()
+        self._metrics.checkpoint_written(checkpoint, self._source.lag())
+        if checkpoint.advances:
+            self._source.committed({a.partition: a.next_offset for a in checkpoint.advances})
+
+    def _settle(self) -> None:
+        """Finish what an absent store left open, before anything new is read.
+
+        A checkpoint whose commit failed may have been written all the same: the stored offsets tell.
+        """
+        if self._pending is not None:
+            found = self._store.positions([a.partition for a in self._pending.advances])
+            if self._pending.advances and all(found.get(a.partition) == a for a in self._pending.advances):
+                self._written(self._pending)
+            else:
+                self.checkpoint()
+        if self._taking is not None:
+            self._take_over(self._taking)
+
+    def _hand_over(self, assigned: frozenset[TopicPartition]) -> None:
+        """The group gave us other partitions: write what we have (refused where a new owner was quicker), then begin anew."""
+        log.info("partitions assigned", action=Action.INTAKE_ASSIGNED, partitions=[f"{p.topic}/{p.partition}" for p in sorted(assigned)])
+        if self._next:
+            self.checkpoint()
+        self._taking = assigned
+        self._take_over(assigned)
+
+    def _take_over(self, assigned: frozenset[TopicPartition]) -> None:
+        """Forget what is in memory, and read on from where the store says."""
+        for channel in self._all_channels():
+            channel.clear()
+        self._messages = 0
+        partitions = sorted(assigned)
+        self.partitions = self._source.partitions()
+        self._stored = dict(self._store.positions(partitions))
+        self._restore(partitions)
+        topic_ids = self._source.topic_ids()
+        self._source.seek({p: self._resume(p, topic_ids.get(p.topic)) for p in partitions})
+        self._next = {p: self._source.position(p) for p in partitions}
+        self._store.checkpoint(Checkpoint(at=self._clock.now(), marks=self._marks(caught_up=frozenset())))
+        self._taking = None
+
+    def _resume(self, partition: TopicPartition, topic_id: str | None) -> int | None:
+        stored = self._stored.get(partition)
+        if stored is None:
+            return None
+        if topic_id and stored.topic_id and topic_id != stored.topic_id:
+            log.warning("topic was deleted and made again: reading it from its start", action=Action.TOPIC_RECREATED,
+                        topic=partition.topic, partition=partition.partition, stored_offset=stored.next_offset)
+            return None
+        return stored.next_offset
+
+    def _restore(self, partitions: Sequence[TopicPartition]) -> None:
+        self._seen_at = {}
+        for channel in self._all_channels():
+            marks = {m.partition: m for m in self._store.marks(channel.model.name)}
+            for partition in (p for p in partitions if channel in self._channels[p.topic]):
+                mark = marks.get(partition)
+                self._seen_at[partition] = mark.seen_at if mark else None
+                seen = self._store.seen_ids(channel.model.name, partition) if channel.model.dedupe else {}
+                channel.folder.assign(
+                    place(partition),
+                    seed=xxhash.xxh3_64_intdigest(f"{partition.topic}/{partition.partition}".encode()),
+                    max_time=to_micros(mark.max_time) if mark and mark.max_time else None,
+                    seen={to_micros(start): hashes for start, hashes in seen.items()},
+                )
+
+    def _skip_gap(self, error: OutOfRange) -> None:
+        """The log no longer holds the stored offsets: say so, and go on by the configured start policy."""
+        for partition, offset in error.offsets.items():
+            log.error("the log no longer holds what was to be read next", action=Action.INTAKE_GAP,
+                      topic=partition.topic, partition=partition.partition, wanted=offset)
+            self._metrics.offset_gaps.inc()
+        self._source.seek(dict.fromkeys(error.offsets))
+        self._next |= {partition: self._source.position(partition) for partition in error.offsets}
+
+    def _take(self, partition: TopicPartition, records: Sequence[Record]) -> int:
+        if records and records[0].offset < self._next[partition]:
+            records = [r for r in records if r.offset >= self._next[partition]]
+        if not records:
+            return 0
+        now = self._clock.now()
+        for channel in self._channels[partition.topic]:
+            channel.take(partition, records, now)
+        self._next[partition] = records[-1].offset + 1
+        self._seen_at[partition] = now
+        return len(records)
+
+    def _build(self) -> Checkpoint:
+        caught_up = self._caught_up()
+        topic_ids = self._source.topic_ids()
+        moved = [p for p in sorted(self._next) if p not in self._stored or self._stored[p].next_offset != self._next[p]]
+        gained = Gained()
+        for channel in self._all_channels():
+            gained.add(channel.drain())
+        self._messages = 0
+        return Checkpoint(
+            at=self._clock.now(),
+            advances=tuple(Advance(partition=p, expected=self._stored[p].next_offset if p in self._stored else None,
+                                   next_offset=self._next[p], topic_id=topic_ids.get(p.topic)) for p in moved),
+            marks=self._marks(caught_up),
+            windows=tuple(gained.windows),
+            ids=tuple(gained.ids),
+            quarantined=tuple(gained.quarantined),
+            streams=tuple(gained.streams),
+        )
+
+    def _caught_up(self) -> frozenset[TopicPartition]:
+        """Partitions read to their end, as the broker itself says now: an absent broker must not look like a quiet one."""
+        try:
+            ends = self._source.ends(sorted(self._next)) if self._next else {}
+        except Retryable as error:
+            self.unreachable = str(error)
+            return frozenset()
+        self.unreachable = None
+        return frozenset(p for p, end in ends.items() if self._source.position(p) >= end)
+
+    def _marks(self, caught_up: frozenset[TopicPartition]) -> tuple[Mark, ...]:
+        now = self._clock.now()
+        return tuple(
+            Mark(model=channel.model.name, partition=partition, max_time=None if high is None else from_micros(high),
+                 seen_at=self._seen_at.get(partition), caught_up=partition in caught_up, at=now)
+            for partition in sorted(self._next)
+            for channel in self._channels[partition.topic]
+            for high in [channel.folder.max_time(place(partition))]
+        )
+
+    def _all_channels(self) -> Iterable[Channel]:
+        return [channel for channels in self._channels.values() for channel in channels]
+
+
+def _channels(models: Sequence[Model], references: References) -> dict[str, list[Channel]]:
+    channels: dict[str, list[Channel]] = {}
+    for model in models:
+        for stream in model.streams:
+            if stream.kind is StreamKind.PREDICTIONS:
+                channels.setdefault(stream.topic, []).append(Channel(model, stream, references))
+    return channels

@@ -1,0 +1,72 @@
+"""The references that the pipeline works with, looked up once in a while instead of at every row."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from monitor.core.profile import Grid
+from monitor.core.reference import Reference
+from monitor.core.rules import Model
+from monitor.ports import Clock, ReferenceStore
+
+ANY_VERSION = "*"
+
+
+@dataclass(slots=True, kw_only=True)
+class Known:
+    """What was found in the store for one model at one moment (monotonic seconds)."""
+
+    at: float
+    versions: tuple[str, ...]
+    newest: str | None
+    references: dict[str, Reference | None] = field(default_factory=dict)
+
+
+class References:
+    """Which reference, and so which grid, belongs to a version: its own, else that of ``*``. Safe to share by threads."""
+
+    def __init__(self, store: ReferenceStore, clock: Clock, *, keep: timedelta = timedelta(seconds=10)) -> None:
+        self._store = store
+        self._clock = clock
+        self._keep = keep.total_seconds()
+        self._known: dict[str, Known] = {}
+        self._lock = threading.Lock()
+
+    def of(self, model: str, version: str) -> Reference | None:
+        """The active reference to judge a version by, or None."""
+        with self._lock:
+            known = self._refreshed(model)
+            return self._load(model, version, known) or self._load(model, ANY_VERSION, known)
+
+    def versions(self, model: str) -> tuple[str, ...]:
+        """The versions that have an active reference, sorted."""
+        with self._lock:
+            return self._refreshed(model).versions
+
+    def grid(self, model: Model, version: str) -> Grid:
+        """The grid to count a version's rows on; a version without reference uses the newest one's, so that its rows still show."""
+        reference = self.of(model.name, version)
+        if reference is None:
+            with self._lock:
+                known = self._refreshed(model.name)
+                reference = self._load(model.name, known.newest, known) if known.newest is not None else None
+        return Grid.blank(model.columns) if reference is None else reference.grid
+
+    def _refreshed(self, model: str) -> Known:
+        known = self._known.get(model)
+        if known is None or self._clock.monotonic() - known.at > self._keep:
+            active = [r for r in self._store.references(model) if r.active]
+            newest = max(active, key=lambda r: r.number, default=None)
+            versions = tuple(sorted(r.version for r in active))
+            known = Known(at=self._clock.monotonic(), versions=versions, newest=newest.version if newest else None)
+            self._known[model] = known
+        return known
+
+    def _load(self, model: str, version: str, known: Known) -> Reference | None:
+        if version not in known.versions:
+            return None
+        if version not in known.references:
+            known.references[version] = self._store.active_reference(model, version)
+        return known.references[version]

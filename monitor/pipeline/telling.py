@@ -1,0 +1,55 @@
+"""Who is told what: the routes of a model, applied to what its judging or a person decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from monitor.core.cause import Cause
+from monitor.core.incidents import Step
+from monitor.core.results import Account, Result
+from monitor.core.retraining import Retraining
+from monitor.notify import incident_messages, retraining_message
+from monitor.ports import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """Who is told of a model: receivers for people, the one that retrains, and where the page is."""
+
+    people: tuple[str, ...] = ()
+    retraining: str | None = None
+    page_url: str | None = None
+
+
+NOBODY = Routes()
+
+
+class Telling:
+    """Makes the messages that a judgement, or a person's change, puts into the outbox."""
+
+    def __init__(self, routes: Mapping[str, Routes]) -> None:
+        self._routes = routes
+
+    def window(self, step: Step, cause: Cause, accounts: Sequence[Account]) -> tuple[Message, ...]:
+        """What people are told of a judged window: nothing, or one message a receiver."""
+        return self._incident(step, cause, accounts)
+
+    def person(self, step: Step) -> tuple[Message, ...]:
+        """What people are told when one of them acknowledged or resolved an incident."""
+        return self._incident(step, None, ())
+
+    def retraining(self, retraining: Retraining | None, history: Sequence[Result], cause: Cause) -> tuple[Message, ...]:
+        """The signed request, where the model has somebody to ask."""
+        if retraining is None:
+            return ()
+        routes = self._routes.get(retraining.model, NOBODY)
+        if routes.retraining is None:
+            return ()
+        return (retraining_message(retraining, cause, routes.retraining, results=history, page_url=routes.page_url),)
+
+    def _incident(self, step: Step, cause: Cause | None, accounts: Sequence[Account]) -> tuple[Message, ...]:
+        if step.incident is None:
+            return ()
+        routes = self._routes.get(step.incident.model, NOBODY)
+        return incident_messages(step, cause, accounts, routes.people, page_url=routes.page_url)

@@ -1,0 +1,41 @@
+"""Protocols between the inside and the edges. The pipeline knows these, never an edge."""
+
+from monitor.ports.checkpoint import Advance, Checkpoint, CheckpointStore, Mark, Quarantined, SeenIds, StreamCount, WindowDelta
+from monitor.ports.clock import Clock
+from monitor.ports.judging import Judgement, JudgementStore, Message, Progress, StoredWindow
+from monitor.ports.log import LogSource, OutOfRange, Polled, TopicPartition
+from monitor.ports.outbox import Delivery, OutboxStore, Receipt, Receiver
+from monitor.ports.reading import DeliveryRow, QuarantineRow, ReadStore, Store, VerdictCount
+from monitor.ports.references import ReferenceStore, StoredReference
+
+__all__ = [
+    "Advance",
+    "Checkpoint",
+    "CheckpointStore",
+    "Clock",
+    "Delivery",
+    "DeliveryRow",
+    "Judgement",
+    "JudgementStore",
+    "LogSource",
+    "Mark",
+    "Message",
+    "OutOfRange",
+    "OutboxStore",
+    "Polled",
+    "Progress",
+    "QuarantineRow",
+    "Quarantined",
+    "ReadStore",
+    "Receipt",
+    "Receiver",
+    "ReferenceStore",
+    "SeenIds",
+    "Store",
+    "StoredReference",
+    "StoredWindow",
+    "StreamCount",
+    "TopicPartition",
+    "VerdictCount",
+    "WindowDelta",
+]

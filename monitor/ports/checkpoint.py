@@ -1,0 +1,120 @@
+"""The checkpoint: all that one transaction of the reader writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from monitor.core.profile import Profile
+from monitor.core.results import Account, WindowKey
+from monitor.core.schema import Hashes, Reason
+from monitor.ports.log import TopicPartition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """A partition's way from ``expected`` (None: never stored) to ``next_offset``: written by compare-and-set."""
+
+    partition: TopicPartition
+    expected: int | None
+    next_offset: int
+    topic_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """How far event time has come in a partition for a model.
+
+    ``max_time``: latest event time seen (None: no row yet). ``seen_at``: wall time of the last record.
+    ``caught_up``: at the end of the partition at wall time ``at``; an old claim is worth nothing, its owner may be gone.
+    """
+
+    model: str
+    partition: TopicPartition
+    max_time: datetime | None
+    seen_at: datetime | None
+    caught_up: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowDelta:
+    """What a checkpoint adds to one window. ``profile`` is None where only the account changes (late rows, faults)."""
+
+    key: WindowKey
+    account: Account
+    profile: Profile | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenIds:
+    """64-bit hashes of the ids newly counted in one window from one partition."""
+
+    model: str
+    partition: TopicPartition
+    window_start: datetime
+    hashes: Hashes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """A message that could not be read; ``sample`` is its beginning."""
+
+    model: str
+    stream: str
+    partition: TopicPartition
+    offset: int
+    reason: Reason
+    detail: str
+    sample: bytes
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamCount:
+    """What a stream received since the last checkpoint. ``untimed``: quarantined with no readable time, so in no window."""
+
+    model: str
+    stream: str
+    topic: str
+    received: int
+    counted: int
+    late: int
+    duplicate: int
+    quarantined: int
+    untimed: int
+    sampled_out: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """All that one transaction writes: everything or nothing."""
+
+    at: datetime
+    advances: tuple[Advance, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    windows: tuple[WindowDelta, ...] = ()
+    ids: tuple[SeenIds, ...] = ()
+    quarantined: tuple[Quarantined, ...] = ()
+    streams: tuple[StreamCount, ...] = ()
+
+
+class CheckpointStore(Protocol):
+    """What the intake needs of the store."""
+
+    def positions(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Advance]:
+        """The stored offset of each partition that has one."""
+
+    def marks(self, model: str) -> Sequence[Mark]:
+        """Every partition's mark of a model."""
+
+    def seen_ids(self, model: str, partition: TopicPartition) -> Mapping[datetime, Hashes]:
+        """By window start, the id hashes of windows not yet sealed."""
+
+    def checkpoint(self, checkpoint: Checkpoint) -> None:
+        """One transaction. Rows of a window already sealed are booked as late instead, and their profile is dropped.
+
+        Raises Fenced when a stored offset is not the expected one, Retryable when the database is away or busy.
+        """

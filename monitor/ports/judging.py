@@ -1,0 +1,104 @@
+"""Judging: windows that take no more rows, and what they came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from monitor.core.incidents import Incident, IncidentEvent
+from monitor.core.profile import Profile
+from monitor.core.results import Account, Result, WindowKey
+from monitor.core.retraining import Retraining
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A model's way through time: windows that end at or before ``sealed_until`` take no more rows,
+    those at or before ``judged_until`` have their results. None: not begun."""
+
+    sealed_until: datetime | None
+    judged_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredWindow:
+    """One window of one version and segment as stored. ``profile`` is None for an empty window."""
+
+    key: WindowKey
+    account: Account
+    profile: Profile | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A delivery to be: one message for one receiver. ``dedupe`` makes it unique; it becomes the stable message id."""
+
+    receiver: str
+    kind: str
+    dedupe: str
+    incident: str | None
+    body: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What one window of a model came to, over all its versions and segments: written in one transaction.
+
+    ``at``: wall time, kept with the deliveries alone; None: the judged window's end.
+    """
+
+    model: str
+    judged_until: datetime
+    previous: datetime | None
+    results: tuple[Result, ...]
+    incident: Incident | None = None
+    events: tuple[IncidentEvent, ...] = ()
+    retraining: Retraining | None = None
+    messages: tuple[Message, ...] = ()
+    at: datetime | None = None
+
+
+class JudgementStore(Protocol):
+    """What the judging needs of the store."""
+
+    def progress(self, model: str) -> Progress: ...
+
+    def next_start(self, model: str, after: datetime | None) -> datetime | None:
+        """The start of the earliest window with an account whose start is at or after ``after`` (None: the very first)."""
+
+    def seal(self, model: str, until: datetime, previous: datetime | None) -> bool:
+        """Compare-and-set ``sealed_until``; drops the id hashes of sealed windows. False: another replica was first."""
+
+    def windows(self, model: str, start: datetime) -> Sequence[StoredWindow]:
+        """Every version and segment of the window that starts then, ordered by key."""
+
+    def add_empty_window(self, key: WindowKey) -> None:
+        """Make an account of zeros, so that silence shows; nothing where the window exists."""
+
+    def last_busy(self, model: str, before: datetime) -> WindowKey | None:
+        """The latest window with counted rows that starts before then, any version."""
+
+    def latest_end(self, model: str) -> datetime | None:
+        """The end of the latest window with an account."""
+
+    def open_incident(self, model: str) -> Incident | None:
+        """The incident of a model that is not resolved, pending ones included."""
+
+    def recent_results(self, model: str, checks: Sequence[str], windows: int) -> Sequence[Result]:
+        """The results of the last judged windows, oldest first."""
+
+    def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = ()) -> bool:
+        """A person's change, its line of history and what goes out about it, one transaction, by compare-and-set on the stored state.
+
+        False: the stored incident is no longer in ``event.before`` (or is gone); nothing written.
+        """
+
+    def last_retraining(self, model: str) -> Retraining | None: ...
+
+    def record(self, judgement: Judgement) -> bool:
+        """One transaction, by compare-and-set on ``judged_until`` and on the state of the incident.
+
+        False: another replica was first, or a person changed the incident meanwhile; nothing written.
+        """

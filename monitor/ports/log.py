@@ -1,0 +1,65 @@
+"""The log: topics, their partitions, and how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from monitor.core.schema import Record
+from monitor.errors import DriftdError
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TopicPartition:
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+class OutOfRange(DriftdError):
+    """The log no longer holds the offsets that were to be read next, by partition."""
+
+    def __init__(self, offsets: Mapping[TopicPartition, int]) -> None:
+        self.offsets = dict(offsets)
+        super().__init__("offsets out of range: " + ", ".join(f"{p.topic}/{p.partition} at {o}" for p, o in sorted(self.offsets.items())))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polled:
+    """What one poll brought. ``assigned`` is set when the assignment changed: seek before the next poll."""
+
+    records: Mapping[TopicPartition, Sequence[Record]]
+    assigned: frozenset[TopicPartition] | None = None
+
+
+class LogSource(Protocol):
+    """The topics. One thread owns it. Records of a partition that was not sought since its assignment are never given."""
+
+    def poll(self, timeout: float) -> Polled:
+        """Records since the last poll, at most some bytes of them; seconds. Raises Retryable when the log is away, OutOfRange."""
+
+    def seek(self, positions: Mapping[TopicPartition, int | None]) -> None:
+        """Read on from these offsets; None means the configured start (earliest or latest)."""
+
+    def position(self, partition: TopicPartition) -> int:
+        """The next offset to read of an assigned partition."""
+
+    def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The end offsets, asked of the broker. Raises Retryable when it does not answer."""
+
+    def partitions(self) -> frozenset[TopicPartition]:
+        """Every partition of the subscribed topics, owned or not. Raises Retryable."""
+
+    def topic_ids(self) -> Mapping[str, str]:
+        """The broker's id of each topic, where it has one: a re-created topic has another."""
+
+    def committed(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Tell lag tools how far we are; best effort, never raises for an absent broker."""
+
+    def lag(self) -> Mapping[TopicPartition, int]:
+        """Messages between our positions and the high-water marks last seen."""
+
+    def close(self) -> None:
+        """Leave the group."""

@@ -1,0 +1,53 @@
+"""The outbox: messages that are to be sent, and who sends them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """An outbox row: one message to one receiver. ``thread`` is what the receiver returned for the incident's first message."""
+
+    id: str
+    receiver: str
+    kind: str
+    incident: str | None
+    body: Mapping[str, object]
+    attempts: int
+    created_at: datetime
+    thread: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a receiver gave back; ``thread`` lets later messages of the incident refer to this one."""
+
+    thread: str | None = None
+    detail: str = ""
+
+
+class Receiver(Protocol):
+    """Sends one message. Its whole contract: return on success, raise Retryable or Permanent otherwise."""
+
+    name: str
+
+    def send(self, delivery: Delivery) -> Receipt: ...
+    def close(self) -> None: ...
+
+
+class OutboxStore(Protocol):
+    """What the dispatcher needs of the store."""
+
+    def claim(self, receiver: str, *, owner: str, lease: float, limit: int, now: datetime) -> Sequence[Delivery]:
+        """Take due deliveries of a receiver for ``lease`` seconds, oldest first. An incident's messages keep their order."""
+
+    def delivered(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None: ...
+    def postponed(self, delivery: Delivery, error: str, until: datetime) -> None: ...
+    def dead(self, delivery: Delivery, error: str, now: datetime) -> None: ...
+
+    def outbox_depth(self) -> Mapping[str, int]:
+        """Deliveries by state: pending, sent, dead."""

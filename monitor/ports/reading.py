@@ -1,0 +1,79 @@
+"""What the commands, the API and the page read; and the store as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from monitor.core.incidents import Incident, IncidentEvent
+from monitor.core.results import Result, Verdict
+from monitor.core.retraining import Retraining
+from monitor.ports.checkpoint import CheckpointStore, Quarantined, StreamCount
+from monitor.ports.judging import JudgementStore, StoredWindow
+from monitor.ports.outbox import OutboxStore
+from monitor.ports.references import ReferenceStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineRow:
+    """A stored quarantined message."""
+
+    id: int
+    entry: Quarantined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """A delivery as people look at it."""
+
+    id: str
+    receiver: str
+    kind: str
+    incident: str | None
+    state: str
+    attempts: int
+    error: str | None
+    created_at: datetime
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictCount:
+    """How many results of one window of a model, over all its versions and segments, came to one verdict."""
+
+    window_start: datetime
+    window_end: datetime
+    verdict: Verdict
+    count: int
+
+
+class ReadStore(Protocol):
+    """What the commands, the API and the page read. Lists are oldest first unless said otherwise."""
+
+    def results(self, *, model: str | None = None, check: str | None = None, since: datetime | None = None,
+                verdicts: Sequence[str] | None = None, newest: int | None = None) -> Sequence[Result]:
+        """Every revision. ``verdicts``: only these, None for all; ``newest``: the last so many, still oldest first."""
+
+    def verdict_counts(self, model: str, *, windows: int) -> Sequence[VerdictCount]:
+        """The last judged windows of a model, oldest first; only the latest revision of each result counts."""
+
+    def window_accounts(self, *, model: str | None = None, since: datetime | None = None,
+                        newest: int | None = None) -> Sequence[StoredWindow]:
+        """Windows without their profiles."""
+
+    def incidents(self, *, model: str | None = None, newest: int | None = None) -> Sequence[Incident]: ...
+    def incident(self, id: str) -> Incident | None: ...
+    def incident_events(self, id: str) -> Sequence[IncidentEvent]: ...
+    def retrainings(self, *, model: str | None = None) -> Sequence[Retraining]: ...
+    def quarantine(self, *, model: str | None = None, limit: int | None = None) -> Sequence[QuarantineRow]: ...
+    def stream_counts(self) -> Sequence[StreamCount]: ...
+    def deliveries(self, *, state: str | None = None, newest: int | None = None) -> Sequence[DeliveryRow]: ...
+
+
+class Store(CheckpointStore, JudgementStore, OutboxStore, ReferenceStore, ReadStore, Protocol):
+    """The whole store: SQL, or memory in tests. ``ping`` raises Retryable when it cannot be written to."""
+
+    def ping(self) -> None: ...
+    def close(self) -> None: ...

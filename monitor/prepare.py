@@ -1,0 +1,62 @@
+"""Before the daemon reads: references that the file names are built, and columns that it leaves out are taken from them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from monitor.core.profile import CategoricalGrid, Grid
+from monitor.core.profile.grid import BOOLEANS, ColumnGrid
+from monitor.core.rules import Model
+from monitor.core.schema import Kind
+from monitor.errors import UsageError
+from monitor.ports import ReferenceStore
+from monitor.settings import ReferenceFile, Settings
+
+
+def prepare(settings: Settings, config: Path, store: ReferenceStore) -> tuple[Model, ...]:
+    """Every model, ready to be read. Raises UsageError where a reference cannot be built or no column is known."""
+    for name in settings.model_names():
+        named = settings.reference_file(name)
+        if named is not None and not _has(store, name, named):
+            _build(config, name, named)
+    return tuple(_complete(settings, name, store) for name in settings.model_names())
+
+
+def _has(store: ReferenceStore, model: str, named: ReferenceFile) -> bool:
+    """Whether this version has a reference already; references are immutable, so a changed file is built by hand."""
+    return any(stored.version == named.version for stored in store.references(model))
+
+
+def _build(config: Path, model: str, named: ReferenceFile) -> None:
+    """Run `driftd reference build` in a process of its own: reading files takes libraries that the daemon should not carry."""
+    command = [sys.executable, "-m", "monitor", "reference", "build", str(config), model,
+               "--data", str(named.data), "--version", named.version]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603  our own command
+    if done.returncode:
+        raise UsageError(f"the reference of {model} could not be built from {named.data.name}: {done.stderr.strip().splitlines()[-1:]}")
+
+
+def _complete(settings: Settings, name: str, store: ReferenceStore) -> Model:
+    model = settings.model(name)
+    if model.columns:
+        return model
+    active = [stored for stored in store.references(name) if stored.active]
+    reference = store.reference(name, max(stored.number for stored in active)) if active else None
+    if reference is None:
+        raise UsageError(f"models.{name}.columns: not given, and there is no reference to take them from; "
+                         f"name the columns, or run `driftd reference build CONFIG {name} --data FILE`")
+    return settings.model(name, kinds_of(reference.grid))
+
+
+def kinds_of(grid: Grid) -> Mapping[str, Kind]:
+    """The kind of each column of a grid."""
+    return {name: _kind(column) for name, column in grid.columns.items()}
+
+
+def _kind(column: ColumnGrid) -> Kind:
+    if not isinstance(column, CategoricalGrid):
+        return Kind.NUMERIC
+    return Kind.BOOLEAN if column.categories == BOOLEANS else Kind.CATEGORICAL

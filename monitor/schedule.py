@@ -1,0 +1,96 @@
+"""APScheduler only notices due work that the store already knows; a lost tick costs nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta, timezone
+
+from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from monitor.errors import Retryable
+from monitor.health import Health
+from monitor.log import Action, logger
+from monitor.ports import Clock
+
+log = logger(__name__)
+
+CLOCK_CHECK_SECONDS = 1.0
+JUMP_SECONDS = 2.0
+"""A wall clock that moved by so much more or less than the monotonic one has jumped."""
+WORKERS = 8
+
+
+class Ticks:
+    """Named jobs at fixed intervals, each with a heartbeat.
+
+    A job that raises Retryable is tried at its next tick. Any other error stops the daemon: ``failed`` carries it.
+    A jump of the wall clock re-arms every job, since the scheduler sleeps on a time computed before the jump.
+    """
+
+    def __init__(self, clock: Clock, health: Health) -> None:
+        self._clock = clock
+        self._health = health
+        self._ended = threading.Event()
+        self.failed: BaseException | None = None
+        self._scheduler = BackgroundScheduler(
+            timezone=timezone.utc,  # noqa: UP017  the scheduler wants a tzinfo, not its alias
+            executors={"default": ThreadPoolExecutor(WORKERS)},
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+        self._scheduler.add_listener(self._job_failed, EVENT_JOB_ERROR)
+        self._watch = threading.Thread(target=self._watch_clock, name="clock-watch", daemon=True)
+
+    def add(self, name: str, work: Callable[[], object], every: timedelta, max_age: timedelta) -> None:
+        """Run ``work`` at this interval; its heartbeat may be at most ``max_age`` old."""
+        self._health.watch(name, max_age)
+
+        def tick() -> None:
+            try:
+                work()
+            except Retryable as error:
+                log.warning("a job will be tried again", action=Action.JOB_SKIPPED, job=name, detail=str(error))
+            self._health.beat(name)
+
+        self._scheduler.add_job(tick, "interval", seconds=every.total_seconds(), id=name, name=name)
+
+    def start(self) -> None:
+        """Begin to tick."""
+        self._scheduler.start()
+        self._watch.start()
+
+    def stop(self) -> None:
+        """Stop ticking and wait for the jobs that run; calling it again does nothing."""
+        if self._ended.is_set():
+            return
+        self._ended.set()
+        for job in self._scheduler.get_jobs():
+            self._health.forget(job.id)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+
+    def rearm(self) -> None:
+        """Make every job due now."""
+        now = self._clock.now()
+        for job in self._scheduler.get_jobs():
+            job.modify(next_run_time=now)
+        self._scheduler.wakeup()
+
+    def _job_failed(self, event: JobExecutionEvent) -> None:
+        self.failed = event.exception
+        log.error("a job died: the daemon stops", action=Action.JOB_FAILED, job=event.job_id, detail=repr(event.exception),
+                  traceback=event.traceback)
+
+    def _watch_clock(self) -> None:
+        offset = self._offset()
+        while not self._ended.wait(CLOCK_CHECK_SECONDS):
+            now = self._offset()
+            if abs(now - offset) > JUMP_SECONDS:
+                log.warning("the wall clock jumped", action=Action.CLOCK_JUMPED, seconds=round(now - offset, 1))
+                self.rearm()
+            offset = now
+
+    def _offset(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()

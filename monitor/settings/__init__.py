@@ -1,0 +1,23 @@
+"""Settings: YAML in, checked and typed settings out. The only user of pydantic."""
+
+from monitor.settings.kafka import KafkaSettings
+from monitor.settings.load import load_settings
+from monitor.settings.receivers import SlackSettings, WebhookSettings
+from monitor.settings.secret import Secret
+from monitor.settings.service import CheckpointSettings, HttpSettings, LogSettings
+from monitor.settings.settings import RETRAINING_PREFIX, SLACK_RECEIVER, ReferenceFile, Settings
+
+__all__ = [
+    "RETRAINING_PREFIX",
+    "SLACK_RECEIVER",
+    "CheckpointSettings",
+    "HttpSettings",
+    "KafkaSettings",
+    "LogSettings",
+    "ReferenceFile",
+    "Secret",
+    "Settings",
+    "SlackSettings",
+    "WebhookSettings",
+    "load_settings",
+]

@@ -1,0 +1,134 @@
+"""From what is written to what the core obeys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from monitor.core.rules import (
+    AlertRules,
+    Budget,
+    DriftRules,
+    DriftTest,
+    Model,
+    QualityRules,
+    RetrainingRules,
+    Stream,
+    StreamKind,
+    Task,
+    VolumeRules,
+)
+from monitor.core.schema import Column, Kind, Role
+from monitor.settings.model import ModelSettings, TopicSettings
+
+
+def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | None = None) -> Model:
+    """The model's rules. Where the file leaves ``columns`` out, they come from ``kinds`` (a reference's columns by name), and
+    without those ``Model.columns`` and the stream's columns are empty."""
+    columns = watched_columns(model, kinds)
+    return Model(
+        name=name,
+        task=model.task,
+        window=model.window,
+        allowed_lateness=model.allowed_lateness,
+        min_rows=model.min_rows,
+        dedupe=bool(model.streams.predictions.id) if model.dedupe is None else model.dedupe,
+        streams=_streams(model, columns),
+        columns=columns,
+        idle_after=model.idle_after,
+        sample_rows=model.sample_rows,
+        drift=_drift(model),
+        quality=_quality(model),
+        volume=VolumeRules(min_ratio=model.volume.min_ratio, max_ratio=model.volume.max_ratio),
+        alerts=_alerts(model),
+        retraining=_retraining(model),
+    )
+
+
+def watched_columns(model: ModelSettings, kinds: Mapping[str, Kind] | None = None) -> tuple[Column, ...]:
+    """Features, then prediction and score; none at all where neither the file nor ``kinds`` names a feature."""
+    roles = tuple(column for column in role_columns(model) if column.role is not Role.LABEL)
+    taken = {column.name for column in role_columns(model)}
+    prefix = features_prefix(model)
+    if model.columns is not None:
+        features = tuple(
+            Column(name=name, kind=entry.kind, path=entry.path or prefix + name) for name, entry in model.columns.items()
+        )
+    elif kinds is not None:
+        features = tuple(Column(name=name, kind=kind, path=prefix + name) for name, kind in kinds.items() if name not in taken)
+    else:
+        return ()
+    return features + roles
+
+
+def role_columns(model: ModelSettings) -> tuple[Column, ...]:
+    """Prediction, score and label as far as mapped, named by their path as written.
+
+    The score of a multiclass model is an object or a list of probabilities: no column that could be watched.
+    """
+    discrete = Kind.NUMERIC if model.task is Task.REGRESSION else Kind.CATEGORICAL
+    predictions, labels = model.streams.predictions, model.streams.labels
+    score = None if model.task is Task.MULTICLASS else predictions.score
+    found = (
+        (predictions.prediction, discrete, Role.PREDICTION),
+        (score, Kind.NUMERIC, Role.SCORE),
+        (labels.label if labels else None, discrete, Role.LABEL),
+    )
+    return tuple(Column(name=path, kind=kind, role=role, path=path) for path, kind, role in found if path)
+
+
+def features_prefix(model: ModelSettings) -> str:
+    """What stands before a column's name in its path: ``features.``, or nothing."""
+    where = model.streams.predictions.features
+    return f"{where}." if where else ""
+
+
+def _streams(model: ModelSettings, columns: tuple[Column, ...]) -> tuple[Stream, ...]:
+    streams = model.streams
+    found = [_stream(StreamKind.PREDICTIONS, streams.predictions, streams.predictions.version, columns)]
+    if streams.features:
+        found.append(_stream(StreamKind.FEATURES, streams.features, streams.features.version, ()))
+    if streams.labels:
+        label = tuple(column for column in role_columns(model) if column.role is Role.LABEL)
+        found.append(_stream(StreamKind.LABELS, streams.labels, None, label))
+    return tuple(found)
+
+
+def _stream(kind: StreamKind, topic: TopicSettings, version: str | None, columns: tuple[Column, ...]) -> Stream:
+    return Stream(
+        kind=kind,
+        topic=topic.topic,
+        format=topic.format,
+        id=topic.id or "",
+        time=topic.time,
+        version=version or "",
+        columns=columns,
+        max_future=topic.max_future,
+        max_bytes=topic.max_bytes,
+    )
+
+
+def _drift(model: ModelSettings) -> DriftRules:
+    tests = tuple(DriftTest(method=t.method, threshold=t.threshold, columns=t.columns) for t in model.drift.tests)
+    return DriftRules(budget=model.drift.false_alarms or Budget(), tests=tests)
+
+
+def _quality(model: ModelSettings) -> QualityRules:
+    quality = model.quality
+    return QualityRules(
+        max_null_share=quality.max_null_share,
+        max_non_finite_share=quality.max_non_finite_share,
+        max_wrong_type_share=quality.max_wrong_type_share,
+        max_unseen_share=quality.unseen_categories,
+    )
+
+
+def _alerts(model: ModelSettings) -> AlertRules:
+    alerts = model.alerts
+    return AlertRules(open_after=alerts.open_after, resolve_after=alerts.resolve_after, repeat_after=alerts.repeat_after)
+
+
+def _retraining(model: ModelSettings) -> RetrainingRules | None:
+    if model.retraining is None:
+        return None
+    when = {str(check): windows for check, windows in model.retraining.when.items()}
+    return RetrainingRules(when=when, cooldown=model.retraining.cooldown)

@@ -1,0 +1,234 @@
+"""What no single key can tell: settings that contradict, need or name one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from monitor.core.results import Check
+from monitor.core.rules import Task
+from monitor.core.schema import Role
+from monitor.settings.block import Block
+from monitor.settings.build import role_columns, watched_columns
+from monitor.settings.document import Document, Finding, Loc
+from monitor.settings.durations import shown
+from monitor.settings.file import FileSettings
+from monitor.settings.kafka import KafkaSettings, SaslMechanism
+from monitor.settings.model import ModelSettings
+from monitor.settings.problems import suggestion
+from monitor.settings.receivers import SLACK_API_URL, SlackSettings, why_not_safe
+from monitor.settings.repair import section_of
+
+Fault = tuple[Loc, str]
+"""Where, seen from the part that is checked, and what."""
+
+CLASSIFICATION = ("accuracy", "balanced_accuracy", "f1", "precision", "recall", "roc_auc", "log_loss", "mcc")
+BINARY = ("average_precision", "brier")
+REGRESSION = ("mae", "mape", "mse", "r2", "rmse")
+
+
+def cross_check(file: FileSettings, document: Document, found: Sequence[Finding]) -> list[Finding]:
+    """What is wrong between keys, for the sections in which nothing else was wrong."""
+    broken = {section_of(finding.loc) for finding in found}
+    faults = [fault for section, check in TOP_CHECKS.items() if (section,) not in broken for fault in check(file)]
+    for name, model in file.models.items():
+        for needs, check_model in MODEL_CHECKS:
+            if ("models", name) not in broken and not any(("models", name, section) in broken for section in needs):
+                faults += [(("models", name, *loc), message) for loc, message in check_model(model)]
+    return [Finding(loc=loc, message=message, place=document.value_place(loc)) for loc, message in faults]
+
+
+def _kafka(file: FileSettings) -> Iterator[Fault]:
+    kafka = file.kafka
+    given = {name for name in kafka.model_fields_set if f"{name}_file" not in kafka.model_fields_set}
+    yield from _either(("kafka",), kafka, "sasl_plain_password")
+    yield from _either(("kafka",), kafka, "ssl_password")
+    if kafka.uses_sasl and kafka.sasl_mechanism is None:
+        known = ", ".join(SaslMechanism)
+        yield ("kafka", "security_protocol"), f"{kafka.security_protocol} needs sasl_mechanism; expected one of {known}"
+    if kafka.uses_sasl and kafka.sasl_mechanism not in (None, SaslMechanism.GSSAPI):
+        yield from _needs_login(kafka)
+    for name in sorted(given):
+        if name.startswith("sasl_") and not kafka.uses_sasl:
+            yield ("kafka", name), f"not used with security_protocol {kafka.security_protocol}; expected SASL_PLAINTEXT or SASL_SSL"
+        if name.startswith("ssl_") and not kafka.uses_tls:
+            yield ("kafka", name), f"not used with security_protocol {kafka.security_protocol}; expected SSL or SASL_SSL"
+
+
+def _needs_login(kafka: KafkaSettings) -> Iterator[Fault]:
+    if kafka.sasl_plain_username is None:
+        yield ("kafka", "sasl_mechanism"), f"{kafka.sasl_mechanism} needs sasl_plain_username"
+    if kafka.sasl_plain_password is None:
+        yield ("kafka", "sasl_mechanism"), f"{kafka.sasl_mechanism} needs sasl_plain_password or sasl_plain_password_file"
+
+
+def _either(at: Loc, block: Block, name: str) -> Iterator[Fault]:
+    secret = getattr(block, name)
+    if f"{name}_file" in block.model_fields_set and secret is not None and secret.file is None:
+        yield (*at, f"{name}_file"), f"given beside {name}; expected only one of them"
+
+
+def _slack(file: FileSettings) -> Iterator[Fault]:
+    slack = file.slack
+    if slack is None:
+        return
+    yield from _either(("slack",), slack, "token")
+    yield from _either(("slack",), slack, "webhook_url")
+    if (slack.token is None) == (slack.webhook_url is None):
+        yield ("slack",), "expected exactly one of token, token_file, webhook_url, webhook_url_file"
+    elif slack.token is not None and slack.channel is None:
+        yield ("slack",), "a token needs a channel to write to"
+    if slack.webhook_url is not None and slack.token is None:
+        if slack.channel is not None:
+            yield ("slack", "channel"), "not used with an incoming webhook, which has a channel of its own"
+        if slack.api_url != SLACK_API_URL:
+            yield ("slack", "api_url"), "not used with an incoming webhook, which has an address of its own"
+        yield from _inline_webhook(slack)
+    elif unsafe := why_not_safe(slack.api_url, slack.insecure):
+        yield ("slack", "api_url"), unsafe
+
+
+def _inline_webhook(slack: SlackSettings) -> Iterator[Fault]:
+    if slack.webhook_url is None or slack.webhook_url.text is None:
+        return
+    try:
+        unsafe = why_not_safe(slack.webhook_url.text, slack.insecure)
+    except ValueError as error:
+        unsafe = str(error)
+    if unsafe:
+        yield ("slack", "webhook_url"), unsafe
+
+
+def _http(file: FileSettings) -> Iterator[Fault]:
+    yield from _either(("http",), file.http, "token")
+
+
+def _streams(model: ModelSettings) -> Iterator[Fault]:
+    from monitor.formats import FORMATS
+
+    for kind in sorted(model.streams.model_fields_set):
+        stream = getattr(model.streams, kind)
+        if stream is not None and stream.format not in FORMATS:
+            yield ("streams", kind, "format"), f"{shown(stream.format)} is not known{suggestion(stream.format, sorted(FORMATS))}"
+    predictions = model.streams.predictions
+    if predictions.score and predictions.score == predictions.prediction:
+        yield ("streams", "predictions", "score"), f"{shown(predictions.score)} is the prediction already; expected another place"
+
+
+def _paths(model: ModelSettings) -> Iterator[Fault]:
+    predictions = model.streams.predictions
+    keys = {name: getattr(predictions, name) for name in ("id", "time", "version", "prediction", "score")}
+    mapped: dict[Loc, str] = {("streams", "predictions", name): path for name, path in keys.items() if path}
+    mapped |= {("columns", column.name): column.path for column in watched_columns(model) if column.role is Role.FEATURE}
+    values = set(mapped.values())
+    if predictions.features in values:
+        said = f"{shown(predictions.features)} is mapped as a value; expected an object that holds columns"
+        yield ("streams", "predictions", "features"), said
+        return
+    for loc, path in mapped.items():
+        steps = path.split(".")
+        inside = [above for n in range(1, len(steps)) if (above := ".".join(steps[:n])) in values]
+        if not all(steps):
+            yield loc, f"{shown(path)} is not a path; expected names with dots between them"
+        elif inside:
+            yield loc, f"{shown(path)} lies inside {shown(inside[0])}, which is mapped as a value"
+
+
+def _columns(model: ModelSettings) -> Iterator[Fault]:
+    roles = {column.name: column.role for column in role_columns(model) if column.role is not Role.LABEL}
+    for name in model.columns or ():
+        if name in roles:
+            yield ("columns", name), f"already watched as the {roles[name]} of streams.predictions; expected it only once"
+    if model.columns is None:
+        return
+    known = {*model.columns, *roles}
+    for i, name in enumerate(model.segments):
+        if name not in model.columns:
+            yield ("segments", i), f"{shown(name)} is not a column{suggestion(name, sorted(model.columns))}"
+    for i, test in enumerate(model.drift.tests):
+        for j, name in enumerate(test.columns):
+            if name not in known:
+                yield ("drift", "tests", i, "columns", j), f"{shown(name)} is not a column{suggestion(name, sorted(known))}"
+
+
+def _tests(model: ModelSettings) -> Iterator[Fault]:
+    if not model.drift.tests:
+        return
+    from monitor.core.drift import DRIFT_TESTS  # here, as few files need it
+
+    for i, test in enumerate(model.drift.tests):
+        if test.method not in DRIFT_TESTS:
+            yield ("drift", "tests", i, "method"), f"{shown(test.method)} is not known{suggestion(test.method, sorted(DRIFT_TESTS))}"
+
+
+def _dedupe(model: ModelSettings) -> Iterator[Fault]:
+    if model.dedupe and not model.streams.predictions.id:
+        yield ("dedupe",), "needs an id to tell rows apart by; expected streams.predictions.id"
+
+
+def _volume(model: ModelSettings) -> Iterator[Fault]:
+    low, high = model.volume.min_ratio, model.volume.max_ratio
+    if low is not None and high is not None and low >= high:
+        yield ("volume", "min_ratio"), f"{low:g} is not less than max_ratio {high:g}"
+
+
+def _reference(model: ModelSettings) -> Iterator[Fault]:
+    reference = model.reference
+    if reference is None:
+        return
+    given = [name for name in ("data", "rolling", "seasonal") if getattr(reference, name) is not None]
+    if len(given) != 1:
+        yield ("reference",), f"expected exactly one of data, rolling, seasonal; found {' and '.join(given) or 'none'}"
+    if reference.rolling is not None and reference.rolling < model.window:
+        yield ("reference", "rolling"), "shorter than the model's window; expected at least one window"
+
+
+def _performance(model: ModelSettings) -> Iterator[Fault]:
+    if model.performance is None:
+        return
+    known = REGRESSION if model.task is Task.REGRESSION else CLASSIFICATION + (BINARY if model.task is Task.BINARY else ())
+    for i, name in enumerate(model.performance.metrics):
+        if name not in known:
+            yield ("performance", "metrics", i), f"{shown(name)} is not a metric of a {model.task} model{suggestion(name, known)}"
+
+
+def _performance_streams(model: ModelSettings) -> Iterator[Fault]:
+    if model.performance is None:
+        return
+    if model.streams.labels is None:
+        yield ("performance",), "needs labels; expected streams.labels"
+    if not model.streams.predictions.id:
+        yield ("performance",), "needs an id to join labels by; expected streams.predictions.id"
+
+
+def _retraining(model: ModelSettings) -> Iterator[Fault]:
+    if model.retraining is None:
+        return
+    webhook, at = model.retraining.webhook, ("retraining", "webhook")
+    yield from _either(at, webhook, "secret")
+    if webhook.secret is None:
+        yield at, "expected exactly one of secret, secret_file"
+    if unsafe := why_not_safe(webhook.url, webhook.insecure):
+        yield (*at, "url"), unsafe
+
+
+def _retraining_when(model: ModelSettings) -> Iterator[Fault]:
+    if model.retraining is not None and Check.PERFORMANCE in model.retraining.when and model.performance is None:
+        yield ("retraining", "when", "performance"), "needs the model's performance section, which is not given"
+
+
+TOP_CHECKS: dict[str, Callable[[FileSettings], Iterator[Fault]]] = {"kafka": _kafka, "slack": _slack, "http": _http}
+
+MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[ModelSettings], Iterator[Fault]]], ...] = (
+    (("streams",), _streams),
+    (("task", "streams", "columns"), _paths),
+    (("task", "streams", "columns", "segments", "drift"), _columns),
+    (("drift",), _tests),
+    (("streams", "dedupe"), _dedupe),
+    (("volume",), _volume),
+    (("window", "reference"), _reference),
+    (("task", "performance"), _performance),
+    (("streams", "performance"), _performance_streams),
+    (("retraining",), _retraining),
+    (("retraining", "performance"), _retraining_when),
+)
+"""Each check with the sections that it looks at: with a fault in one of them it would only guess."""

@@ -1,0 +1,41 @@
+"""The whole file: what may stand at its top."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from monitor.settings.block import Block, Name, Text
+from monitor.settings.durations import shown
+from monitor.settings.kafka import KafkaSettings
+from monitor.settings.model import ModelSettings
+from monitor.settings.receivers import SlackSettings
+from monitor.settings.service import CheckpointSettings, HttpSettings, LogSettings
+
+STORE_SCHEMES = ("postgresql+psycopg", "sqlite")
+_SCHEME = re.compile(r"([A-Za-z0-9+._-]*)://", re.ASCII)
+
+
+def _store(value: str) -> str:
+    match = _SCHEME.match(value)
+    if not match:
+        raise ValueError("not a database address; expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
+    if match[1] not in STORE_SCHEMES:
+        raise ValueError(f"{shown(match[1])} databases cannot be used; expected one of {', '.join(STORE_SCHEMES)}")
+    return value
+
+
+class FileSettings(Block):
+    """Configuration of driftd: what to read, what to watch, whom to tell."""
+
+    store: Annotated[Text, AfterValidator(_store)] = Field(
+        default="sqlite:///driftd.db", description="Where state is kept: sqlite:///FILE, or postgresql+psycopg://USER:PASSWORD@HOST/NAME."
+    )
+    kafka: KafkaSettings = Field(description=KafkaSettings.__doc__)
+    slack: SlackSettings | None = Field(default=None, description=SlackSettings.__doc__)
+    http: HttpSettings = Field(default=HttpSettings(), description=HttpSettings.__doc__)
+    checkpoint: CheckpointSettings = Field(default=CheckpointSettings(), description=CheckpointSettings.__doc__)
+    log: LogSettings = Field(default=LogSettings(), description=LogSettings.__doc__)
+    models: dict[Name, ModelSettings] = Field(min_length=1, description="The watched models by name.")

@@ -1,0 +1,56 @@
+"""What a person should know of a configuration that has no faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from monitor.core.results import Check
+from monitor.core.rules import Task
+from monitor.settings.file import FileSettings
+from monitor.settings.kafka import Client
+from monitor.settings.model import ModelSettings
+from monitor.settings.receivers import is_loopback
+from monitor.settings.rules import ReferenceSettings
+
+
+def notes_of(file: FileSettings) -> tuple[str, ...]:
+    """Every note as a sentence that begins with the path of the key."""
+    return (*_top(file), *(note for name, model in file.models.items() for note in _model(f"models.{name}", model)))
+
+
+def _top(file: FileSettings) -> Iterator[str]:
+    if file.kafka.client is Client.CONFLUENT:
+        yield "kafka.client: confluent-kafka is accepted, but this version reads with kafka-python"
+    if file.slack is None:
+        yield "slack: not given, so nobody is told; incidents show on the page, in the API and in `driftd incidents list`"
+    if not is_loopback(file.http.host):
+        yield f"http.host: {file.http.host} can be reached from other machines; reading needs no token"
+
+
+def _model(path: str, model: ModelSettings) -> Iterator[str]:
+    if model.segments:
+        yield f"{path}.segments: accepted, but this version keeps one profile for all rows"
+    if model.performance is not None:
+        yield f"{path}.performance: accepted, but this version does not judge performance"
+    yield from _streams(f"{path}.streams", model)
+    if model.reference is not None:
+        yield from _reference(f"{path}.reference", model.reference)
+    if model.drift.tests and model.drift.false_alarms is not None:
+        yield f"{path}.drift.false_alarms: not used, as explicit tests replace it"
+    if model.retraining is not None and Check.PERFORMANCE in model.retraining.when:
+        yield f"{path}.retraining.when.performance: never met, as this version does not judge performance"
+
+
+def _streams(path: str, model: ModelSettings) -> Iterator[str]:
+    if model.streams.labels is not None:
+        yield f"{path}.labels: accepted, but this version does not read labels"
+    if model.streams.features is not None:
+        yield f"{path}.features: accepted, but this version reads features from the predictions stream only"
+    if model.task is Task.MULTICLASS and model.streams.predictions.score:
+        yield f"{path}.predictions.score: accepted, but the score of a multiclass model is not watched"
+
+
+def _reference(path: str, reference: ReferenceSettings) -> Iterator[str]:
+    for key, given in (("rolling", reference.rolling), ("seasonal", reference.seasonal)):
+        if given is not None:
+            yield f"{path}.{key}: accepted, but this version compares with the active reference built by `driftd reference build`"

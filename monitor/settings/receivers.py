@@ -1,0 +1,66 @@
+"""Who is told: Slack, and the webhook that asks for retraining."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from monitor.settings.block import Block, Duration, File, SecretText, Text, Url, host_of, within
+from monitor.settings.durations import shown
+from monitor.settings.secret import Secret
+
+SLACK_API_URL = "https://slack.com/api/"
+LOOPBACK = frozenset({"localhost", "::1"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine itself."""
+    return host in LOOPBACK or (host.startswith("127.") and host.replace(".", "").isdigit())
+
+
+def why_not_safe(url: str, insecure: bool) -> str | None:
+    """Why a URL may not be used: https unless the host is this machine or ``insecure`` allows otherwise. None: it may."""
+    scheme, host = host_of(url)
+    if scheme == "https" or is_loopback(host) or insecure:
+        return None
+    return f"http to {shown(host)} can be read on the way; expected https, a loopback host, or insecure: true beside it"
+
+
+Timeout = Annotated[Duration, AfterValidator(within(timedelta(seconds=1), timedelta(minutes=2)))]
+
+
+class SlackSettings(Block):
+    """Where incidents are told: a bot token and a channel, or an incoming webhook."""
+
+    token: SecretText | None = Field(default=None, description="Bot token (xoxb-…) with chat:write.")
+    token_file: File | None = Field(default=None, description="File that holds the bot token; read at each use.")
+    channel: Text | None = Field(default=None, description="Channel name or id; needed with a token.")
+    webhook_url: SecretText | None = Field(default=None, description="Incoming-webhook URL, instead of a token; it is a secret.")
+    webhook_url_file: File | None = Field(default=None, description="File that holds the incoming-webhook URL; read at each use.")
+    api_url: Url = Field(default=SLACK_API_URL, description="Address of Slack's Web API; another one for a test server.")
+    timeout: Timeout = Field(default=timedelta(seconds=15), description="How long one call may take.")
+    insecure: bool = Field(default=False, description="Allow plain http to other machines (test servers only).")
+
+    def secrets(self) -> tuple[tuple[str, Secret], ...]:
+        """The secrets given, by key."""
+        pairs = (("token", self.token), ("webhook_url", self.webhook_url))
+        return tuple((name, secret) for name, secret in pairs if secret is not None)
+
+
+class WebhookSettings(Block):
+    """A webhook by the Standard Webhooks specification."""
+
+    url: Url = Field(description="Where to POST; https, unless the host is loopback or insecure is true.")
+    secret: SecretText | None = Field(default=None, description="Signing secret (whsec_… or any text); needed, or secret_file.")
+    secret_file: File | None = Field(default=None, description="File that holds the signing secret; read at each use.")
+    timeout: Timeout = Field(default=timedelta(seconds=15), description="How long one call may take.")
+    insecure: bool = Field(default=False, description="Allow plain http to other machines.")
+
+    @property
+    def signing_secret(self) -> Secret:
+        """The secret; ``load_settings`` has refused a file without one."""
+        if self.secret is None:
+            raise ValueError("webhook without secret")
+        return self.secret

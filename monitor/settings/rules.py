@@ -1,0 +1,126 @@
+"""The rules of a model as they are written: drift, quality, volume, performance, alerts, retraining, reference."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+
+from monitor.core.results import Check
+from monitor.core.rules import Budget
+from monitor.settings.block import Block, Duration, File, OneOrMany, Ratio, Share, Text, Texts, one_or_many, within
+from monitor.settings.durations import duration_text, parse_duration, shown
+from monitor.settings.receivers import WebhookSettings
+
+_BUDGET = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s+per\s+(.+?)\s*", re.ASCII)
+_WINDOWS = re.compile(r"\s*([0-9]{1,6})(?:\s+windows?)?\s*", re.ASCII)
+SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
+YEAR = timedelta(days=366)
+MOST_ROWS = 1_000_000_000
+ANY_VERSION = "*"
+
+
+def _budget(value: object) -> Budget:
+    if isinstance(value, Budget):
+        return value
+    match = _BUDGET.fullmatch(value) if isinstance(value, str) else None
+    if not match or float(match[1]) <= 0:
+        raise ValueError(f"{shown(value)} is not understood; expected a number of alarms per time, e.g. 1 per 30d")
+    per = parse_duration(match[2])
+    if per <= timedelta():
+        raise ValueError(f"{shown(value)}: the time must be longer than {duration_text(per)}")
+    return Budget(alarms=float(match[1]), per=per)
+
+
+def _windows(value: object) -> int:
+    match = _WINDOWS.fullmatch(str(value)) if isinstance(value, (str, int)) else None
+    if not match or int(match[1]) < 1:
+        raise ValueError(f"{shown(value)} is not understood; expected a number of windows in a row, e.g. 2 windows")
+    return int(match[1])
+
+
+FalseAlarms = Annotated[Budget, PlainValidator(_budget), WithJsonSchema({"type": "string", "examples": ["1 per 30d"]})]
+Windows = Annotated[
+    int,
+    PlainValidator(_windows),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^\d+( windows?)?$"}]}),
+]
+Lag = Annotated[Duration, AfterValidator(within(SECOND, 5 * YEAR))]
+
+
+class DriftTestSettings(Block):
+    """One explicit drift test."""
+
+    method: Text = Field(description="Name of the test, e.g. psi, ks, wasserstein, jensenshannon, chisquare.")
+    threshold: float | None = Field(default=None, ge=0, description="The value that alerts; left out: the test's own.")
+    columns: Texts = Field(default=(), description="Columns to test; left out: all that the test fits.")
+
+
+Tests = Annotated[tuple[DriftTestSettings, ...], BeforeValidator(one_or_many), OneOrMany()]
+
+
+class DriftSettings(Block):
+    """When a column has drifted: a budget of false alarms, or explicit tests instead of it."""
+
+    false_alarms: FalseAlarms | None = Field(default=None, description="Alarms allowed on data that has not drifted, over all columns.")
+    tests: Tests = Field(default=(), description="Explicit tests: one or a list.")
+
+
+class QualitySettings(Block):
+    """Shares of a window's rows that alert when exceeded; auto: learned from the reference."""
+
+    max_null_share: Share = Field(default=None, description="Nulls and missing values.")
+    max_non_finite_share: Share = Field(default=None, description="NaN and infinities in numeric columns.")
+    max_wrong_type_share: Share = Field(default=None, description="Values that are not of the column's kind.")
+    unseen_categories: Share = Field(default=None, description="Values that the reference has never seen.")
+
+
+class VolumeSettings(Block):
+    """Rows of a window as a multiple of the reference's rate; auto: learned from the reference."""
+
+    min_ratio: Ratio = Field(default=None, description="Fewer rows alert.")
+    max_ratio: Ratio = Field(default=None, description="More rows alert.")
+
+
+class PerformanceSettings(Block):
+    """How well the model does, once labels have come."""
+
+    metrics: Texts = Field(min_length=1, description="Metrics to compute, e.g. roc_auc, f1, rmse.")
+    max_drop: float = Field(gt=0, description="Worst change allowed: absolute for metrics in [0, 1], the relative rise for errors.")
+    label_delay: Lag = Field(description="How long labels take to come.")
+    min_labelled: int = Field(default=100, ge=1, le=MOST_ROWS, description="Labelled rows needed for a verdict.")
+
+
+class AlertSettings(Block):
+    """When an incident opens, resolves and is told again."""
+
+    open_after: int = Field(default=1, ge=1, le=1000, description="Bad windows in a row that open an incident.")
+    resolve_after: int = Field(default=2, ge=1, le=1000, description="Good windows in a row that resolve it.")
+    repeat_after: Lag = Field(default=DAY, description="Tell of an open incident again after this much event time.")
+
+
+class SeasonalSettings(Block):
+    """Compare with the same time of earlier seasons."""
+
+    lag: Lag = Field(description="Length of a season, e.g. 7d.")
+    count: int = Field(default=4, ge=1, le=366, description="How many seasons back.")
+
+
+class ReferenceSettings(Block):
+    """What windows are compared with: a file, the last windows, or earlier seasons. Left out: the active one built by the command."""
+
+    version: Text = Field(default=ANY_VERSION, description='Model version that the file stands for; "*" for all.')
+    data: File | None = Field(default=None, description="csv, parquet or jsonl file with the columns' names.")
+    rolling: Lag | None = Field(default=None, description="Compare with the windows of the last so much time.")
+    seasonal: SeasonalSettings | None = Field(default=None, description="Compare with earlier seasons.")
+
+
+class RetrainingSettings(Block):
+    """When and where to ask for a new model."""
+
+    webhook: WebhookSettings = Field(description="Who is asked.")
+    when: dict[Check, Windows] = Field(min_length=1, description="Windows in a row in which a check alerts, by check.")
+    cooldown: Lag = Field(default=DAY, description="Ask at most once per this much event time.")

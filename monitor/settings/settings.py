@@ -1,0 +1,131 @@
+"""Settings: a checked configuration, as the rest of driftd reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitor.core.rules import Model
+from monitor.core.schema import Column, Kind
+from monitor.errors import UsageError
+from monitor.settings.build import build_model, role_columns
+from monitor.settings.file import FileSettings
+from monitor.settings.kafka import KafkaSettings
+from monitor.settings.model import ModelSettings
+from monitor.settings.notes import notes_of
+from monitor.settings.receivers import SlackSettings, WebhookSettings
+from monitor.settings.secret import Secret
+from monitor.settings.service import CheckpointSettings, HttpSettings, LogSettings
+
+SLACK_RECEIVER = "slack"
+RETRAINING_PREFIX = "retraining:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceFile:
+    """Reference data that the file names: which model version it stands for, and where it is (absolute or beside the file)."""
+
+    version: str
+    data: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A configuration without faults. ``store`` may hold a password: never print it."""
+
+    path: Path
+    file: FileSettings
+
+    def __repr__(self) -> str:
+        return f"Settings({self.path})"
+
+    @property
+    def store(self) -> str:
+        """The database's address."""
+        return self.file.store
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        """How to reach Kafka."""
+        return self.file.kafka
+
+    @property
+    def slack(self) -> SlackSettings | None:
+        """Where incidents are told."""
+        return self.file.slack
+
+    @property
+    def http(self) -> HttpSettings:
+        """The HTTP port."""
+        return self.file.http
+
+    @property
+    def checkpoint(self) -> CheckpointSettings:
+        """How often state is written."""
+        return self.file.checkpoint
+
+    @property
+    def log(self) -> LogSettings:
+        """The log."""
+        return self.file.log
+
+    def model_names(self) -> tuple[str, ...]:
+        """The models in the order of the file."""
+        return tuple(self.file.models)
+
+    def models(self) -> tuple[Model, ...]:
+        """Every model; ``columns`` are empty where they come from the reference (see ``model``)."""
+        return tuple(build_model(name, written) for name, written in self.file.models.items())
+
+    def model(self, name: str, kinds: Mapping[str, Kind] | None = None) -> Model:
+        """One model; ``kinds`` are its reference's columns, used where the file leaves ``columns`` out. Raises UsageError."""
+        return build_model(name, self._written(name), kinds)
+
+    def role_columns(self, name: str) -> tuple[Column, ...]:
+        """Prediction, score and label of a model, as far as mapped: reference data bears them under these names. Raises UsageError."""
+        return role_columns(self._written(name))
+
+    def reference_file(self, name: str) -> ReferenceFile | None:
+        """The reference data that the file names for a model. Raises UsageError."""
+        reference = self._written(name).reference
+        if reference is None or reference.data is None:
+            return None
+        return ReferenceFile(version=reference.version, data=reference.data)
+
+    def retraining_webhook(self, name: str) -> WebhookSettings | None:
+        """Who is asked to retrain a model. Raises UsageError."""
+        retraining = self._written(name).retraining
+        return None if retraining is None else retraining.webhook
+
+    @property
+    def webhooks(self) -> Mapping[str, WebhookSettings]:
+        """Who is asked to retrain, by the name of the model; only models that ask."""
+        return {name: webhook for name in self.model_names() if (webhook := self.retraining_webhook(name))}
+
+    def retraining_receiver(self, name: str) -> str | None:
+        """The name of the receiver that is asked to retrain a model. Raises UsageError."""
+        return None if self.retraining_webhook(name) is None else RETRAINING_PREFIX + name
+
+    def people_receivers(self) -> tuple[str, ...]:
+        """The names of the receivers that tell people."""
+        return () if self.slack is None else (SLACK_RECEIVER,)
+
+    def secrets(self) -> tuple[tuple[str, Secret], ...]:
+        """Every secret by its path in the file: ``slack.token``."""
+        found = [(f"kafka.{key}", secret) for key, secret in self.kafka.secrets()]
+        if self.slack is not None:
+            found += [(f"slack.{key}", secret) for key, secret in self.slack.secrets()]
+        if self.http.token is not None:
+            found.append(("http.token", self.http.token))
+        found += [(f"models.{name}.retraining.webhook.secret", webhook.signing_secret) for name, webhook in self.webhooks.items()]
+        return tuple(found)
+
+    def notes(self) -> tuple[str, ...]:
+        """What this version accepts but does not act on yet, and what is safe but perhaps not meant: one sentence each."""
+        return notes_of(self.file)
+
+    def _written(self, name: str) -> ModelSettings:
+        if name not in self.file.models:
+            raise UsageError(f"unknown model {name!r}, expected one of {sorted(self.file.models)}")
+        return self.file.models[name]

@@ -1,0 +1,184 @@
+"""Judging: closing windows to further rows, and writing what a closed window came to, each by compare-and-set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from monitor.core.incidents import Incident, IncidentEvent, IncidentState
+from monitor.core.results import ALL_ROWS, Result, WindowKey
+from monitor.core.retraining import Retraining
+from monitor.ports import Judgement, Message, Progress, StoredWindow
+from monitor.storage.engine import Database, insert_into
+from monitor.storage.outbox import PENDING
+from monitor.storage.progress import ensure_progress, read_progress
+from monitor.storage.reading import CHECK_TEXT, RESULT_ORDER, last_judged
+from monitor.storage.rows import columns_of, fields_of, made
+from monitor.storage.tables import deliveries, id_chunks, incident_events, incidents, progress, results, retrainings, windows
+from monitor.storage.windows import GridShelf, make_empty, stored_windows
+
+MESSAGE_ID_DIGITS = 32
+
+
+def message_id(dedupe: str) -> str:
+    """The stable id of a message, the same at every attempt and after every restart."""
+    return "msg_" + hashlib.sha256(dedupe.encode("utf-8", "surrogatepass")).hexdigest()[:MESSAGE_ID_DIGITS]
+
+
+class JudgingVerbs:
+    """What the judging needs of the store."""
+
+    def __init__(self, database: Database, shelf: GridShelf) -> None:
+        self._db = database
+        self._shelf = shelf
+
+    def progress(self, model: str) -> Progress:
+        """How far the model is sealed and judged."""
+        with self._db.read() as connection:
+            return read_progress(connection, model)
+
+    def next_start(self, model: str, after: datetime | None) -> datetime | None:
+        """The start of the earliest window with an account whose start is at or after ``after`` (None: the very first)."""
+        query = select(func.min(windows.c.start)).where(windows.c.model == model)
+        with self._db.read() as connection:
+            start: datetime | None = connection.execute(query if after is None else query.where(windows.c.start >= after)).scalar_one()
+        return start
+
+    def seal(self, model: str, until: datetime, previous: datetime | None) -> bool:
+        """Compare-and-set ``sealed_until``; drops the id hashes of sealed windows. False: another replica was first."""
+        with self._db.write() as connection:
+            if not _move(connection, model, "sealed_until", until, previous):
+                return False
+            connection.execute(delete(id_chunks).where(id_chunks.c.model == model, id_chunks.c.window_start < until))
+            return True
+
+    def windows(self, model: str, start: datetime) -> Sequence[StoredWindow]:
+        """Every version and segment of the window that starts then, ordered by key."""
+        with self._db.read() as connection:
+            return stored_windows(connection, self._shelf, model, start)
+
+    def add_empty_window(self, key: WindowKey) -> None:
+        """Make an account of zeros, so that silence shows; nothing where the window exists."""
+        with self._db.write() as connection:
+            make_empty(connection, key)
+
+    def last_busy(self, model: str, before: datetime) -> WindowKey | None:
+        """The latest window with counted rows that starts before then; of several versions, the one with the most rows."""
+        newest = (windows.c.start.desc(), windows.c.counted.desc(), windows.c.version.desc())
+        busy = (windows.c.model == model, windows.c.segment == ALL_ROWS, windows.c.start < before, windows.c.counted > 0)
+        query = columns_of(windows, WindowKey).where(*busy).order_by(*newest).limit(1)
+        with self._db.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else made(WindowKey, row)
+
+    def latest_end(self, model: str) -> datetime | None:
+        """The end of the latest window with an account."""
+        with self._db.read() as connection:
+            end: datetime | None = connection.execute(select(func.max(windows.c.end)).where(windows.c.model == model)).scalar_one()
+        return end
+
+    def open_incident(self, model: str) -> Incident | None:
+        """The incident of a model that is not resolved, pending ones included."""
+        query = (
+            columns_of(incidents, Incident)
+            .where(incidents.c.model == model, incidents.c.state != IncidentState.RESOLVED)
+            .order_by(incidents.c.since.desc(), incidents.c.id.desc())
+            .limit(1)
+        )
+        with self._db.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else made(Incident, row)
+
+    def recent_results(self, model: str, checks: Sequence[str], windows: int) -> Sequence[Result]:
+        """The results of these checks in the last ``windows`` judged windows, oldest first."""
+        asked = (results.c.model == model, CHECK_TEXT.in_(checks), results.c.window_start.in_(last_judged(model, windows)))
+        query = columns_of(results, Result).where(*asked).order_by(*RESULT_ORDER)
+        with self._db.read() as connection:
+            return [made(Result, row) for row in connection.execute(query)]
+
+    def last_retraining(self, model: str) -> Retraining | None:
+        """The latest request to retrain a model."""
+        newest = (retrainings.c.requested_at.desc(), retrainings.c.id.desc())
+        query = columns_of(retrainings, Retraining).where(retrainings.c.model == model).order_by(*newest).limit(1)
+        with self._db.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else made(Retraining, row)
+
+    def record(self, judgement: Judgement) -> bool:
+        """One transaction, by compare-and-set on ``judged_until`` and on the state of the incident.
+
+        False: another replica was first, or a person changed the incident meanwhile; nothing written.
+        """
+        with self._db.write() as connection:
+            if not _is_as_judged(connection, judgement):
+                return False
+            if not _move(connection, judgement.model, "judged_until", judgement.judged_until, judgement.previous):
+                return False
+            if judgement.results:
+                connection.execute(insert(results), [fields_of(result) for result in judgement.results])
+            if judgement.incident is not None:
+                _put_incident(connection, judgement.incident)
+            _add_events(connection, judgement.events)
+            if judgement.retraining is not None:
+                new = insert_into(connection, retrainings).values(fields_of(judgement.retraining))
+                connection.execute(new.on_conflict_do_nothing(index_elements=["id"]))
+            _add_messages(connection, judgement.messages, judgement.at or judgement.judged_until)
+            return True
+
+    def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = ()) -> bool:
+        """A person's change, its line of history and what goes out about it, by compare-and-set on the stored state.
+
+        False: the stored incident is no longer in ``event.before`` (or is gone); nothing written.
+        """
+        with self._db.write() as connection:
+            if event.before is None or _stored_state(connection, incident.id) != event.before:
+                return False
+            _put_incident(connection, incident)
+            _add_events(connection, (event,))
+            _add_messages(connection, messages, event.at)
+            return True
+
+
+def _move(connection: Connection, model: str, line: str, until: datetime, previous: datetime | None) -> bool:
+    ensure_progress(connection, model)
+    here = (progress.c.model == model, progress.c[line].is_not_distinct_from(previous))
+    return connection.execute(update(progress).where(*here).values({line: until})).rowcount == 1
+
+
+def _is_as_judged(connection: Connection, judgement: Judgement) -> bool:
+    """Whether the incident is still in the state that the judgement went out from."""
+    if judgement.incident is None:
+        return True
+    stored = _stored_state(connection, judgement.incident.id)
+    if judgement.events:
+        return stored == judgement.events[0].before
+    return stored in (None, judgement.incident.state)
+
+
+def _stored_state(connection: Connection, incident: str) -> IncidentState | None:
+    """Locked until the end of the transaction."""
+    query = select(incidents.c.state).where(incidents.c.id == incident).with_for_update()
+    state: IncidentState | None = connection.execute(query).scalar_one_or_none()
+    return state
+
+
+def _put_incident(connection: Connection, incident: Incident) -> None:
+    values = fields_of(incident)
+    new = insert_into(connection, incidents).values(values)
+    changes = {name: new.excluded[name] for name in values if name != "id"}
+    connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=changes))
+
+
+def _add_events(connection: Connection, events: Sequence[IncidentEvent]) -> None:
+    if events:
+        connection.execute(insert(incident_events), [fields_of(event) for event in events])
+
+
+def _add_messages(connection: Connection, messages: Sequence[Message], at: datetime) -> None:
+    """One row each, in order: their numbers are the order of sending. A message that is there already stays as it is."""
+    for message in messages:
+        values = {**fields_of(message), "id": message_id(message.dedupe), "state": PENDING, "attempts": 0, "created_at": at}
+        connection.execute(insert_into(connection, deliveries).values(values).on_conflict_do_nothing(index_elements=["id"]))

@@ -1,0 +1,47 @@
+"""The table of routes, and what stands before them."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from monitor.errors import Retryable
+from monitor.web import api, changes, openapi, page, probes
+from monitor.web.errors import on_http_error, on_store_away
+from monitor.web.guards import BodyLimit, HostGuard, RequestCount, SecurityHeaders
+from monitor.web.parts import Parts
+
+ROUTES = (
+    Route("/", page.overview),
+    Route("/models/{model}", page.model),
+    Route("/livez", probes.livez),
+    Route("/readyz", probes.readyz),
+    Route("/metrics", probes.metrics),
+    Route("/api/v1/openapi.json", openapi.document),
+    Route("/api/v1/models", api.models),
+    Route("/api/v1/models/{model}/windows", api.windows),
+    Route("/api/v1/results", api.results),
+    Route("/api/v1/incidents", api.incidents),
+    Route("/api/v1/incidents/{id}", api.incident),
+    Route("/api/v1/incidents/{id}/ack", changes.ack, methods=["POST"]),
+    Route("/api/v1/incidents/{id}/resolve", changes.resolve_incident, methods=["POST"]),
+    Route("/api/v1/retrainings", api.retrainings),
+    Route("/api/v1/retrainings/{id}", api.retraining),
+    Route("/api/v1/references", api.references),
+)
+
+
+def build(parts: Parts) -> Starlette:
+    """The application over these parts."""
+    middleware = [
+        Middleware(SecurityHeaders, policy=page.policy()),
+        Middleware(RequestCount, metrics=parts.metrics),
+        *([Middleware(HostGuard, allowed=parts.hosts)] if parts.hosts is not None else []),
+        Middleware(BodyLimit),
+    ]
+    app = Starlette(routes=ROUTES, middleware=middleware, exception_handlers={HTTPException: on_http_error, Retryable: on_store_away})
+    app.router.redirect_slashes = False
+    app.state.parts = parts
+    return app

@@ -1,0 +1,58 @@
+"""Answers that are errors: JSON under ``/api``, plain text elsewhere; never a trace, never a secret."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from monitor.errors import Retryable
+from monitor.log import redact
+
+RETRY_AFTER_SECONDS = "5"
+
+
+class Refused(HTTPException):
+    """A request that is not served: ``code`` for programs, the message and the hint for people."""
+
+    def __init__(self, status: int, code: str, message: str, *, hint: str | None = None, headers: dict[str, str] | None = None) -> None:
+        super().__init__(status, message, headers)
+        self.code = code
+        self.hint = hint
+
+
+def bad_query(message: str) -> Refused:
+    """400: a value in the query or the body cannot be used."""
+    return Refused(400, "bad_query", message)
+
+
+def not_found(message: str) -> Refused:
+    """404: no such thing."""
+    return Refused(404, "not_found", message)
+
+
+def on_http_error(request: Request, error: Exception) -> Response:
+    """For Starlette's own errors (unknown path, wrong method) and ``Refused``."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls this for nothing else
+    code = error.code if isinstance(error, Refused) else {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
+    message = error.detail if isinstance(error, Refused) else f"{error.detail}: {request.method} {request.url.path}"
+    hint = error.hint if isinstance(error, Refused) else None
+    return answer(request.url.path, error.status_code, code, message, hint=hint, headers=dict(error.headers or {}))
+
+
+def on_store_away(request: Request, error: Exception) -> Response:
+    """503: the store cannot be read now, so nothing can be said; trying again is right."""
+    assert isinstance(error, Retryable)  # noqa: S101 - registered for this class only
+    return answer(
+        request.url.path, 503, "store_unavailable", f"the store cannot be read now: {redact(str(error))}",
+        headers={"Retry-After": RETRY_AFTER_SECONDS},
+    )
+
+
+def answer(path: str, status: int, code: str, message: str, *, hint: str | None = None,
+           headers: dict[str, str] | None = None) -> Response:
+    """An error in the form that fits the path."""
+    if not path.startswith("/api"):
+        return PlainTextResponse(f"{message}\n" + (f"{hint}\n" if hint else ""), status, headers)
+    body = {"code": code, "message": message} | ({"hint": hint} if hint else {})
+    return JSONResponse({"error": body}, status, headers)

@@ -1,0 +1,53 @@
+"""What the HTTP surface is given to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+from starlette.requests import Request
+
+from monitor.core.incidents import Step
+from monitor.core.rules import Model
+from monitor.health import Health
+from monitor.metrics import Metrics
+from monitor.ports import Message, Store
+from monitor.web.auth import TokenSource, no_token
+
+
+def utc_now() -> datetime:
+    """The wall clock, aware UTC."""
+    return datetime.now(UTC)
+
+
+def tell_nobody(_step: Step) -> tuple[Message, ...]:
+    """A person's change sends nothing."""
+    return ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Parts:
+    """``models`` and ``tell`` may be set once the daemon knows them: HTTP is up first.
+
+    ``tell`` makes the messages that go out when a person changed an incident. ``hosts``: names allowed in the Host header, None for all.
+    """
+
+    store: Store
+    health: Health
+    metrics: Metrics
+    models: tuple[Model, ...] = ()
+    tell: Callable[[Step], tuple[Message, ...]] = tell_nobody
+    token: TokenSource = no_token
+    hosts: frozenset[str] | None = None
+    now: Callable[[], datetime] = utc_now
+
+    def model(self, name: str) -> Model | None:
+        """The configured model of that name."""
+        return next((model for model in self.models if model.name == name), None)
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts that ``app.build`` put into the application's state."""
+    return cast("Parts", request.app.state.parts)

@@ -1,0 +1,55 @@
+"""``/livez``, ``/readyz`` and ``/metrics``. The first two touch memory only: a slow database kills no healthy process."""
+
+from __future__ import annotations
+
+import time
+
+from prometheus_client.exposition import choose_encoder
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from monitor.errors import Retryable
+from monitor.web.parts import Parts, parts_of
+
+
+async def livez(request: Request) -> Response:
+    """200 while every loop comes round; a broker or database that is away is no reason to be restarted."""
+    alive, lines = parts_of(request).health.live()
+    return _probe(alive, lines, "verbose" in request.query_params, [f"loop {n}: {age:.1f} s ago" for n, age in _loops(request)])
+
+
+async def readyz(request: Request) -> Response:
+    """503 with the named reasons while work cannot be taken."""
+    ready, lines = parts_of(request).health.ready()
+    return _probe(ready, lines, "verbose" in request.query_params, [])
+
+
+def _loops(request: Request) -> list[tuple[str, float]]:
+    return list(parts_of(request).health.loops().items())
+
+
+def _probe(good: bool, lines: list[str], verbose: bool, more: list[str]) -> Response:
+    body = ["ok"] if good else lines
+    return PlainTextResponse("\n".join(body + (more if verbose else [])) + "\n", 200 if good else 503)
+
+
+def metrics(request: Request) -> Response:
+    """Prometheus text, or OpenMetrics where ``Accept`` asks for it."""
+    parts = parts_of(request)
+    _refresh(parts)
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(parts.metrics.registry), media_type=media_type)
+
+
+def _refresh(parts: Parts) -> None:
+    """Bring up to date what is known only at the moment of a scrape."""
+    parts.metrics.ready.set(parts.health.ready()[0])
+    now = time.time()
+    for loop, age in parts.health.loops().items():
+        parts.metrics.heartbeat.labels(loop).set(now - age)
+    try:
+        for state, depth in parts.store.outbox_depth().items():
+            parts.metrics.outbox.labels(state).set(depth)
+        parts.metrics.store_up.set(1)
+    except Retryable:
+        parts.metrics.store_up.set(0)

@@ -1,0 +1,94 @@
+"""Values out of a query string or a body, or a 400 that says what was expected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from monitor.contract import parse_moment
+from monitor.web.errors import bad_query
+from monitor.web.parts import parts_of
+
+DEFAULT_LIMIT = 1000
+MAX_LIMIT = 10_000
+MAX_NAME = 80
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def only(request: Request, *known: str) -> None:
+    """Refuse a parameter that nobody reads: a misspelt filter must not look like an answer."""
+    for name in request.query_params:
+        if name not in known:
+            raise bad_query(f"unknown parameter {name!r}, known here: {sorted(known)}")
+
+
+def since(request: Request) -> datetime | None:
+    """``?since=2013-01-31T06:00:00Z``."""
+    text = request.query_params.get("since")
+    if text is None:
+        return None
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise bad_query(f"since: {error}") from None
+
+
+def limit(request: Request) -> int:
+    """``?limit=100``: the newest so many."""
+    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
+        raise bad_query(f"limit: {text[:50]!r} is not a whole number from 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+def choice(request: Request, name: str, options: type[E]) -> E | None:
+    """One of a closed set of words, or None where it is not asked for."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    return _one_of(name, text, options)
+
+
+def choices(request: Request, name: str, options: type[E]) -> tuple[E, ...] | None:
+    """Words of a closed set, by commas: ``?verdict=warn,alert``."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    return tuple(_one_of(name, word.strip(), options) for word in text.split(","))
+
+
+def model(request: Request) -> str | None:
+    """``?model=…``: a configured model. An unknown one is an error, as an empty list would look like health."""
+    name = request.query_params.get("model")
+    parts = parts_of(request)
+    if name is not None and parts.model(name) is None:
+        raise bad_query(f"model: {name!r} is not configured, known: {sorted(each.name for each in parts.models)}")
+    return name
+
+
+async def person(request: Request) -> str:
+    """Who asks for a change: ``{"by": "mara"}`` in the body; without a body, ``api``."""
+    body = await request.body()
+    if not body.strip():
+        return "api"
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise bad_query('the body is no JSON: expected {"by": "your name"}') from None
+    by = document.get("by", "api") if isinstance(document, dict) else None
+    if not isinstance(by, str) or not 1 <= len(by.strip()) <= MAX_NAME or not by.isprintable():
+        raise bad_query(f'by: expected a name of 1 to {MAX_NAME} characters, like {{"by": "mara"}}')
+    return by.strip()
+
+
+def _one_of(name: str, text: str, options: Iterable[E]) -> E:
+    for option in options:
+        if option == text:
+            return option
+    raise bad_query(f"{name}: {text[:50]!r} is unknown, expected one of {sorted(map(str, options))}")

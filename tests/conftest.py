@@ -1,0 +1,16 @@
+"""Fixtures that every room's tests may ask for."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+from tests.kafka_broker import kafka
+from tests.postgres import postgres
+
+__all__ = ["kafka", "postgres"]
+
+settings.register_profile("driftd", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("ci", parent=settings.get_profile("driftd"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "driftd")

@@ -1,0 +1,64 @@
+"""The whole demo as a person starts it, only faster: the text that it prints is what the README shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WITHIN = 170
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def demo(port: int, folder: Path, *options: str) -> list[str]:
+    return [sys.executable, "-m", "monitor", "demo", "--port", str(port), "--dir", str(folder), *options]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(WITHIN + 20)
+def test_a_signal_ends_the_demo_and_its_daemon(tmp_path: Path) -> None:
+    port = free_port()
+    running = subprocess.Popen(demo(port, tmp_path), stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    began = next(line for line in running.stdout if line.startswith("The page: "))
+    assert f"http://127.0.0.1:{port}/" in began
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
+        pass  # the daemon listens
+    running.send_signal(signal.SIGTERM)
+    told = running.stdout.read()
+    running.stdout.close()
+    assert running.wait(20) == 130
+    assert "Stopped before the end." in told
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+    assert "stopped" in (tmp_path / "driftd.log").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(WITHIN + 20)
+def test_the_demo_tells_its_story_and_exits_by_itself(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "SLACK_WEBHOOK_URL"}
+    command = demo(free_port(), tmp_path, "--until-done", "--rate", "6")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN, env=environment, check=False)
+    told = done.stdout
+    assert done.returncode == 0, told + done.stderr
+    assert "55,712 flights produced, 55,712 counted in 61 daily windows" in told
+    assert "7 of 7 faulty days alert, 1 of the 54 others" in told
+    assert re.search(r"1–7 April +7 days +[\d,]+ flights   7 days alert: dep_delay", told)
+    assert re.search(r"8 March: snow .*real, not injected", told)
+    assert told.count("quiet") >= 7
+    assert told.count("╭─ Slack #ml-alerts ─") == 1, "one message for the fault"
+    assert told.count("╭─ Slack in the incident's thread ─") == 1, "and one for its end"
+    assert told.count("signature valid") == 1, "one request to retrain within the cooldown"
+    assert "WRONG" not in told
+    assert "dep_delay" in told[told.index("Slack #ml-alerts"):][:400]

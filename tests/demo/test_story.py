@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from monitor.core.results import Verdict
+from monitor.demo.page import JudgedDay, SeenIncident, judged_day
+from monitor.demo.scenario import DAY, flights_of_spring
+from monitor.demo.story import Outcome, Week, is_whole, shortcomings, weeks_of
+from monitor.demo.terminal import slack_lines, summary_lines, verdict_of
+
+SPRING = flights_of_spring()
+PER_DAY = 900
+
+
+def day(start: datetime) -> JudgedDay:
+    faulty = start in SPRING.fault_days()
+    verdict, columns = (Verdict.ALERT, ("dep_delay", "p_late")) if faulty else (Verdict.OK, ())
+    return JudgedDay(start=start, received=PER_DAY, counted=PER_DAY, verdict=verdict, columns=columns)
+
+
+DAYS = tuple(map(day, SPRING.day_starts()))
+INCIDENT = SeenIncident(
+    id="i-1", state="resolved", columns=("dep_delay", "p_late"), cause="dep_delay moved", since=datetime(2013, 4, 1, tzinfo=UTC),
+    fired_at=datetime(2013, 4, 2, tzinfo=UTC), resolved_at=datetime(2013, 4, 10, tzinfo=UTC),
+)
+AS_ANNOUNCED = Outcome(
+    scenario=SPRING, produced=PER_DAY * len(DAYS), days=DAYS, incidents=(INCIDENT,), dead_deliveries=0, retrainings=1
+)
+
+
+def test_the_story_as_announced_lacks_nothing() -> None:
+    assert shortcomings(AS_ANNOUNCED) == []
+
+
+@pytest.mark.parametrize(("change", "complaint"), [
+    ({"days": DAYS[:-1], "produced": PER_DAY * 60}, "60 days were judged instead of 61"),
+    ({"produced": PER_DAY * 61 + 1}, "54,900 flights were counted instead of the 54,901 produced"),
+    ({"incidents": ()}, "the injected fault made 0 incidents instead of one"),
+    ({"incidents": (INCIDENT, replace(INCIDENT, id="i-2", since=datetime(2013, 4, 4, tzinfo=UTC)))}, "made 2 incidents instead of one"),
+    ({"incidents": (replace(INCIDENT, columns=("p_late", "dep_delay")),)}, "and not 'dep_delay' as its first cause"),
+    ({"incidents": (replace(INCIDENT, state="firing"),)}, "the incident i-1 is still firing"),
+    ({"dead_deliveries": 2}, "2 messages could not be delivered"),
+    ({"unsigned_webhooks": 1}, "1 webhooks were not signed with the shared secret"),
+])
+def test_what_is_missing_is_named(change: dict[str, object], complaint: str) -> None:
+    missing = shortcomings(replace(AS_ANNOUNCED, **change))  # type: ignore[arg-type]
+    assert len(missing) == 1
+    assert complaint in missing[0]
+
+
+def test_an_incident_of_the_real_data_is_told_and_not_held_against_the_story() -> None:
+    snow = replace(INCIDENT, id="i-0", since=datetime(2013, 3, 8, tzinfo=UTC), cause="dep_delay moved")
+    outcome = replace(AS_ANNOUNCED, incidents=(snow, INCIDENT))
+    assert shortcomings(outcome) == []
+    told = list(summary_lines(outcome))
+    at = told.index("incident from 8 March, resolved by 9 April (not injected: something in the real data)")
+    assert told[at + 1].strip() == "dep_delay moved"
+
+
+def test_an_incident_that_nobody_was_told_of_says_so() -> None:
+    snow = replace(INCIDENT, since=datetime(2013, 3, 8, tzinfo=UTC), fired_at=None, resolved_at=datetime(2013, 3, 10, tzinfo=UTC))
+    told = list(summary_lines(replace(AS_ANNOUNCED, incidents=(snow, INCIDENT))))
+    assert [line for line in told if line.startswith("incident from 8 March, over before anybody was told, by 9 March (not injected")]
+
+
+def test_without_a_fault_no_incident_is_asked_for() -> None:
+    quiet = flights_of_spring(fault=False)
+    assert shortcomings(replace(AS_ANNOUNCED, scenario=quiet, incidents=())) == []
+
+
+def test_weeks_begin_on_monday_and_the_fault_fills_one() -> None:
+    weeks = list(weeks_of(DAYS))
+    assert [len(week.days) for week in weeks] == [3, 7, 7, 7, 7, 7, 7, 7, 7, 2]
+    assert [week.span for week in weeks if week.alerting] == ["1–7 April"]
+    assert weeks[4].span == "25–31 March"
+
+
+def test_a_week_across_two_months_names_both() -> None:
+    start = datetime(2013, 4, 29, tzinfo=UTC)
+    assert Week(days=tuple(day(start + DAY * n) for n in range(7))).span == "29 April – 5 May"
+
+
+def test_a_week_is_whole_on_its_sunday_or_at_the_end_of_the_scenario() -> None:
+    monday = datetime(2013, 3, 4, tzinfo=UTC)
+    assert not is_whole(Week(days=tuple(day(monday + DAY * n) for n in range(6))), SPRING)
+    assert is_whole(Week(days=tuple(day(monday + DAY * n) for n in range(7))), SPRING)
+    assert is_whole(Week(days=DAYS[-2:]), SPRING)
+
+
+def test_a_week_says_how_many_days_alert_and_which_columns() -> None:
+    weeks = {week.span: week for week in weeks_of(DAYS)}
+    assert verdict_of(weeks["1–7 April"]).plain == "7 days alert: dep_delay, p_late"
+    assert verdict_of(weeks["4–10 March"]).plain == "quiet"
+    insufficient = replace(DAYS[0], verdict=Verdict.INSUFFICIENT)
+    assert verdict_of(Week(days=(insufficient, *DAYS[1:3]))).plain == "insufficient"
+    whole_model = replace(DAYS[0], verdict=Verdict.ALERT)
+    assert verdict_of(Week(days=(whole_model,))).plain == "1 day alerts: the whole model"
+
+
+def test_the_worst_verdict_of_a_day_counts_and_only_alerting_columns_are_named() -> None:
+    account = {"window_start": "2013-04-01T00:00:00Z", "received": 10, "counted": 9}
+    results = [
+        {"verdict": "ok", "column": "carrier"}, {"verdict": "alert", "column": "dep_delay"}, {"verdict": "warn", "column": "hour"},
+        {"verdict": "alert", "column": None}, {"verdict": "alert", "column": "dep_delay"},
+    ]
+    told = judged_day(account, results)
+    assert (told.start, told.received, told.counted) == (datetime(2013, 4, 1, tzinfo=UTC), 10, 9)
+    assert (told.verdict, told.columns) == (Verdict.ALERT, ("dep_delay",))
+    assert judged_day(account, results[:1]).verdict is Verdict.OK
+    assert judged_day(account, [results[2]]).verdict is Verdict.WARN
+
+
+def test_a_slack_message_reads_from_header_to_attachment() -> None:
+    message = {
+        "text": "fallback",
+        "blocks": [{"type": "header", "text": {"type": "plain_text", "text": "Alert: flight-delay"}}],
+        "attachments": [{"blocks": [
+            {"type": "section", "text": {"type": "plain_text", "text": "line 1\nline 2"}},
+            {"type": "section", "fields": [{"type": "plain_text", "text": "Since: 1 April"}]},
+            {"type": "context", "elements": [{"type": "plain_text", "text": "Rows: 900"}]},
+            {"type": "section", "text": {"type": "mrkdwn", "text": "<http://127.0.0.1:8765/a|Open driftd>"}},
+        ]}],
+    }
+    assert slack_lines(message) == ["Alert: flight-delay", "line 1", "line 2", "Since: 1 April", "Rows: 900", "Open driftd: http://127.0.0.1:8765/a"]
+    assert slack_lines({"text": "only text"}) == ["only text"]
+
+
+def test_the_summary_counts_faulty_days_apart_from_the_others() -> None:
+    assert "7 of 7 faulty days alert, 0 of the 54 others" in summary_lines(AS_ANNOUNCED)
+    assert timedelta(days=61) == SPRING.end - SPRING.start

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import monitor.metrics
+from monitor.core.incidents import IncidentState
+from monitor.core.results import Verdict
+from monitor.core.schema import Reason
+from monitor.metrics import MAX_RESULT_SERIES, Metrics
+from monitor.ports import Checkpoint, Judgement, Quarantined, StreamCount, TopicPartition
+from tests.edges.web_story import FAULT_DAYS, FLIGHTS, MODELS, OPEN_ID, Day, incident, results_of
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def test_every_declared_series_begins_at_zero() -> None:
+    metrics = Metrics()
+    metrics.declare(MODELS, ["slack"])
+    assert value(metrics, "driftd_messages_total", model="bag-loss", stream="predictions", outcome="late") == 0
+    assert value(metrics, "driftd_quarantined_total", model="bag-loss", reason="not_json") == 0
+    assert value(metrics, "driftd_results_total", model="bag-loss", check="drift", verdict="alert") == 0
+    assert value(metrics, "driftd_deliveries_total", receiver="slack", outcome="dead") == 0
+    assert value(metrics, "driftd_window_seconds", model="bag-loss") == 86400
+    assert value(metrics, "driftd_window_last_judged_timestamp_seconds", model="bag-loss") is None
+
+
+def test_a_written_checkpoint_counts_messages_faults_and_lag() -> None:
+    metrics = Metrics()
+    partition = TopicPartition("t", 3)
+    broken = Quarantined(
+        model="m", stream="predictions", partition=partition, offset=1, reason=Reason.NOT_JSON, detail="", sample=b"", at=AT
+    )
+    counts = StreamCount(
+        model="m", stream="predictions", topic="t", received=10, counted=6, late=2, duplicate=1, quarantined=1, untimed=1, sampled_out=0
+    )
+    metrics.checkpoint_written(Checkpoint(at=AT, quarantined=(broken,), streams=(counts,)), {partition: 42, TopicPartition("t", 4): 0})
+    metrics.checkpoint_written(Checkpoint(at=AT, streams=(counts,)), {partition: 7})
+    got = {o: value(metrics, "driftd_messages_total", model="m", stream="predictions", outcome=o) for o in monitor.metrics.OUTCOMES}
+    assert got == {"counted": 12, "late": 4, "duplicate": 2, "quarantined": 2, "sampled_out": 0}
+    assert value(metrics, "driftd_quarantined_total", model="m", reason="not_json") == 1
+    assert value(metrics, "driftd_consumer_lag_records", topic="t", partition="3") == 7
+    assert value(metrics, "driftd_consumer_lag_records", topic="t", partition="4") is None, "a partition that is not ours any more"
+    assert value(metrics, "driftd_last_message_timestamp_seconds", model="m", stream="predictions") == AT.timestamp()
+    assert value(metrics, "driftd_checkpoint_last_success_timestamp_seconds") == AT.timestamp()
+    assert value(metrics, "driftd_checkpoints_total", outcome="committed") == 2
+
+
+def test_a_judged_window_moves_its_time_counts_verdicts_and_shows_the_incident() -> None:
+    metrics, day = Metrics(), Day(model=FLIGHTS.name, number=FAULT_DAYS[0])
+    firing = incident(OPEN_ID, FAULT_DAYS, IncidentState.FIRING)
+    judgement = Judgement(model=day.model, judged_until=day.key.end, previous=None, results=results_of(day), incident=firing)
+    metrics.window_judged(judgement)
+    assert value(metrics, "driftd_window_last_judged_timestamp_seconds", model=day.model) == day.key.end.timestamp()
+    assert value(metrics, "driftd_windows_judged_total", model=day.model) == 1
+    assert value(metrics, "driftd_results_total", model=day.model, check="drift", verdict="alert") == 1
+    assert value(metrics, "driftd_incident_state", model=day.model, state="firing") == 1
+    labels = {"model": day.model, "check": "drift", "column": "dep_delay", "metric": "ks"}
+    assert value(metrics, "driftd_result_value", **labels) == 0.874
+    assert value(metrics, "driftd_result_threshold", **labels) == 0.11
+    metrics.window_judged(replace(judgement, incident=replace(firing, state=IncidentState.RESOLVED)))
+    assert value(metrics, "driftd_incident_state", model=day.model, state="firing") == 0
+
+
+def test_a_window_passed_over_without_results_counts_as_none() -> None:
+    metrics = Metrics()
+    metrics.window_judged(Judgement(model="m", judged_until=AT, previous=None, results=()))
+    assert value(metrics, "driftd_windows_judged_total", model="m") is None
+    assert value(metrics, "driftd_window_last_judged_timestamp_seconds", model="m") == AT.timestamp()
+
+
+def test_a_result_without_a_value_is_not_a_number_and_a_segment_is_not_exported() -> None:
+    metrics = Metrics()
+    first = results_of(Day(model="m", number=0))[0]
+    metrics.observe_results(
+        [replace(first, value=None, threshold=None, verdict=Verdict.INSUFFICIENT), replace(first, segment="a=b", metric="psi")]
+    )
+    labels = {"model": "m", "check": "drift", "column": first.column or ""}
+    assert math.isnan(value(metrics, "driftd_result_value", **labels, metric="ks") or 0.0)
+    assert value(metrics, "driftd_result_value", **labels, metric="psi") is None
+
+
+def test_series_stop_at_their_limit_and_say_so() -> None:
+    metrics = Metrics()
+    first = results_of(Day(model="m", number=0))[0]
+    metrics.observe_results(replace(first, column=f"c{i}") for i in range(MAX_RESULT_SERIES))
+    assert value(metrics, "driftd_result_series_dropped") == 0
+    metrics.observe_results([replace(first, column="one too many"), replace(first, column="c0", value=9.0)])
+    assert value(metrics, "driftd_result_series_dropped") == 1
+    assert value(metrics, "driftd_result_value", model="m", check="drift", column="one too many", metric="ks") is None
+    assert value(metrics, "driftd_result_value", model="m", check="drift", column="c0", metric="ks") == 9.0
+
+
+def test_an_unknown_watermark_leaves_the_last_one_standing() -> None:
+    metrics = Metrics()
+    metrics.watermark("m", AT)
+    metrics.watermark("m", None)
+    assert value(metrics, "driftd_watermark_timestamp_seconds", model="m") == AT.timestamp()
+
+
+def test_attempts_to_deliver_are_counted_with_their_time() -> None:
+    metrics = Metrics()
+    metrics.delivery_attempted("slack", "sent", 0.2)
+    assert value(metrics, "driftd_deliveries_total", receiver="slack", outcome="sent") == 1
+    assert value(metrics, "driftd_delivery_duration_seconds_sum", receiver="slack") == 0.2
+
+
+def test_two_daemons_in_one_process_do_not_meet() -> None:
+    one, other = Metrics(), Metrics()
+    one.offset_gaps.inc()
+    assert value(other, "driftd_offset_gaps_total") == 0
+
+
+def test_every_metric_has_a_sentence_above_it_and_a_name_in_base_units() -> None:
+    source = Path(monitor.metrics.__file__).read_text().splitlines()
+    made = [i for i, line in enumerate(source) if re.search(r"= self\._(counter|gauge|histogram)\(", line)]
+    assert len(made) > 15
+    for i in made:
+        assert source[i - 1].lstrip().startswith("# "), source[i]
+        name = re.search(r'"(driftd_[a-z_]+)"', source[i])
+        assert name, source[i]
+        assert not re.search(r"_(ms|millis|percent|kb|minutes|total)$", name[1])

@@ -1,0 +1,137 @@
+"""``driftd reference``: the commands on a real SQLite store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from monitor.cli.reference import app
+from monitor.core.reference import Reference
+from monitor.errors import UsageError
+
+CONFIG = """
+store: sqlite:///{folder}/driftd.db
+kafka: {{bootstrap_servers: "localhost:9092"}}
+models:
+  flights:
+    task: binary
+    window: 1d
+    streams:
+      predictions: {{topic: p, format: json, time: ts, prediction: late}}
+    columns:
+      delay: numeric
+      carrier: categorical
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "driftd.yaml"
+    path.write_text(CONFIG.format(folder=tmp_path))
+    return path
+
+
+def rows(folder: Path, name: str, days: int = 3, add: float = 0.0) -> Path:
+    path = folder / name
+    times = [(day, hour) for day in range(1, days + 1) for hour in range(24)]
+    lines = [f"2013-01-{day:02}T{hour:02}:00:00Z,{hour + add},{'AA' if hour % 2 else 'UA'},true" for day, hour in times]
+    path.write_text("ts,delay,carrier,late\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def listed(config: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in run("list", config, "--format", "jsonl").stdout.splitlines()]
+
+
+def test_a_built_reference_is_listed_and_active(config: Path, tmp_path: Path) -> None:
+    told = run("build", config, "flights", "--data", rows(tmp_path, "a.csv"))
+    assert told.stdout.startswith("built: flights version * reference 1, 72 rows, 3 columns, hash ")
+    (line,) = listed(config)
+    assert (line["model"], line["version"], line["number"], line["active"], line["rows"]) == ("flights", "*", 1, True, 72)
+    table = run("list", config, "--model", "flights").stdout
+    assert "active" in table
+    assert str(line["hash"])[:12] in table
+    assert str(line["hash"]) not in table
+
+
+def test_the_same_file_again_is_the_same_reference(config: Path, tmp_path: Path) -> None:
+    data = rows(tmp_path, "a.csv")
+    for _ in range(2):
+        run("build", config, "flights", "--data", data)
+    assert [line["number"] for line in listed(config)] == [1]
+
+
+def test_a_later_reference_keeps_the_grid_and_does_not_have_to_be_active(config: Path, tmp_path: Path) -> None:
+    run("build", config, "flights", "--data", rows(tmp_path, "a.csv"))
+    run("build", config, "flights", "--data", rows(tmp_path, "b.csv", add=0.5), "--no-activate")
+    assert [line["active"] for line in listed(config)] == [True, False]
+    one, two = (Reference.from_json(run("export", config, "flights", number).stdout) for number in (1, 2))
+    assert one.grid == two.grid
+    assert run("activate", config, "flights", 2).stdout.startswith("active: flights version * reference 2")
+    assert [line["active"] for line in listed(config)] == [False, True]
+
+
+def test_an_exported_reference_can_be_imported_elsewhere(config: Path, tmp_path: Path) -> None:
+    run("build", config, "flights", "--data", rows(tmp_path, "a.csv"), "--version", "v1", "--time-column", "ts")
+    run("export", config, "flights", 1, "-o", tmp_path / "r.json")
+    elsewhere = tmp_path / "else"
+    elsewhere.mkdir()
+    other = elsewhere / "driftd.yaml"
+    other.write_text(CONFIG.format(folder=elsewhere))
+    told = run("import", other, tmp_path / "r.json", "--activate")
+    assert told.stdout.startswith("imported: flights version v1 reference 1, 72 rows")
+    assert listed(other)[0]["hash"] == listed(config)[0]["hash"]
+    assert run("export", other, "flights", 1).stdout == (tmp_path / "r.json").read_text()
+
+
+def test_show_tells_of_the_origin_and_of_every_column(config: Path, tmp_path: Path) -> None:
+    run("build", config, "flights", "--data", rows(tmp_path, "a.csv"))
+    shown = run("show", config, "flights", 1).stdout
+    assert "baseline: 3 windows of 1 day" in shown
+    assert "file: a.csv" in shown
+    assert "time_range: ['2013-01-01T00:00:00Z', '2013-01-03T23:00:00Z']" in shown
+    delay = next(line.split() for line in shown.splitlines() if line.startswith("delay"))
+    assert delay == ["delay", "72", "0", "0", "11.5", "6.971", "0", "23", "–", "–"]
+
+
+def test_diff_names_what_changed(config: Path, tmp_path: Path) -> None:
+    run("build", config, "flights", "--data", rows(tmp_path, "a.csv"))
+    run("build", config, "flights", "--data", rows(tmp_path, "b.csv", add=1.0))
+    assert "delay: mean 11.5 → 12.5, min 0 → 1, max 23 → 24\n" in run("diff", config, "flights", 1, 2).stdout
+    assert run("diff", config, "flights", 1, 1).stdout == "no difference\n"
+
+
+def test_what_is_not_there_is_named(config: Path, tmp_path: Path) -> None:
+    data = rows(tmp_path, "a.csv")
+    with pytest.raises(UsageError, match=r"no model 'fligths' in .*driftd.yaml; known are \['flights'\]"):
+        run("build", config, "fligths", "--data", data)
+    run("build", config, "flights", "--data", data)
+    with pytest.raises(UsageError, match=r"no reference 7 of model 'flights'; known are \[1\]"):
+        run("show", config, "flights", 7)
+    with pytest.raises(UsageError, match="known are"):
+        run("activate", config, "flights", 7)
+    with pytest.raises(UsageError, match=r"none.json: cannot be read"):
+        run("import", config, tmp_path / "none.json")
+    (tmp_path / "broken.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"broken.json: cannot be read: reference.format: expected a whole number"):
+        run("import", config, tmp_path / "broken.json")
+    with pytest.raises(UsageError, match="cannot be written: No such file"):
+        run("export", config, "flights", 1, "-o", tmp_path / "no" / "r.json")
+
+
+def test_the_commands_are_a_typer_app() -> None:
+    names = {command.name for command in app.registered_commands}
+    assert isinstance(app, typer.Typer)
+    assert names == {"build", "list", "show", "activate", "export", "import", "diff"}

@@ -1,0 +1,58 @@
+"""A running server over the story, and the httpx client that asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from monitor.health import Health, NotReady
+from monitor.metrics import Metrics
+from monitor.settings.secret import Secret
+from monitor.settings.service import HttpSettings
+from monitor.storage import SqlStore
+from monitor.web import WebServer
+from tests.edges.web_story import MODELS, tell
+
+TOKEN = "correct horse battery staple"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What a test of the surface works with."""
+
+    server: WebServer
+    store: SqlStore
+    health: Health
+    metrics: Metrics
+    client: httpx.Client
+
+    def get(self, path: str, **parameters: str | int) -> httpx.Response:
+        """Ask."""
+        return self.client.get(path, params=parameters)
+
+    def post(self, path: str, *, token: str | None = TOKEN, **options: object) -> httpx.Response:
+        """Ask for a change."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return self.client.post(path, headers=headers, **options)  # type: ignore[arg-type]
+
+
+@contextmanager
+def site(folder: Path, *, token: str | None = TOKEN, host: str = "127.0.0.1") -> Iterator[Site]:
+    """Serve the story on a free port."""
+    store, health, metrics = tell(folder), Health(), Metrics()
+    metrics.declare(MODELS, ["slack"])
+    http = HttpSettings(host=host, port=0, token=None if token is None else Secret(text=token))
+    server = WebServer(store=store, health=health, metrics=metrics, http=http)
+    server.show(MODELS)
+    server.start()
+    health.clear(NotReady.STARTING)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=10, trust_env=False) as client:
+            yield Site(server=server, store=store, health=health, metrics=metrics, client=client)
+    finally:
+        server.stop()
+        store.close()

@@ -1,0 +1,103 @@
+"""``driftd check`` and ``driftd check --connect``."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from monitor.cli.check import command
+from monitor.errors import SettingsError
+
+app = typer.Typer()
+app.command()(command)
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def written(folder: Path, more: str = "", port: int = 9) -> Path:
+    path = folder / "driftd.yaml"
+    path.write_text(
+        f"store: sqlite:///{folder}/driftd.db\n"
+        f"kafka: {{bootstrap_servers: '127.0.0.1:{port}', api_version: '2.3'}}\n"
+        "slack: {webhook_url_file: hook.txt}\n"
+        "models:\n"
+        "  m:\n"
+        "    task: binary\n"
+        "    window: 1h\n"
+        "    segments: [x]\n"
+        "    streams: {predictions: {topic: p, id: i, time: t, prediction: y}}\n"
+        "    columns: {x: numeric}\n" + more
+    )
+    return path
+
+
+def test_a_good_configuration_is_summed_up_in_a_line_for_each_model_and_its_notes(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, [str(written(tmp_path))])
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "m: binary, windows of 1h, 2 columns, topics p",
+        "note: models.m.segments: accepted, but this version keeps one profile for all rows",
+    ]
+
+
+def test_retraining_and_columns_of_the_reference_show_in_the_summary(tmp_path: Path) -> None:
+    path = written(tmp_path, "    retraining: {webhook: {url: https://c/x, secret: s}, when: {drift: 1}, cooldown: 36h}\n")
+    path.write_text(path.read_text().replace("    columns: {x: numeric}\n", ""))
+    result = CliRunner().invoke(app, [str(path)])
+    assert result.stdout.splitlines()[0] == (
+        "m: binary, windows of 1h, columns from the reference, topics p, retraining at most every 1d12h"
+    )
+
+
+def test_problems_reach_the_caller_who_exits_with_2(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, [str(written(tmp_path, "    zzz: 1\n"))])
+    assert isinstance(result.exception, SettingsError)
+    assert result.stdout == ""
+
+
+def lines(result_text: str) -> dict[str, str]:
+    """By what was tried: ok or failed, and what was found."""
+    tried = [line.split(maxsplit=2) for line in result_text.splitlines() if line.startswith(("ok ", "failed "))]
+    return {what: f"{outcome} {found}" for outcome, what, found in tried}
+
+
+def test_connect_tries_everything_even_after_a_failure(tmp_path: Path, closed_port: int) -> None:
+    result = CliRunner().invoke(app, [str(written(tmp_path, port=closed_port)), "--connect"])
+    assert result.exit_code == 1
+    found = lines(result.stdout)
+    assert list(found) == ["secrets:", "kafka:", "store:", "slack:", "reference:"]
+    assert found["secrets:"].endswith("hook.txt: No such file or directory")
+    assert found["kafka:"].startswith("failed ")
+    assert found["store:"].startswith("ok ")
+    assert found["slack:"].startswith("ok an incoming webhook cannot be asked")
+    assert found["reference:"].startswith("failed m: none is active")
+
+
+def test_connect_finds_the_secret_and_the_reference_file(tmp_path: Path, closed_port: int) -> None:
+    (tmp_path / "hook.txt").write_text("https://hooks.example/x")
+    path = written(tmp_path, "    reference: {data: r.csv}\n", closed_port)
+    found = lines(CliRunner().invoke(app, [str(path), "--connect"]).stdout)
+    assert found["reference:"].startswith(f"failed m: {tmp_path}/r.csv is not there")
+    (tmp_path / "r.csv").write_text("x,y\n1,1\n")
+    found = lines(CliRunner().invoke(app, [str(path), "--connect"]).stdout)
+    assert found["secrets:"] == "ok slack.webhook_url can be read"
+    assert found["reference:"] == "ok m: built at the start from r.csv"
+
+
+def test_connect_tells_slack_apart_from_what_answers_nothing(tmp_path: Path, closed_port: int) -> None:
+    path = written(tmp_path, port=closed_port)
+    token = f"slack: {{token: xoxb-1, channel: c, api_url: 'http://127.0.0.1:{closed_port}/api/', timeout: 1s}}\n"
+    path.write_text(path.read_text().replace("slack: {webhook_url_file: hook.txt}\n", token))
+    found = lines(CliRunner().invoke(app, [str(path), "--connect"]).stdout)
+    assert found["secrets:"] == "ok slack.token can be read"
+    assert found["slack:"].startswith("failed ")
+    assert "xoxb" not in str(found)
