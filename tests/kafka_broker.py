@@ -28,11 +28,16 @@ START_SECONDS = 90
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broker:
-    """A broker that answers. ``real``: Apache Kafka, not the mock cluster; ``api_version`` is what kafka-python must be told."""
+    """A broker that answers. ``real``: Apache Kafka, not the mock cluster; ``api_version`` is what kafka-python must be told.
+
+    ``data``: the folder of its logs, where it is a process of ours.
+    """
 
     bootstrap: str
     real: bool
     api_version: str | None = None
+    data: Path | None = None
+    halt: Callable[[], None] = lambda: None
 
     def create_topic(self, name: str, partitions: int, **config: str) -> str:
         """Make a topic and wait until the broker knows it; the mock makes its topics, of 4 partitions, at first use."""
@@ -42,6 +47,10 @@ class Broker:
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
         admin.create_topics([NewTopic(name, num_partitions=partitions, replication_factor=1, config=config)])[name].result(timeout=30)
         return name
+
+    def stop(self) -> None:
+        """Stop it, where it is ours; the end of the session does."""
+        self.halt()
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic and wait until the broker has done so."""
@@ -166,6 +175,7 @@ class ApacheKafka:
         if not ready.wait(START_SECONDS) or self._process.poll() is not None:
             self.stop()
             raise RuntimeError("Apache Kafka did not start:\n" + "".join(said[-40:]))
+        AdminClient({"bootstrap.servers": self.bootstrap}).list_topics(timeout=START_SECONDS)
 
     def _listen(self, process: subprocess.Popen[str], ready: Callable[[], None], said: list[str]) -> None:
         assert process.stdout is not None
@@ -191,7 +201,7 @@ def apache() -> Iterator[Broker]:
         node = ApacheKafka(Path(folder))
         node.start()
         try:
-            yield Broker(bootstrap=node.bootstrap, real=True)
+            yield Broker(bootstrap=node.bootstrap, real=True, data=node.folder / "data", halt=node.stop)
         finally:
             node.stop()
 

@@ -66,9 +66,9 @@ def categorical_values(raw: Sequence[object], odd: Mapping[int, object]) -> Cate
     numbering: defaultdict[object, int] = defaultdict(count().__next__, {None: CategoricalValues.NULL})
     codes = np.fromiter(map(numbering.__getitem__, raw), dtype=np.int32, count=len(raw))
     if not set(map(type, numbering)) <= {str, type(None)}:  # 1, 1.0 and True are one key, and not one category
-        numbering = defaultdict(count().__next__)
-        codes = np.fromiter(map(numbering.__getitem__, zip(map(type, raw), raw, strict=True)), dtype=np.int32, count=len(raw))
-        return _named([text_of(value) for _, value in numbering], codes, odd)
+        typed: defaultdict[tuple[type, object], int] = defaultdict(count().__next__)
+        codes = np.fromiter(map(typed.__getitem__, zip(map(type, raw), raw, strict=True)), dtype=np.int32, count=len(raw))
+        return _named([text_of(value) for _, value in typed], codes, odd)
     del numbering[None]
     return _named(list(numbering), codes, odd)
 

@@ -12,41 +12,43 @@ import numpy as np
 import xxhash
 
 from monitor.core.rules import Stream
-from monitor.core.schema import (
-    Batch,
-    CategoricalValues,
-    Fault,
-    Flags,
-    Hashes,
-    Ints,
-    Reason,
-    Record,
-    from_micros,
-    rfc3339,
-)
-from monitor.formats.columns import categorical_values, column_values, text_of
-from monitor.formats.mapping import by_path, dig, level_of, wanted
-from monitor.formats.times import NO_TIME, micros_of
+from monitor.core.schema import Batch, CategoricalValues, Column, Fault, Hashes, Ints, Reason, Record, Values
+from monitor.formats.columns import categorical_values, column_values, largest_of, text_of
+from monitor.formats.joining import joined
+from monitor.formats.mapping import by_path, dig, holds_scores, level_of, place_of, wanted
+from monitor.formats.moments import event_times
 
+CHUNK_ROWS = 500
+"""So many messages are turned into columns at a time: their values stay in the processor's cache, and no garbage collection starts."""
 SAMPLE_BYTES = 1_000
 """How much of a message goes to quarantine with it."""
+DETAIL_CHARACTERS = 200
 VERSION_CHARACTERS = 100
 UNKNOWN_VERSION = "unknown"
 """The version of a row that lacks one where the stream maps it."""
 LARGEST_ID = 10**100
 """An integer id beyond this is nonsense, and Python refuses to write the longest."""
-ANCIENT = 946_684_800_000_000
-"""2000-01-01 in microseconds: an earlier event time is a wrong unit or a forgotten default."""
+NOTHING = b"{}"
+"""Read in place of a message that is not looked into, so that rows and records stay side by side."""
 
 
 @dataclass(slots=True)
 class _Read:
-    """What was read of a list of messages: structs of readable ones, and by position the parsed JSON of odd ones."""
+    """Messages and what was read of them, by position: structs, the parsed JSON of odd ones, and what is wrong with others."""
 
-    records: list[Record] = field(default_factory=list)
+    records: Sequence[Record]
     rows: list[Any] = field(default_factory=list)
     odd: dict[int, Mapping[str, object]] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    faults: dict[int, Fault] = field(default_factory=dict)
+
+    def patched(self, values: Sequence[object], path: str) -> Sequence[object]:
+        """The values at a path, those of odd messages included."""
+        if not self.odd:
+            return values
+        found = list(values)
+        for i, document in self.odd.items():
+            found[i] = dig(document, path)
+        return found
 
 
 class JsonDecoder:
@@ -66,152 +68,137 @@ class JsonDecoder:
 
     def decode(self, records: Sequence[Record]) -> Batch:
         """Rows of one partition in the order of their offsets."""
+        chunks = [records[at : at + CHUNK_ROWS] for at in range(0, len(records), CHUNK_ROWS)]
+        return joined([self._decode(chunk) for chunk in chunks or [records]])
+
+    def _decode(self, records: Sequence[Record]) -> Batch:
         read = self._read(records)
         raw = by_path(self._level, read.rows)
+        times = self._times(raw, read)
         versions = self._versions(raw, read)
-        times, wrong = self._times(raw, read)
-        ids, nameless = self._ids(raw, read)
-        for i, (reason, detail) in wrong.items():
-            read.faults.append(_fault(read.records[i], reason, detail))
-        for i in np.flatnonzero(nameless).tolist():
-            if i not in wrong:
-                version = None if versions is None else versions.dictionary[versions.codes[i]]
-                detail = f"no id at {self._stream.id!r}"
-                read.faults.append(_fault(read.records[i], Reason.MISSING_ID, detail, time=int(times[i]), version=version))
+        ids = self._ids(raw, read, times, versions)
         batch = Batch(
-            offsets=np.fromiter((r.offset for r in read.records), dtype=np.int64, count=len(read.records)),
-            times=times, versions=versions, ids=ids, columns=self._columns(raw, read),
+            offsets=np.array([record.offset for record in records], dtype=np.int64), times=times, versions=versions, ids=ids,
+            columns={column.name: self._column(column, raw, read) for column in self._stream.columns},
         )
-        if wrong or nameless.any():
-            keep = ~nameless
-            keep[list(wrong)] = False
-            batch = batch.take(keep)
-        faults = tuple(sorted(read.faults, key=lambda fault: fault.offset))
-        return Batch(offsets=batch.offsets, times=batch.times, versions=batch.versions, ids=batch.ids, columns=batch.columns, faults=faults)
+        if not read.faults:
+            return batch
+        kept = np.ones(len(records), dtype=np.bool_)
+        kept[list(read.faults)] = False
+        rows = batch.take(kept)
+        return Batch(offsets=rows.offsets, times=rows.times, versions=rows.versions, ids=rows.ids, columns=rows.columns,
+                     faults=tuple(fault for _, fault in sorted(read.faults.items())))
 
     def _read(self, records: Sequence[Record]) -> _Read:
-        read = _Read()
-        decode, limit, rows, kept = self._decoder.decode, self._stream.max_bytes, read.rows, read.records
-        for record in records:
-            value = record.value
-            if not value or len(value) > limit:
-                read.faults.append(_unread(record, limit))
-                continue
+        read = _Read(records)
+        values = self._values(read)
+        decoded = map(self._decoder.decode, values)
+        while len(read.rows) < len(values):
             try:
-                rows.append(decode(value))
-            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-                self._read_alone(record, value, read)
-            else:
-                kept.append(record)
+                read.rows.extend(decoded)  # up to a message that raises; ``map`` then goes on with the one after it
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                self._read_alone(len(read.rows), values[len(read.rows)], read)
+                read.rows.append(self._blank)
         return read
 
-    def _read_alone(self, record: Record, value: bytes, read: _Read) -> None:
+    def _values(self, read: _Read) -> list[bytes]:
+        """What is to be read: nothing in place of tombstones, empty and very large messages."""
+        values = [record.value for record in read.records]
+        limit = self._stream.max_bytes
+        if all(values) and max(map(len, filter(None, values)), default=0) <= limit:
+            return [value for value in values if value]
+        for i, value in enumerate(values):
+            if not value:
+                detail = "no value (a tombstone)" if value is None else "an empty value"
+                read.faults[i] = _fault(read.records[i], Reason.EMPTY, detail)
+            elif len(value) > limit:
+                read.faults[i] = _fault(read.records[i], Reason.TOO_LARGE, f"{len(value):,} bytes, at most {limit:,} are read")
+        return [NOTHING if value is None or i in read.faults else value for i, value in enumerate(values)]
+
+    def _read_alone(self, at: int, value: bytes, read: _Read) -> None:
         """A message that the fast path refused: NaN, a wrong type somewhere, or no JSON at all."""
+        record = read.records[at]
         try:
-            document = json.loads(value.decode("utf-8"))
+            document = _parsed(value.decode("utf-8"))
         except UnicodeDecodeError as error:
-            read.faults.append(_fault(record, Reason.NOT_UTF8, str(error)[:200]))
+            read.faults[at] = _fault(record, Reason.NOT_UTF8, str(error))
         except RecursionError:
-            read.faults.append(_fault(record, Reason.NOT_JSON, "nested too deeply"))
+            read.faults[at] = _fault(record, Reason.NOT_JSON, "nested too deeply")
         except ValueError as error:
-            read.faults.append(_fault(record, Reason.NOT_JSON, str(error)[:200]))
+            read.faults[at] = _fault(record, Reason.NOT_JSON, str(error))
         else:
             if isinstance(document, dict):
-                read.odd[len(read.rows)] = document
-                read.rows.append(self._blank)
-                read.records.append(record)
+                read.odd[at] = document
             else:
-                read.faults.append(_fault(record, Reason.NOT_AN_OBJECT, f"a {type(document).__name__}, expected an object"))
+                read.faults[at] = _fault(record, Reason.NOT_AN_OBJECT, f"a {type(document).__name__}, expected an object")
 
-    def _times(self, raw: Mapping[str, Sequence[object]], read: _Read) -> tuple[Ints, dict[int, tuple[Reason, str]]]:
-        """Event times, and by position why there is none that can be used."""
-        stamps = np.fromiter((r.timestamp for r in read.records), dtype=np.int64, count=len(read.records)) * 1_000
-        if not self._stream.time:
-            return stamps, {}
-        values = _patched(raw[self._stream.time], read.odd, self._stream.time)
-        times, unreadable = micros_of(values)
-        wrong = {
-            i: (Reason.MISSING_TIME, f"no time at {self._stream.time!r}") if values[i] is None else (Reason.BAD_TIME, detail)
-            for i, detail in unreadable.items()
-        }
-        latest = np.where(stamps > 0, stamps, np.iinfo(np.int64).max // 2) + int(self._stream.max_future.total_seconds() * 1e6)
-        wrong |= _outside(times > latest, times, Reason.FUTURE_TIME, "later than the broker's time and max_future allow")
-        wrong |= _outside((times < ANCIENT) & (times != NO_TIME), times, Reason.ANCIENT_TIME, "before the year 2000: a wrong unit?")
-        return times, wrong
-
-    def _ids(self, raw: Mapping[str, Sequence[object]], read: _Read) -> tuple[Hashes | None, Flags]:
-        """Hashes of the ids, and which rows have none."""
-        nameless = np.zeros(len(read.rows), dtype=np.bool_)
-        if not self._stream.id:
-            return None, nameless
-        texts = [_id_text(value) for value in _patched(raw[self._stream.id], read.odd, self._stream.id)]
-        digest = xxhash.xxh3_64_intdigest
-        hashes = np.fromiter((0 if text is None else digest(text) for text in texts), dtype=np.uint64, count=len(texts))
-        if None in texts:
-            nameless = np.array([text is None for text in texts], dtype=np.bool_)
-        return hashes, nameless
+    def _times(self, raw: Mapping[str, Sequence[object]], read: _Read) -> Ints:
+        """Event times in microseconds; what has none that can be used becomes a fault."""
+        stamps = np.array([record.timestamp for record in read.records], dtype=np.int64)
+        path = self._stream.time
+        values = read.patched(raw[path], path) if path else None
+        times, wrong = event_times(values, path, stamps, self._stream.max_future)
+        for i, (reason, detail) in wrong.items():
+            read.faults.setdefault(i, _fault(read.records[i], reason, detail))
+        return times
 
     def _versions(self, raw: Mapping[str, Sequence[object]], read: _Read) -> CategoricalValues | None:
-        if not self._stream.version:
+        path = self._stream.version
+        if not path:
             return None
-        values = _patched(raw[self._stream.version], read.odd, self._stream.version)
-        texts = values if set(map(type, values)) == {str} else [_version_text(value) for value in values]
-        named = categorical_values(texts, {})
-        return CategoricalValues(codes=named.codes, dictionary=tuple(name[:VERSION_CHARACTERS] for name in named.dictionary))
+        values = read.patched(raw[path], path)
+        named = {value: _version_text(value) for value in set(values)} if set(map(type, values)) == {str} else None
+        texts = [_version_text(value) for value in values] if named is None else list(map(named.__getitem__, values))
+        return categorical_values(texts, {})
 
-    def _columns(self, raw: Mapping[str, Sequence[object]], read: _Read) -> dict[str, Any]:
-        columns = {}
-        for column in self._stream.columns:
-            path = column.path or column.name
-            odd: dict[int, object] = {i: dig(document, path) for i, document in read.odd.items()}
-            if path in self._shared:  # several uses of other types: the fast path took anything, so every value is looked at
-                odd = dict(enumerate(raw[path])) | odd
-                columns[column.name] = column_values(column.kind, [None] * len(read.rows), odd)
-            else:
-                columns[column.name] = column_values(column.kind, raw[path], odd)
-        return columns
+    def _ids(self, raw: Mapping[str, Sequence[object]], read: _Read, times: Ints, versions: CategoricalValues | None) -> Hashes | None:
+        """Hashes of the ids; a row without one becomes a fault that tells its window."""
+        path = self._stream.id
+        if not path:
+            return None
+        values = read.patched(raw[path], path)
+        digest = xxhash.xxh3_64_intdigest
+        if not read.odd and all(values) and set(map(type, values)) == {str}:
+            return np.fromiter((digest(value.encode()) for value in values if isinstance(value, str)), dtype=np.uint64, count=len(values))
+        texts = [_id_text(value) for value in values]
+        for i, text in enumerate(texts):
+            if text is None and i not in read.faults:
+                version = None if versions is None else versions.dictionary[versions.codes[i]]
+                read.faults[i] = _fault(read.records[i], Reason.MISSING_ID, f"no id at {path!r}", time=int(times[i]), version=version)
+        return np.fromiter((0 if text is None else digest(text) for text in texts), dtype=np.uint64, count=len(texts))
+
+    def _column(self, column: Column, raw: Mapping[str, Sequence[object]], read: _Read) -> Values:
+        path = place_of(column)
+        values, odd = raw[path], {i: dig(document, path) for i, document in read.odd.items()}
+        if path in self._shared:  # several uses of other types: the fast path took anything, so every value is looked at
+            values, odd = [None] * len(read.rows), dict(enumerate(values)) | odd
+        if holds_scores(self._stream, column):
+            odd = {i: largest_of(value) for i, value in (dict(enumerate(values)) | odd).items()}
+            values = [None] * len(read.rows)
+        return column_values(column.kind, values, odd)
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer of more digits than Python reads
+        return json.loads(text, parse_int=float)
 
 
 def _fault(record: Record, reason: Reason, detail: str, *, time: int | None = None, version: str | None = None) -> Fault:
     sample = (record.value or b"")[:SAMPLE_BYTES]
-    return Fault(offset=record.offset, reason=reason, detail=detail, sample=sample, time=time, version=version)
-
-
-def _unread(record: Record, limit: int) -> Fault:
-    """A message that is not even looked into."""
-    if not record.value:
-        return _fault(record, Reason.EMPTY, "no value (a tombstone)" if record.value is None else "an empty value")
-    return _fault(record, Reason.TOO_LARGE, f"{len(record.value):,} bytes, at most {limit:,} are read")
-
-
-def _patched(raw: Sequence[object], odd: Mapping[int, Mapping[str, object]], path: str) -> Sequence[object]:
-    """The values at a path, those of odd messages included."""
-    if not odd:
-        return raw
-    values = list(raw)
-    for i, document in odd.items():
-        values[i] = dig(document, path)
-    return values
-
-
-def _outside(flags: Flags, times: Ints, reason: Reason, why: str) -> dict[int, tuple[Reason, str]]:
-    return {i: (reason, f"{_shown(int(times[i]))} is {why}") for i in np.flatnonzero(flags).tolist()}
-
-
-def _shown(micros: int) -> str:
-    try:
-        return rfc3339(from_micros(micros))
-    except OverflowError:
-        return f"{micros} µs since 1970"
+    return Fault(offset=record.offset, reason=reason, detail=detail[:DETAIL_CHARACTERS], sample=sample, time=time, version=version)
 
 
 def _id_text(value: object) -> bytes | None:
     """The text that is hashed; None where the value is no id. The id 5 and the id "5" are the same."""
     if isinstance(value, str):
-        return value.encode("utf-8", "replace") or None
+        return value.encode("utf-8", "surrogatepass") or None
     return repr(value).encode() if isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST_ID else None
 
 
 def _version_text(value: object) -> str:
     text = text_of(value)
-    return text if isinstance(text, str) and text else UNKNOWN_VERSION
+    return text[:VERSION_CHARACTERS] if isinstance(text, str) and text else UNKNOWN_VERSION

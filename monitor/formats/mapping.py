@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from monitor.core.rules import Stream
-from monitor.core.schema import Kind
+from monitor.core.rules import Stream, Task
+from monitor.core.schema import Column, Kind, Role
 
 Tree = dict[str, Any]
 
 IdType = str | int | None
 VersionType = str | int | float | None
-TimeType = datetime | int | float | None
+TimeType = str | int | float | None
+ScoresType = float | list[Any] | dict[str, Any] | None
 FAST_TYPES: Mapping[Kind, Any] = {
     Kind.NUMERIC: float | None,
     Kind.CATEGORICAL: str | int | float | bool | None,
@@ -27,12 +27,22 @@ FAST_TYPES: Mapping[Kind, Any] = {
 def wanted(stream: Stream) -> dict[str, Any]:
     """By path, the type that the fast path asks for; a path of several uses with different types takes anything."""
     uses = [(stream.id, IdType), (stream.version, VersionType), (stream.time, TimeType)]
-    uses += [(column.path or column.name, FAST_TYPES[column.kind]) for column in stream.columns]
+    uses += [(place_of(column), ScoresType if holds_scores(stream, column) else FAST_TYPES[column.kind]) for column in stream.columns]
     types: dict[str, Any] = {}
     for path, kind in uses:
         if path:
             types[path] = kind if types.get(path, kind) == kind else Any
     return types
+
+
+def place_of(column: Column) -> str:
+    """The dotted path of a column's values."""
+    return column.path or column.name
+
+
+def holds_scores(stream: Stream, column: Column) -> bool:
+    """Whether the column's values may be the probabilities of several classes."""
+    return stream.task is Task.MULTICLASS and column.role is Role.SCORE and column.kind is Kind.NUMERIC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +95,7 @@ def by_path(level: Level, rows: Sequence[Any]) -> dict[str, Sequence[object]]:
     if not rows:
         return dict.fromkeys(_leaves(level), ())
     values: dict[str, Sequence[object]] = {}
-    columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
+    columns = list(zip(*map(msgspec.structs.astuple, rows), strict=True))  # a list: the tuples of rows go before those of inner objects come
     for path, inner, column in zip(level.paths, level.inner, columns, strict=True):
         if inner is None and path is not None:
             values[path] = column

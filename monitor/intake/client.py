@@ -7,6 +7,7 @@ from typing import Any
 
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError
+from kafka.net.compat import KafkaNetClient
 
 from monitor.errors import Retryable
 from monitor.settings import KafkaSettings
@@ -20,17 +21,18 @@ FETCH_BYTES = 16 * 1024 * 1024
 FETCH_MIN_BYTES, FETCH_WAIT_MS = 64 * 1024, 500
 """The broker gathers so much, or waits so long: a trickle is read in few round trips."""
 REQUEST_TIMEOUT_MS = 15_000
+BOOTSTRAP_TIMEOUT_MS = 10_000
+"""A broker that takes connections but answers nothing, or not our password, is given up after this."""
 HEARTBEATS_PER_SESSION = 3
 """Two lost heartbeats cost nothing."""
 
 
 def probe(kafka: KafkaSettings) -> None:
-    """Raise Retryable unless some bootstrap server takes connections: a consumer that fails while it is made leaks a thread."""
+    """Raise Retryable unless some bootstrap server takes connections, so that an absent broker is told apart from one that refuses us."""
     failures = []
     for server in kafka.bootstrap_servers:
-        host, _, port = server.rpartition(":") if ":" in server else (server, "", str(DEFAULT_PORT))
         try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS).close()
+            socket.create_connection(_address(server), timeout=PROBE_SECONDS).close()
         except OSError as error:
             failures.append(f"{server} ({error.strerror or error})")
         else:
@@ -38,12 +40,28 @@ def probe(kafka: KafkaSettings) -> None:
     raise Retryable(f"no Kafka broker answers at {', '.join(failures)}")
 
 
+def _address(server: str) -> tuple[str, int]:
+    host, colon, port = server.rpartition(":")
+    if not colon or port.endswith("]"):  # no port, or the end of an IPv6 address in brackets
+        host, port = server, str(DEFAULT_PORT)
+    return host.strip("[]"), int(port)
+
+
 def make_consumer(kafka: KafkaSettings) -> KafkaConsumer:
     """A consumer that takes bytes, never commits by itself, and says when an offset is gone. Raises Retryable."""
     probe(kafka)
+    given = options(kafka)
+    made: list[KafkaNetClient] = []
+
+    def client(**configs: Any) -> KafkaNetClient:
+        made.append(KafkaNetClient(**configs))
+        return made[-1]
+
     try:
-        return KafkaConsumer(**options(kafka))
-    except (KafkaError, OSError) as error:
+        return KafkaConsumer(kafka_client=client, **given)
+    except (KafkaError, OSError, AssertionError) as error:  # it asserts that the library for a SASL mechanism is there
+        for left in made:  # the constructor leaves its thread and sockets behind
+            left.close()
         raise Retryable(f"Kafka at {', '.join(kafka.bootstrap_servers)} does not let us in: {said(error)}") from None
 
 
@@ -63,6 +81,7 @@ def options(kafka: KafkaSettings) -> dict[str, Any]:
         "fetch_max_wait_ms": FETCH_WAIT_MS,
         "metadata_max_age_ms": METADATA_AGE_MS,
         "request_timeout_ms": REQUEST_TIMEOUT_MS,
+        "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
         "security_protocol": str(kafka.security_protocol),
         "metrics_enabled": False,
         "session_timeout_ms": int(kafka.session_timeout.total_seconds() * 1000),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any
 
 import kafka
 from kafka import KafkaConsumer
@@ -12,6 +12,7 @@ from kafka.errors import (
     CorruptRecordError,
     IllegalStateError,
     KafkaError,
+    LogTruncationError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     UnsupportedCodecError,
@@ -20,11 +21,14 @@ from kafka.structs import OffsetAndMetadata
 
 from monitor.errors import Retryable
 from monitor.intake.client import make_consumer, said
+from monitor.intake.rebalances import Rebalances
+from monitor.intake.watchdog import Watchdog
+from monitor.log import Action, logger
 from monitor.ports import OutOfRange, Polled, TopicPartition
 from monitor.settings import KafkaSettings
 from monitor.settings.kafka import Start
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 ANSWER_MS = 10_000
 """How long the broker may take to tell offsets."""
@@ -32,70 +36,71 @@ CLOSE_MS = 3_000
 NO_TOPIC_ID = "00000000-0000-0000-0000-000000000000"
 
 
-class _Rebalances(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python ships no types
-    """Notes that the assignment changed. It runs on the client's own thread, where nothing else may be done."""
-
-    def __init__(self, changed: threading.Event) -> None:
-        self._changed = changed
-
-    def on_partitions_revoked(self, _revoked: object) -> None:
-        """Nothing yet: what is lost shows at the next assignment, and the store refuses what is written too late."""
-
-    def on_partitions_assigned(self, _assigned: object) -> None:
-        """The next poll tells the reader."""
-        self._changed.set()
-
-
 class KafkaSource:
-    """A LogSource. Made at the first call that needs the broker, and made again after an error that the client cannot get over."""
+    """A LogSource. Made at the first call that needs the broker, and made again after an error that the client cannot get over.
 
-    def __init__(self, settings: KafkaSettings, topics: Sequence[str]) -> None:
+    A newly assigned partition is paused until it is sought. Positions outlive a rebalance, so that a checkpoint can still be
+    written for what was read before it.
+    """
+
+    def __init__(self, settings: KafkaSettings, topics: Sequence[str], watchdog: Watchdog | None = None) -> None:
         self._settings = settings
         self._topics = tuple(topics)
+        self._watchdog = watchdog
         self._client: KafkaConsumer | None = None
-        self._changed = threading.Event()
+        self._rebalances = Rebalances()
         self._positions: dict[TopicPartition, int] = {}
+        self._sought: set[TopicPartition] = set()
+        self._truncated: dict[TopicPartition, int] = {}
 
     def poll(self, timeout: float) -> Polled:
         """Records of sought partitions; ``assigned`` after a rebalance. Raises Retryable and OutOfRange."""
         consumer = self._consumer()
-        try:
-            found = consumer.poll(timeout_ms=int(timeout * 1000))
-        except NoOffsetForPartitionError:
-            found = {}  # assigned, and not yet sought
-        except OffsetOutOfRangeError as error:
-            raise OutOfRange({_ours(tp): offset for tp, offset in error.args[0].items()}) from None
-        except (CorruptRecordError, UnsupportedCodecError) as error:
-            self._drop()
-            raise Retryable(f"a batch of {', '.join(self._topics)} cannot be unpacked: {said(error)}") from None
-        except KafkaError as error:
-            raise Retryable(f"Kafka: {said(error)}") from None
-        if self._changed.is_set():
-            self._changed.clear()
-            self._positions.clear()
-            return Polled(records={}, assigned=frozenset(map(_ours, consumer.assignment())))
-        records = {_ours(tp): batch for tp, batch in found.items() if _ours(tp) in self._positions}
+        if self._truncated:
+            gone, self._truncated = self._truncated, {}
+            raise OutOfRange(gone)
+        with self._watchdog.polling(timeout) if self._watchdog else nullcontext():
+            found = self._fetched(consumer, int(timeout * 1000))
+        if self._rebalances.take_settled():
+            self._sought.clear()
+            return Polled(records={}, assigned=self._held(consumer))
+        if self._rebalances.moving:
+            return Polled(records={})
+        records = {_ours(tp): batch for tp, batch in found.items() if _ours(tp) in self._sought}
         self._positions |= {partition: batch[-1].offset + 1 for partition, batch in records.items()}
         return Polled(records=records)
 
     def seek(self, positions: Mapping[TopicPartition, int | None]) -> None:
-        """Read on from these offsets; None means the configured start. Raises Retryable."""
+        """Read on from these offsets; None means the configured start. Raises Retryable.
+
+        A partition that was taken away meanwhile is passed over: the next poll tells of it.
+        """
         fresh = [partition for partition, offset in positions.items() if offset is None]
         starts = self._starts(fresh) if fresh else {}
         for partition, offset in positions.items():
-            at = starts[partition] if offset is None else offset
+            at = self._positions[partition] = starts[partition] if offset is None else offset
             try:
                 self._consumer().seek(_theirs(partition), at)
-            except (AssertionError, IllegalStateError) as error:
-                raise Retryable(f"{partition.topic}/{partition.partition} was taken away meanwhile: {said(error)}") from None
-            self._positions[partition] = at
+                self._consumer().resume(_theirs(partition))
+            except (AssertionError, IllegalStateError, KeyError):
+                continue
+            self._sought.add(partition)
 
     def position(self, partition: TopicPartition) -> int:
-        """The next offset to read; past transaction markers and compacted records where the client knows of them."""
-        try:
-            known = self._consumer().position(_theirs(partition), timeout_ms=1000)
-        except KafkaError:
-            known = None
+        """The next offset to read; past transaction markers and compacted records where the client knows of them.
+
+        The last one known of a partition that was taken away. Raises KeyError for one that was never sought.
+        """
+        if partition not in self._positions:
+            raise KeyError(f"{partition.topic}/{partition.partition} was never sought, only {sorted(self._positions)}")
+        known = None
+        if self._client is not None and partition in self._sought:
+            try:
+                known = self._client.position(_theirs(partition), timeout_ms=0)
+            except LogTruncationError as error:
+                self._truncated = self._next_of(error)
+            except KafkaError:
+                known = None  # taken away; the next poll tells
         return max(self._positions[partition], known or 0)
 
     def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
@@ -109,9 +114,9 @@ class KafkaSource:
             try:
                 numbers = self._consumer().partitions_for_topic(topic)
             except KafkaError as error:
-                raise Retryable(f"Kafka: {said(error)}") from None
+                raise self._away(error) from None
             if not numbers:
-                raise Retryable(f"topic {topic!r} does not exist at {', '.join(self._settings.bootstrap_servers)}")
+                raise Retryable(f"topic {topic!r} does not exist at {self._where}")
             found |= {TopicPartition(topic, number) for number in numbers}
         return frozenset(found)
 
@@ -128,37 +133,81 @@ class KafkaSource:
         try:
             self._client.commit_async({_theirs(p): OffsetAndMetadata(offset, "", -1) for p, offset in positions.items()})
         except KafkaError as error:
-            log.debug("offsets were not told to Kafka: %s", said(error))
+            log.debug("offsets were not told to Kafka", action=Action.INTAKE_UNREACHABLE, detail=said(error))
 
     def lag(self) -> Mapping[TopicPartition, int]:
-        """Messages between our positions and the high-water marks last seen."""
-        if self._client is None:
-            return {}
-        marks = {}
-        for partition, position in self._positions.items():
-            try:
-                mark = self._client.highwater(_theirs(partition))
-            except IllegalStateError:
-                continue  # taken away; the next poll tells
-            if mark is not None:
-                marks[partition] = max(mark - position, 0)
-        return marks
+        """Messages between our positions and the high-water marks last seen, of the partitions that are read."""
+        marks = {partition: self._highwater(partition) for partition in self._sought}
+        return {partition: max(mark - self.position(partition), 0) for partition, mark in marks.items() if mark is not None}
 
     def close(self) -> None:
         """Leave the group."""
         self._drop()
 
+    @property
+    def _where(self) -> str:
+        return ", ".join(self._settings.bootstrap_servers)
+
     def _consumer(self) -> KafkaConsumer:
         if self._client is None:
+            self._rebalances = Rebalances()
             self._client = make_consumer(self._settings)
-            self._client.subscribe(list(self._topics), listener=_Rebalances(self._changed))
+            self._client.subscribe(list(self._topics), listener=self._rebalances)
         return self._client
 
     def _drop(self) -> None:
         client, self._client = self._client, None
-        self._positions.clear()
+        self._sought.clear()
         if client is not None:
             client.close(autocommit=False, timeout_ms=CLOSE_MS)
+
+    def _fetched(self, consumer: KafkaConsumer, timeout_ms: int) -> Mapping[kafka.TopicPartition, Sequence[Any]]:
+        """What the client has. An error in unpacking leaves it spinning at its next poll, so that it has to go."""
+        try:
+            return consumer.poll(timeout_ms=timeout_ms)  # type: ignore[no-any-return]  # kafka-python ships no types
+        except NoOffsetForPartitionError:
+            return {}  # assigned a moment ago, and not yet held
+        except OffsetOutOfRangeError as error:
+            raise OutOfRange({_ours(tp): offset for tp, offset in error.args[0].items()}) from None
+        except LogTruncationError as error:
+            raise OutOfRange(self._next_of(error)) from None
+        except (CorruptRecordError, UnsupportedCodecError) as error:
+            raise self._unpackable(error) from None
+        except KafkaError as error:
+            raise self._away(error) from None
+        except Exception as error:  # decompressors and unpackers raise what they like
+            raise self._unpackable(error) from error
+
+    def _unpackable(self, error: Exception) -> Retryable:
+        next_up = ", ".join(f"{p.topic}/{p.partition} at {self._positions[p]}" for p in sorted(self._sought))
+        self._drop()
+        return Retryable(f"a batch cannot be unpacked: {said(error)}; next to be read: {next_up}")
+
+    def _away(self, error: KafkaError) -> Retryable:
+        return Retryable(f"Kafka at {self._where} does not answer: {said(error)}")
+
+    def _next_of(self, error: LogTruncationError) -> dict[TopicPartition, int]:
+        return {_ours(tp): self._positions.get(_ours(tp), 0) for tp in error.divergent_offsets}
+
+    def _held(self, consumer: KafkaConsumer) -> frozenset[TopicPartition]:
+        """The assignment, paused: a partition without a position would make every poll fail for the others too."""
+        assigned = consumer.assignment()
+        for partition in assigned:
+            try:
+                consumer.pause(partition)
+                consumer.seek(partition, 0)
+            except (AssertionError, IllegalStateError, KeyError):
+                continue  # taken away already; the next poll tells
+        return frozenset(map(_ours, assigned))
+
+    def _highwater(self, partition: TopicPartition) -> int | None:
+        if self._client is None:
+            return None
+        try:
+            mark: int | None = self._client.highwater(_theirs(partition))
+        except IllegalStateError:
+            return None  # taken away; the next poll tells
+        return mark
 
     def _starts(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         consumer = self._consumer()
@@ -168,12 +217,11 @@ class KafkaSource:
             case Start.LATEST:
                 return self._offsets(consumer.end_offsets, partitions)
 
-    def _offsets(self, ask: object, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        assert callable(ask)  # noqa: S101  a method of the client
+    def _offsets(self, ask: Callable[..., Any], partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         try:
             found = ask([_theirs(p) for p in partitions], timeout_ms=ANSWER_MS)
         except KafkaError as error:
-            raise Retryable(f"Kafka at {', '.join(self._settings.bootstrap_servers)} does not answer: {said(error)}") from None
+            raise self._away(error) from None
         return {_ours(tp): offset for tp, offset in found.items()}
 
 

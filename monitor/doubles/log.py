@@ -1,0 +1,151 @@
+"""A log in memory: one LogSource over lists, for tests and for trying things out without a broker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from monitor.errors import Retryable
+from monitor.ports import OutOfRange, Polled, TopicPartition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryRecord:
+    """A message of the log; ``timestamp`` is epoch milliseconds, as a broker would give it."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+@dataclass(slots=True)
+class _Partition:
+    first: int = 0
+    records: list[MemoryRecord] = field(default_factory=list)
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.records)
+
+
+class MemoryLog:
+    """Topics and their only reader. ``poll`` never waits. Unlike Kafka's, its offsets have no holes.
+
+    ``away`` set to a sentence makes every question to the broker fail with it. ``told`` is what ``committed`` was given.
+    """
+
+    def __init__(self, topics: Mapping[str, int], *, from_end: bool = False, max_records: int = 5000) -> None:
+        self._log = {TopicPartition(topic, number): _Partition() for topic, count in topics.items() for number in range(count)}
+        self._subscribed = tuple(topics)
+        self._from_end = from_end
+        self._max_records = max_records
+        self._ids = {topic: f"{topic}#1" for topic in topics}
+        self._assigned: frozenset[TopicPartition] = frozenset(self._log)
+        self._news = True
+        self._positions: dict[TopicPartition, int] = {}
+        self._sought: set[TopicPartition] = set()
+        self.told: dict[TopicPartition, int] = {}
+        self.away: str | None = None
+
+    # --- the broker's side ---------------------------------------------------------------------------------
+
+    def append(self, partition: TopicPartition, value: bytes | None, *, timestamp: int = 0, headers: Sequence[tuple[str, bytes]] = ()) -> int:
+        """Publish a message; its offset."""
+        log = self._partition(partition)
+        log.records.append(MemoryRecord(offset=log.end, timestamp=timestamp, value=value, headers=headers))
+        return log.end - 1
+
+    def trim(self, partition: TopicPartition, before: int) -> None:
+        """Let retention take every message before this offset."""
+        log = self._partition(partition)
+        first = min(max(before, log.first), log.end)
+        log.records, log.first = log.records[first - log.first :], first
+
+    def recreate(self, topic: str) -> None:
+        """Delete a topic and make it again, empty: it gets another id."""
+        for partition in [p for p in self._log if p.topic == topic]:
+            self._log[partition] = _Partition()
+        self._ids[topic] += "'"
+
+    def rebalance(self, assigned: frozenset[TopicPartition]) -> None:
+        """Give the reader these partitions alone; its next poll tells it so. Raises KeyError on an unknown one."""
+        for partition in assigned:
+            self._partition(partition)
+        self._assigned, self._news = assigned, True
+        self._sought.clear()
+
+    # --- the port ------------------------------------------------------------------------------------------
+
+    def poll(self, timeout: float) -> Polled:  # noqa: ARG002  there is nothing to wait for
+        """The assignment when it is new; else what follows the positions, partition after partition."""
+        self._answer()
+        if self._news:
+            self._news = False
+            return Polled(records={}, assigned=self._assigned)
+        gone = {p: self._positions[p] for p in self._sought if not self._log[p].first <= self._positions[p] <= self._log[p].end}
+        if gone:
+            raise OutOfRange(gone)
+        records, room = {}, self._max_records
+        for partition in sorted(self._sought):
+            log, at = self._log[partition], self._positions[partition]
+            batch = log.records[at - log.first : at - log.first + room]
+            if batch:
+                records[partition] = batch
+                self._positions[partition] = batch[-1].offset + 1
+                room -= len(batch)
+        return Polled(records=records)
+
+    def seek(self, positions: Mapping[TopicPartition, int | None]) -> None:
+        """Read on from these offsets; None means the start, or the end where the log was made so."""
+        self._answer()
+        for partition, offset in positions.items():
+            log = self._partition(partition)
+            start = log.end if self._from_end else log.first
+            self._positions[partition] = start if offset is None else offset
+            if partition in self._assigned:
+                self._sought.add(partition)
+
+    def position(self, partition: TopicPartition) -> int:
+        """The next offset to read. Raises KeyError for a partition that was never sought."""
+        if partition not in self._positions:
+            raise KeyError(f"{partition.topic}/{partition.partition} was never sought, only {sorted(self._positions)}")
+        return self._positions[partition]
+
+    def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The end offsets."""
+        self._answer()
+        return {partition: self._partition(partition).end for partition in partitions}
+
+    def partitions(self) -> frozenset[TopicPartition]:
+        """Every partition of the topics. Raises Retryable, naming a topic without any."""
+        self._answer()
+        for topic in self._subscribed:
+            if not any(partition.topic == topic for partition in self._log):
+                raise Retryable(f"topic {topic!r} does not exist in memory")
+        return frozenset(self._log)
+
+    def topic_ids(self) -> Mapping[str, str]:
+        """The id of each topic."""
+        return dict(self._ids)
+
+    def committed(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Kept in ``told``."""
+        self.told |= positions
+
+    def lag(self) -> Mapping[TopicPartition, int]:
+        """Messages between positions and ends."""
+        return {partition: max(self._log[partition].end - self._positions[partition], 0) for partition in self._sought}
+
+    def close(self) -> None:
+        """Leave: nothing is given any more until the next assignment."""
+        self._sought.clear()
+
+    def _answer(self) -> None:
+        if self.away is not None:
+            raise Retryable(self.away)
+
+    def _partition(self, partition: TopicPartition) -> _Partition:
+        if partition not in self._log:
+            raise KeyError(f"no partition {partition.topic}/{partition.partition}, only {sorted(self._log)}")
+        return self._log[partition]

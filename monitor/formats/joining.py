@@ -1,0 +1,58 @@
+"""Batches of one stream and partition, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+
+from monitor.core.schema import Batch, CategoricalValues, NumericValues, State, States, Values
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """One batch of these (at least one), in their order."""
+    first = batches[0]
+    if len(batches) == 1:
+        return first
+    versions = [batch.versions for batch in batches if batch.versions is not None]
+    ids = [batch.ids for batch in batches if batch.ids is not None]
+    return Batch(
+        offsets=np.concatenate([batch.offsets for batch in batches]),
+        times=np.concatenate([batch.times for batch in batches]),
+        versions=_joined_categories(versions) if versions else None,
+        ids=np.concatenate(ids) if ids else None,
+        columns={name: _joined_values([batch.columns[name] for batch in batches]) for name in first.columns},
+        faults=tuple(chain.from_iterable(batch.faults for batch in batches)),
+    )
+
+
+def _joined_values(parts: Sequence[Values]) -> Values:
+    numbers = [part for part in parts if isinstance(part, NumericValues)]
+    return _joined_numbers(numbers) if numbers else _joined_categories([part for part in parts if isinstance(part, CategoricalValues)])
+
+
+def _joined_numbers(parts: Sequence[NumericValues]) -> NumericValues:
+    values = np.concatenate([part.values for part in parts])
+    if all(part.states is None for part in parts):
+        return NumericValues(values=values)
+    return NumericValues(values=values, states=np.concatenate([states_of(part) for part in parts]))
+
+
+def states_of(numbers: NumericValues) -> States:
+    """The states written out: on the fast path NaN is a null."""
+    if numbers.states is not None:
+        return numbers.states
+    return np.where(np.isnan(numbers.values), State.NULL, State.VALUE).astype(np.uint8)
+
+
+def _joined_categories(parts: Sequence[CategoricalValues]) -> CategoricalValues:
+    first = parts[0].dictionary
+    if all(part.dictionary == first for part in parts):
+        return CategoricalValues(codes=np.concatenate([part.codes for part in parts]), dictionary=first)
+    texts: dict[str, int] = {}
+    codes = []
+    for part in parts:
+        table = [texts.setdefault(text, len(texts)) for text in part.dictionary]
+        codes.append(np.array([*table, CategoricalValues.WRONG, CategoricalValues.NULL], dtype=np.int32)[part.codes])
+    return CategoricalValues(codes=np.concatenate(codes), dictionary=tuple(texts))

@@ -1,0 +1,44 @@
+"""What the group does to our partitions, as the polling thread may know it."""
+
+from __future__ import annotations
+
+import threading
+
+import kafka
+
+
+class Rebalances(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python ships no types
+    """Notes that the assignment changes. It runs on the client's own thread, where nothing else may be done."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._moving = True
+        self._settled = False
+
+    def on_partitions_revoked(self, _revoked: object) -> None:
+        """From here until the new assignment is known, nothing that was read counts."""
+        with self._lock:
+            self._moving, self._settled = True, False
+
+    def on_partitions_lost(self, _lost: object) -> None:
+        """The group has gone on without us."""
+        self.on_partitions_revoked(_lost)
+
+    def on_partitions_assigned(self, _assigned: object) -> None:
+        """The next poll tells the reader."""
+        with self._lock:
+            self._moving, self._settled = True, True
+
+    def take_settled(self) -> bool:
+        """True once after each rebalance."""
+        with self._lock:
+            if not self._settled:
+                return False
+            self._moving, self._settled = False, False
+            return True
+
+    @property
+    def moving(self) -> bool:
+        """Whether a rebalance is under way, or its outcome not yet taken."""
+        with self._lock:
+            return self._moving
