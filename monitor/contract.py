@@ -163,9 +163,9 @@ def parse_moment(text: str) -> datetime:
     """A time as people write it (``2013-01-31``, ``2013-01-31T06:00:00Z``; no zone means UTC). Raises ValueError."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # a zone can push year 1 out of the calendar
         raise ValueError(f"{text!r} is no time: expected one like 2013-01-31 or 2013-01-31T06:00:00Z") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _number(value: float | None) -> float | None:

@@ -116,10 +116,10 @@ def redact(text: str) -> str:
     """The text with known secrets, and what looks like one, masked. For error messages that people will see, too."""
     with _lock:
         known = sorted(_known, key=len, reverse=True)
-    for secret in known:
-        text = text.replace(secret, MASK)
     for shape, masked in _SECRET_SHAPES:
         text = shape.sub(masked, text)
+    for secret in known:
+        text = text.replace(secret, MASK)
     return text
 
 

@@ -77,7 +77,7 @@ class Metrics:
         self.result_threshold = self._gauge("driftd_result_threshold", "The limit of each measure.", "model", "check", "column", "metric")
         # Measures not exported, because there are more than MAX_RESULT_SERIES.
         self.series_dropped = self._gauge("driftd_result_series_dropped", "1 when some measures are not exported.")
-        # 1 for the state of a model's open incident, 0 for every other state.
+        # 1 for the state of a model's open incident, 0 for every other state; read from SQL at each scrape, so all replicas tell the same.
         self.incident_state = self._gauge("driftd_incident_state", "1 for the state of a model's open incident.", "model", "state")
         # Requests to retrain.
         self.retrainings = self._counter("driftd_retrainings", "Requests to retrain.", "model")
@@ -157,7 +157,6 @@ class Metrics:
             return
         self.windows_judged.labels(judgement.model).inc()
         self.observe_results(judgement.results)
-        self.set_incident(judgement.model, None if judgement.incident is None else judgement.incident.state)
         if judgement.retraining is not None:
             self.retrainings.labels(judgement.model).inc()
 

@@ -36,7 +36,8 @@ def _build(config: Path, model: str, named: ReferenceFile) -> None:
                "--data", str(named.data), "--version", named.version]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603  our own command
     if done.returncode:
-        raise UsageError(f"the reference of {model} could not be built from {named.data.name}: {done.stderr.strip().splitlines()[-1:]}")
+        why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1].removeprefix("driftd: ")
+        raise UsageError(f"the reference of {model} could not be built from {named.data.name}: {why}")
 
 
 def _complete(settings: Settings, name: str, store: ReferenceStore) -> Model:

@@ -34,6 +34,8 @@ class Ticks:
         self._clock = clock
         self._health = health
         self._ended = threading.Event()
+        self._running: set[str] = set()
+        self._change = threading.Condition()
         self.failed: BaseException | None = None
         self._scheduler = BackgroundScheduler(
             timezone=timezone.utc,  # noqa: UP017  the scheduler wants a tzinfo, not its alias
@@ -48,11 +50,14 @@ class Ticks:
         self._health.watch(name, max_age)
 
         def tick() -> None:
+            if not self._begin(name):
+                return
             try:
                 work()
             except Retryable as error:
                 log.warning("a job will be tried again", action=Action.JOB_SKIPPED, job=name, detail=str(error))
-            self._health.beat(name)
+            finally:
+                self._end(name)
 
         self._scheduler.add_job(tick, "interval", seconds=every.total_seconds(), id=name, name=name)
 
@@ -61,15 +66,24 @@ class Ticks:
         self._scheduler.start()
         self._watch.start()
 
-    def stop(self) -> None:
-        """Stop ticking and wait for the jobs that run; calling it again does nothing."""
+    def stop(self, seconds: float) -> None:
+        """Stop ticking, and wait so long at most for the jobs that run; calling it again does nothing."""
         if self._ended.is_set():
             return
-        self._ended.set()
-        for job in self._scheduler.get_jobs():
-            self._health.forget(job.id)
+        with self._change:
+            self._ended.set()
+            for job in self._scheduler.get_jobs():
+                self._health.forget(job.id)
         if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+            self._scheduler.shutdown(wait=False)
+        with self._change:
+            self._change.wait_for(lambda: not self._running, seconds)
+
+    @property
+    def left_behind(self) -> frozenset[str]:
+        """The jobs that still run after ``stop``: Python would wait for their threads."""
+        with self._change:
+            return frozenset(self._running) if self._ended.is_set() else frozenset()
 
     def rearm(self) -> None:
         """Make every job due now."""
@@ -78,8 +92,23 @@ class Ticks:
             job.modify(next_run_time=now)
         self._scheduler.wakeup()
 
+    def _begin(self, name: str) -> bool:
+        with self._change:
+            if self._ended.is_set():
+                return False
+            self._running.add(name)
+            return True
+
+    def _end(self, name: str) -> None:
+        """A job that ends after ``stop`` has no heartbeat any more."""
+        with self._change:
+            self._running.discard(name)
+            self._change.notify_all()
+            if not self._ended.is_set():
+                self._health.beat(name)
+
     def _job_failed(self, event: JobExecutionEvent) -> None:
-        self.failed = event.exception
+        self.failed = self.failed or event.exception  # the first one is why we stop
         log.error("a job died: the daemon stops", action=Action.JOB_FAILED, job=event.job_id, detail=repr(event.exception),
                   traceback=event.traceback)
 

@@ -132,9 +132,16 @@ class Run:
 
     def driftd(self, *args: str, timeout: float = 180) -> str:
         """Run a command to its end; its stdout. Fails the test when it exits other than 0."""
+        return self._done(*args, timeout=timeout).stdout
+
+    def errors(self, *args: str, timeout: float = 180) -> str:
+        """Run a command to its end; its stderr, where the log is."""
+        return self._done(*args, timeout=timeout).stderr
+
+    def _done(self, *args: str, timeout: float) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(self.command(*args), capture_output=True, text=True, timeout=timeout, cwd=self.folder, check=False)
         assert done.returncode == 0, f"driftd {' '.join(args)} exits {done.returncode}:\n{done.stderr[-3000:]}"
-        return done.stdout
+        return done
 
     def rows(self, *args: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.driftd(*args, "--format", "jsonl").splitlines()]

@@ -250,7 +250,7 @@ def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
             reporter = pytestconfig.pluginmanager.getplugin("terminalreporter")
             if reporter is not None:
                 reporter.write_line(
-                    "no java and mvn, no Docker: the mock cluster stands in, and tests marked real_kafka are left out", yellow=True
+                    "no java with mvn, no Docker: the mock cluster stands in, and tests that need Apache Kafka are left out", yellow=True
                 )
         yield broker
 

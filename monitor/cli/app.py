@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from monitor import __version__
 from monitor.cli import check, demo, healthcheck, incidents, quarantine, reference, results, retrainings, run, schema, windows
@@ -51,14 +53,29 @@ def options(
 def main() -> NoReturn:
     """Run a command. Exit codes: 0 done, 1 failed, 2 usage or settings error; errors on stderr, one a line."""
     try:
-        app()
+        code = app(prog_name="driftd", standalone_mode=False)
+        sys.stdout.flush()
     except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(EXIT_USAGE)
+        _fail(str(error), EXIT_USAGE)
     except DriftdError as error:
-        sys.stderr.write(f"driftd: {error}\n")
-        sys.exit(EXIT_FAILED)
+        _fail(f"driftd: {' '.join(str(error).split())}", EXIT_FAILED)
+    except TyperException as error:
+        _fail(_usage(error), EXIT_USAGE)
+    except typer.Abort:
+        _fail("driftd: aborted", EXIT_FAILED)
     except BrokenPipeError:  # the reader of our output went away: `driftd results … | head`
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at its end
         sys.exit(EXIT_FAILED)
-    sys.exit(0)
+    sys.exit(code or 0)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    sys.stderr.write(f"{text}\n" if text else "")
+    sys.exit(code)
+
+
+def _usage(error: TyperException) -> str:
+    """What was wrong with the command line, in one line; nothing where the help page has already been shown."""
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    command = "driftd" if context is None else context.command_path
+    return f"{command}: {message} (try `{command} --help`)" if message else ""

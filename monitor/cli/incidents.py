@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli.opened import opened
-from monitor.cli.output import ListFormat, write
+from monitor.cli.output import ListFormat, printable, write
 from monitor.core.incidents import Incident, Step, acknowledge, resolve
 from monitor.core.schema import rfc3339
 from monitor.errors import UsageError
@@ -33,7 +33,7 @@ def list_command(
     """List incidents, oldest first."""
     from monitor.contract import incident_object
 
-    with opened(config) as store:
+    with opened(config, model) as store:
         write(map(incident_object, store.incidents(model=model)), form,
               columns=["id", "model", "state", "since", "updated_at", "bad_windows", "cause"],
               empty="no incidents: no window was bad so far")
@@ -60,11 +60,6 @@ def field_line(name: str, value: object) -> str:
     """One field of an object, as people read it."""
     said = ", ".join(map(str, value)) if isinstance(value, list) else value
     return f"{name:16} {'–' if said in (None, '') else printable(str(said))}"
-
-
-def printable(text: str) -> str:
-    """Texts come from logs: none of them may move a terminal's cursor."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 @app.command("ack")

@@ -17,6 +17,10 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins so is run as a formula by spreadsheets: what comes from a log line must not."""
 
 
+PIPED_WIDTH = 10_000
+"""Characters of a line that goes to a file or a pipe: one line a row, whatever the terminal's width."""
+
+
 class Format(StrEnum):
     """How a list is written."""
 
@@ -38,6 +42,8 @@ def moment(text: str) -> datetime:
         return parse_moment(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    except OverflowError:
+        raise typer.BadParameter(f"{text!r} lies before the year 1 or after 9999") from None
 
 
 def write(rows: Iterable[Mapping[str, object]], form: Format | ListFormat, *, columns: Sequence[str], empty: str) -> None:
@@ -77,7 +83,7 @@ def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str], empty: 
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_text(row.get(name))) for name in columns))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    Console(width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
 
 
 def _text(value: object) -> str:
@@ -86,5 +92,10 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return str(value)
+        return printable(", ".join(map(str, value)))
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Texts come from logs: none of them may move a terminal's cursor."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

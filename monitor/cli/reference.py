@@ -40,11 +40,14 @@ def build(
     time_column: Annotated[str | None, typer.Option(help="The column of the event time; default: the one that the stream maps.")] = None,
     activate: Activate = True,
 ) -> None:
-    """Build a reference from a file, keep it and make it the active one."""
+    """Build a reference from a file, keep it and make it the active one.
+
+    Where the configuration names no columns, they and their kinds are those of the file.
+    """
     from monitor.clock import SystemClock
     from monitor.references import build_reference
 
-    rules = _model(config, model)
+    rules = _complete(config, model, data, time_column)
     with opened(config) as store, _bar(data.name) as progress:
         grid = _first_grid(store, model, version)
         built = build_reference(data, rules, version=version, time_column=time_column, grid=grid, progress=progress)
@@ -61,7 +64,7 @@ def list_references(
     """List references, oldest first."""
     from monitor.contract import reference_object
 
-    with opened(config) as store:
+    with opened(config, model) as store:
         rows = [reference_object(reference) for reference in store.references(model)]
     if form is ListFormat.TABLE:
         rows = [{**row, "hash": str(row["hash"])[:12], "active": "active" if row["active"] else ""} for row in rows]
@@ -150,6 +153,23 @@ def _model(config: Path, name: str) -> Model:
     if name not in models:
         raise UsageError(f"no model {name!r} in {config}; known are {sorted(models)}")
     return models[name]
+
+
+def _complete(config: Path, name: str, data: Path, time_column: str | None) -> Model:
+    """The model with its columns, read from the data where the configuration leaves them out; notes on that go to standard error."""
+    from monitor.references import infer_kinds
+    from monitor.settings import load_settings
+
+    model = _model(config, name)
+    if model.columns:
+        return model
+    settings = load_settings(config)
+    leave_out = settings.mapped_names(name) | ({time_column} if time_column else set())
+    with _bar(data.name) as progress:
+        inferred = infer_kinds(data, leave_out, progress=progress)
+    for note in inferred.notes:
+        typer.echo(f"note: {note}", err=True)
+    return settings.model(name, inferred.kinds)
 
 
 def _reference(store: ReferenceStore, model: str, number: int) -> Reference:

@@ -23,7 +23,7 @@ def command(
     """List the results of judged windows: every revision, oldest first."""
     from monitor.contract import result_object
 
-    with opened(config) as store:
+    with opened(config, model) as store:
         write(map(result_object, store.results(model=model, check=check, since=since)), form,
               columns=["window_start", "model", "version", "check", "column", "metric", "value", "threshold", "verdict", "reason"],
               empty="no results yet: a window is judged when event time has passed its end and the allowed lateness")

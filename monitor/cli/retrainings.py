@@ -25,7 +25,7 @@ def list_command(
     """List requests to retrain, oldest first."""
     from monitor.contract import retraining_object
 
-    with opened(config) as store:
+    with opened(config, model) as store:
         write(map(retraining_object, store.retrainings(model=model)), form,
               columns=["id", "model", "version", "state", "requested_at", "reason", "columns"],
               empty="no retraining was asked for so far")

@@ -21,7 +21,7 @@ def command(
     """List windows with where their rows went: received = counted + late + duplicate + quarantined + sampled_out."""
     from monitor.contract import window_object
 
-    with opened(config) as store:
+    with opened(config, model) as store:
         write(
             map(window_object, store.window_accounts(model=model, since=since)),
             form,

@@ -18,19 +18,23 @@ from monitor.core.volume import judge_volume
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """One closed window and what it is compared with. ``known_versions``: those that have a reference."""
+    """One closed window and what it is compared with.
+
+    ``known_versions``: those that have a reference. ``other_rows``: those of the model's other versions in the same window.
+    """
 
     key: WindowKey
     account: Account
     profile: Profile | None
     reference: Reference | None
     known_versions: tuple[str, ...] = ()
+    other_rows: int = 0
 
 
 def evaluate(subject: Subject, rules: Model) -> tuple[Result, ...]:
     """All results of the window, ordered by check, column and metric. The same subject and rules give the same results."""
     alpha = alpha_per_window(rules.drift.budget, rules.window)
-    findings = judge_volume(subject.key, subject.account, subject.reference, rules, alpha)
+    findings = judge_volume(subject.key, subject.account, subject.reference, rules, alpha, other_rows=subject.other_rows)
     findings += _judge_columns(subject, rules, alpha)
     rows = subject.account.counted
     reference = None if subject.reference is None else subject.reference.hash

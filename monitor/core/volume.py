@@ -29,33 +29,44 @@ class Range:
     high: float
 
 
-def judge_volume(key: WindowKey, account: Account, reference: Reference | None, rules: Model, alpha: float) -> list[Finding]:
-    """Rows against the reference's rate, and the share that could not be read. ``alpha``: false alarms of a window."""
+def judge_volume(
+    key: WindowKey, account: Account, reference: Reference | None, rules: Model, alpha: float, *, other_rows: int = 0
+) -> list[Finding]:
+    """Rows against the reference's rate, and the share that could not be read. ``alpha``: false alarms of a window.
+
+    ``other_rows``: those of the model's other versions in the window. A version that is being rolled out, or retired, has few
+    rows of its own; that is no fault while together they are as many as usual.
+    """
     if not account.counted:
-        findings = [_no_rows(account, reference, rules.min_rows)]
+        findings = [_no_rows(account, reference, rules.min_rows, other_rows)]
     else:
-        findings = [_rows(key, account.counted, reference, rules.volume, alpha)]
+        findings = [_rows(key, account.counted, reference, rules.volume, alpha, other_rows)]
     return [*findings, _quarantined(account, rules.min_rows)] if account.received else findings
 
 
-def _no_rows(account: Account, reference: Reference | None, min_rows: int) -> Finding:
-    """Silence is an alert, but for a few stray messages of a version that nobody knows."""
+def _no_rows(account: Account, reference: Reference | None, min_rows: int, other_rows: int) -> Finding:
+    """Silence is an alert, but not of one version among others, nor for a few stray messages of a version that nobody knows."""
     said = f"none of {account.received:,} received messages could be counted" if account.received else "no rows came"
-    stray = reference is None and 0 < account.received < min_rows
+    stray = other_rows > 0 or (reference is None and 0 < account.received < min_rows)
     return _finding(Verdict.INSUFFICIENT if stray else Verdict.ALERT, f"no data: {said}", value=0.0, threshold=1.0)
 
 
-def _rows(key: WindowKey, rows: int, reference: Reference | None, rules: VolumeRules, alpha: float) -> Finding:
+def _rows(
+    key: WindowKey, rows: int, reference: Reference | None, rules: VolumeRules, alpha: float, other_rows: int
+) -> Finding:
     if key.segment != ALL_ROWS:
         return _finding(Verdict.SKIPPED, "the reference does not tell the rows of a segment", value=float(rows))
     usual = None if reference is None else usual_range(reference, key.end - key.start, alpha)
     if usual is None:
         return _finding(Verdict.SKIPPED, "no reference tells how many rows are usual", value=float(rows))
-    return _within(float(rows), _ruled(usual, rules))
+    return _within(rows, other_rows, _ruled(usual, rules))
 
 
-def _within(rows: float, usual: Range) -> Finding:
-    said = f"{rows:,.0f} rows, usual are {number(usual.low)} to {number(usual.high)}"
+def _within(rows: int, other_rows: int, usual: Range) -> Finding:
+    said = f"{rows:,} rows, usual are {number(usual.low)} to {number(usual.high)}"
+    if rows < usual.low <= rows + other_rows:
+        said = f"{rows:,} of {rows + other_rows:,} rows; other versions have the rest"
+        return _finding(Verdict.INSUFFICIENT, said, value=rows, threshold=usual.low)
     if rows < usual.low:
         return _finding(Verdict.ALERT, f"too few rows: {said}", value=rows, threshold=usual.low)
     if rows > usual.high:

@@ -30,19 +30,22 @@ class _Partition:
 
 
 class MemoryLog:
-    """Topics and their only reader. ``poll`` never waits. Unlike Kafka's, its offsets have no holes.
+    """Topics and a reader of them. ``poll`` never waits. Unlike Kafka's, its offsets have no holes.
 
-    ``away`` set to a sentence makes every question to the broker fail with it. ``told`` is what ``committed`` was given.
+    ``away`` set to a sentence makes every question to the broker fail with it; ``poll`` then brings nothing, and fails only where
+    nothing was ever assigned, as Kafka's does. ``told`` is what ``committed`` was given.
+    ``from_end``: an unknown partition begins at its end.
     """
 
     def __init__(self, topics: Mapping[str, int], *, from_end: bool = False, max_records: int = 5000) -> None:
         self._log = {TopicPartition(topic, number): _Partition() for topic, count in topics.items() for number in range(count)}
         self._subscribed = tuple(topics)
-        self._from_end = from_end
+        self.from_end = from_end
         self._max_records = max_records
         self._ids = {topic: f"{topic}#1" for topic in topics}
         self._assigned: frozenset[TopicPartition] = frozenset(self._log)
         self._news = True
+        self._begun = False
         self._positions: dict[TopicPartition, int] = {}
         self._sought: set[TopicPartition] = set()
         self.told: dict[TopicPartition, int] = {}
@@ -50,7 +53,9 @@ class MemoryLog:
 
     # --- the broker's side ---------------------------------------------------------------------------------
 
-    def append(self, partition: TopicPartition, value: bytes | None, *, timestamp: int = 0, headers: Sequence[tuple[str, bytes]] = ()) -> int:
+    def append(
+        self, partition: TopicPartition, value: bytes | None, *, timestamp: int = 0, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> int:
         """Publish a message; its offset."""
         log = self._partition(partition)
         log.records.append(MemoryRecord(offset=log.end, timestamp=timestamp, value=value, headers=headers))
@@ -61,6 +66,11 @@ class MemoryLog:
         log = self._partition(partition)
         first = min(max(before, log.first), log.end)
         log.records, log.first = log.records[first - log.first :], first
+
+    def cut(self, partition: TopicPartition, at: int) -> None:
+        """Lose every message from this offset on, as an unclean election does."""
+        log = self._partition(partition)
+        log.records = log.records[: max(at - log.first, 0)]
 
     def recreate(self, topic: str) -> None:
         """Delete a topic and make it again, empty: it gets another id."""
@@ -75,11 +85,20 @@ class MemoryLog:
         self._assigned, self._news = assigned, True
         self._sought.clear()
 
+    def reader(self) -> MemoryLog:
+        """Another reader of the same topics, which knows no positions; it is given every partition."""
+        other = type(self)({}, from_end=self.from_end, max_records=self._max_records)
+        other._log, other._ids, other._subscribed, other._assigned = self._log, self._ids, self._subscribed, frozenset(self._log)
+        return other
+
     # --- the port ------------------------------------------------------------------------------------------
 
     def poll(self, timeout: float) -> Polled:  # noqa: ARG002  there is nothing to wait for
         """The assignment when it is new; else what follows the positions, partition after partition."""
+        if self.away is not None and self._begun:
+            return Polled(records={})
         self._answer()
+        self._begun = True
         if self._news:
             self._news = False
             return Polled(records={}, assigned=self._assigned)
@@ -101,7 +120,7 @@ class MemoryLog:
         self._answer()
         for partition, offset in positions.items():
             log = self._partition(partition)
-            start = log.end if self._from_end else log.first
+            start = log.end if self.from_end else log.first
             self._positions[partition] = start if offset is None else offset
             if partition in self._assigned:
                 self._sought.add(partition)
@@ -111,6 +130,11 @@ class MemoryLog:
         if partition not in self._positions:
             raise KeyError(f"{partition.topic}/{partition.partition} was never sought, only {sorted(self._positions)}")
         return self._positions[partition]
+
+    def begins(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The first offsets that are still there."""
+        self._answer()
+        return {partition: self._partition(partition).first for partition in partitions}
 
     def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The end offsets."""

@@ -69,7 +69,8 @@ class MemoryStore(MemoryReading, MemoryReferences):
                 _advance(data, advance)
             for mark in checkpoint.marks:
                 _put_mark(data, mark)
-            for delta in checkpoint.windows:
+            booked = checkpoint.booked({model: progress.sealed_until for model, progress in data.progress.items()})
+            for delta in booked.windows:
                 _add_window(data, delta)
             for ids in checkpoint.ids:
                 sealed = data.progress.get(ids.model, NOT_BEGUN).sealed_until
@@ -77,7 +78,7 @@ class MemoryStore(MemoryReading, MemoryReferences):
                     key = (ids.model, ids.partition, ids.window_start)
                     data.ids[key] = np.concatenate([data.ids.get(key, ids.hashes[:0]), ids.hashes])
             _add_quarantined(data, checkpoint.quarantined)
-            for count in checkpoint.streams:
+            for count in booked.streams:
                 _add_stream(data, count)
 
     # --- judging ---------------------------------------------------------------------------------------------
@@ -229,9 +230,6 @@ def _put_mark(data: Data, mark: Mark) -> None:
 
 def _add_window(data: Data, delta: WindowDelta) -> None:
     key, account, profile = delta.key, delta.account, delta.profile
-    sealed = data.progress.get(key.model, NOT_BEGUN).sealed_until
-    if sealed is not None and key.end <= sealed:
-        account, profile = replace(account, counted=0, late=account.late + account.counted), None
     stored = data.windows.get(key, StoredWindow(key=key, account=Account(), profile=None))
     data.windows[key] = StoredWindow(key=key, account=stored.account + account, profile=_merged(stored.profile, profile))
 

@@ -35,7 +35,10 @@ def column_values(kind: Kind, raw: Sequence[object], odd: Mapping[int, object]) 
 
 def numeric_values(raw: Sequence[object], odd: Mapping[int, object]) -> NumericValues:
     """``raw``: floats and None."""
-    values = np.array(raw, dtype=np.float64)  # None becomes NaN
+    try:
+        values = np.fromiter(raw, dtype=np.float64, count=len(raw))
+    except TypeError:  # some are None, which becomes NaN
+        values = np.array(raw, dtype=np.float64)
     if not odd:
         return NumericValues(values=values)
     states = np.where(np.isnan(values), State.NULL, State.VALUE).astype(np.uint8)

@@ -78,7 +78,10 @@ class JsonDecoder:
         versions = self._versions(raw, read)
         ids = self._ids(raw, read, times, versions)
         batch = Batch(
-            offsets=np.array([record.offset for record in records], dtype=np.int64), times=times, versions=versions, ids=ids,
+            offsets=np.array([record.offset for record in records], dtype=np.int64),
+            times=times,
+            versions=versions,
+            ids=ids,
             columns={column.name: self._column(column, raw, read) for column in self._stream.columns},
         )
         if not read.faults:
@@ -86,8 +89,14 @@ class JsonDecoder:
         kept = np.ones(len(records), dtype=np.bool_)
         kept[list(read.faults)] = False
         rows = batch.take(kept)
-        return Batch(offsets=rows.offsets, times=rows.times, versions=rows.versions, ids=rows.ids, columns=rows.columns,
-                     faults=tuple(fault for _, fault in sorted(read.faults.items())))
+        return Batch(
+            offsets=rows.offsets,
+            times=rows.times,
+            versions=rows.versions,
+            ids=rows.ids,
+            columns=rows.columns,
+            faults=tuple(fault for _, fault in sorted(read.faults.items())),
+        )
 
     def _read(self, records: Sequence[Record]) -> _Read:
         read = _Read(records)
@@ -105,8 +114,9 @@ class JsonDecoder:
         """What is to be read: nothing in place of tombstones, empty and very large messages."""
         values = [record.value for record in read.records]
         limit = self._stream.max_bytes
-        if all(values) and max(map(len, filter(None, values)), default=0) <= limit:
-            return [value for value in values if value]
+        whole = [value for value in values if value]
+        if len(whole) == len(values) and (not whole or max(map(len, whole)) <= limit):
+            return whole
         for i, value in enumerate(values):
             if not value:
                 detail = "no value (a tombstone)" if value is None else "an empty value"
@@ -147,9 +157,13 @@ class JsonDecoder:
         if not path:
             return None
         values = read.patched(raw[path], path)
-        named = {value: _version_text(value) for value in set(values)} if set(map(type, values)) == {str} else None
-        texts = [_version_text(value) for value in values] if named is None else list(map(named.__getitem__, values))
-        return categorical_values(texts, {})
+        first = values[0] if values else None
+        if isinstance(first, str) and values.count(first) == len(values):
+            values = [first]  # nearly always: one version at a time
+        texts = categorical_values([_version_text(value) for value in values], {})
+        if len(values) == len(read.rows):
+            return texts
+        return CategoricalValues(codes=np.zeros(len(read.rows), dtype=np.int32), dictionary=texts.dictionary)
 
     def _ids(self, raw: Mapping[str, Sequence[object]], read: _Read, times: Ints, versions: CategoricalValues | None) -> Hashes | None:
         """Hashes of the ids; a row without one becomes a fault that tells its window."""

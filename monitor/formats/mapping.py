@@ -95,7 +95,8 @@ def by_path(level: Level, rows: Sequence[Any]) -> dict[str, Sequence[object]]:
     if not rows:
         return dict.fromkeys(_leaves(level), ())
     values: dict[str, Sequence[object]] = {}
-    columns = list(zip(*map(msgspec.structs.astuple, rows), strict=True))  # a list: the tuples of rows go before those of inner objects come
+    # a list, so that the tuples of rows are gone before those of inner objects come: so many alive would start a garbage collection
+    columns = list(zip(*map(msgspec.structs.astuple, rows), strict=True))
     for path, inner, column in zip(level.paths, level.inner, columns, strict=True):
         if inner is None and path is not None:
             values[path] = column

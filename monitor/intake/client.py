@@ -10,6 +10,7 @@ from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
 
 from monitor.errors import Retryable
+from monitor.intake.sockets import DIRECT
 from monitor.settings import KafkaSettings
 
 PROBE_SECONDS = 3.0
@@ -21,6 +22,8 @@ FETCH_BYTES = 16 * 1024 * 1024
 FETCH_MIN_BYTES, FETCH_WAIT_MS = 64 * 1024, 500
 """The broker gathers so much, or waits so long: a trickle is read in few round trips."""
 REQUEST_TIMEOUT_MS = 15_000
+RECONNECT_MAX_MS = 5_000
+"""A broker that is back is noticed within this time."""
 BOOTSTRAP_TIMEOUT_MS = 10_000
 """A broker that takes connections but answers nothing, or not our password, is given up after this."""
 HEARTBEATS_PER_SESSION = 3
@@ -81,7 +84,9 @@ def options(kafka: KafkaSettings) -> dict[str, Any]:
         "fetch_max_wait_ms": FETCH_WAIT_MS,
         "metadata_max_age_ms": METADATA_AGE_MS,
         "request_timeout_ms": REQUEST_TIMEOUT_MS,
+        "reconnect_backoff_max_ms": RECONNECT_MAX_MS,
         "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
+        "proxy_url": DIRECT,
         "security_protocol": str(kafka.security_protocol),
         "metrics_enabled": False,
         "session_timeout_ms": int(kafka.session_timeout.total_seconds() * 1000),
@@ -121,4 +126,5 @@ def _tls(kafka: KafkaSettings) -> dict[str, Any]:
 
 def said(error: BaseException) -> str:
     """An error of the client as one line."""
-    return f"{type(error).__name__}: {error}".split("\n")[0][:300]
+    name, text = type(error).__name__, str(error)
+    return (text if text.startswith(name) else f"{name}: {text}").split("\n")[0][:300]

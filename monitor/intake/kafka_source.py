@@ -33,6 +33,8 @@ log = logger(__name__)
 ANSWER_MS = 10_000
 """How long the broker may take to tell offsets."""
 CLOSE_MS = 3_000
+TAKEN_AWAY = (IllegalStateError, ValueError, KeyError)
+"""What the client says of a partition that it is not assigned: its verbs do not agree on one."""
 NO_TOPIC_ID = "00000000-0000-0000-0000-000000000000"
 
 
@@ -82,7 +84,7 @@ class KafkaSource:
             try:
                 self._consumer().seek(_theirs(partition), at)
                 self._consumer().resume(_theirs(partition))
-            except (AssertionError, IllegalStateError, KeyError):
+            except TAKEN_AWAY:
                 continue
             self._sought.add(partition)
 
@@ -102,6 +104,10 @@ class KafkaSource:
             except KafkaError:
                 known = None  # taken away; the next poll tells
         return max(self._positions[partition], known or 0)
+
+    def begins(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The first offsets that are still there, asked of the broker. Raises Retryable."""
+        return self._offsets(self._consumer().beginning_offsets, partitions) if partitions else {}
 
     def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The end offsets, asked of the broker. Raises Retryable."""
@@ -150,10 +156,23 @@ class KafkaSource:
 
     def _consumer(self) -> KafkaConsumer:
         if self._client is None:
-            self._rebalances = Rebalances()
-            self._client = make_consumer(self._settings)
-            self._client.subscribe(list(self._topics), listener=self._rebalances)
+            self._client = self._joined()
         return self._client
+
+    def _joined(self) -> KafkaConsumer:
+        """A client about to join the group. It looks at the topics before its first poll: one that joins without knowing them
+        is assigned nothing, and one that knew them before it subscribed joins twice.
+        """
+        client = make_consumer(self._settings)
+        self._rebalances = Rebalances()
+        try:
+            client.subscribe(list(self._topics), listener=self._rebalances)
+            for topic in self._topics:
+                client.partitions_for_topic(topic)
+        except KafkaError as error:
+            client.close(autocommit=False, timeout_ms=CLOSE_MS)
+            raise self._away(error) from None
+        return client
 
     def _drop(self) -> None:
         client, self._client = self._client, None
@@ -196,7 +215,7 @@ class KafkaSource:
             try:
                 consumer.pause(partition)
                 consumer.seek(partition, 0)
-            except (AssertionError, IllegalStateError, KeyError):
+            except TAKEN_AWAY:
                 continue  # taken away already; the next poll tells
         return frozenset(map(_ours, assigned))
 
@@ -210,12 +229,11 @@ class KafkaSource:
         return mark
 
     def _starts(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        consumer = self._consumer()
         match self._settings.start:
             case Start.EARLIEST:
-                return self._offsets(consumer.beginning_offsets, partitions)
+                return self.begins(partitions)
             case Start.LATEST:
-                return self._offsets(consumer.end_offsets, partitions)
+                return self.ends(partitions)
 
     def _offsets(self, ask: Callable[..., Any], partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         try:

@@ -30,7 +30,7 @@ def slack_receiver(name: str, slack: SlackSettings, clock: Clock) -> Receiver:
     if slack.token is not None:
         return SlackBot(name=name, token=slack.token, channel=slack.channel or "", api_url=slack.api_url, timeout=timeout, clock=clock)
     if slack.webhook_url is not None:
-        return SlackWebhook(name=name, url=slack.webhook_url, timeout=timeout, clock=clock)
+        return SlackWebhook(name=name, url=slack.webhook_url, timeout=timeout, clock=clock, insecure=slack.insecure)
     raise ValueError("slack has neither a token nor a webhook URL")
 
 

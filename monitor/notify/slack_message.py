@@ -55,9 +55,9 @@ def build(message: IncidentMessage) -> SlackMessage:
     look = look_of(message)
     blocks = [
         section(message.sentence),
-        fields(facts(message)),
-        *columns(message.columns, message.more_columns),
         *([section(f"Likely cause: {message.cause}")] if message.cause else []),
+        *columns([line for line in message.columns if line.sentence != message.cause], message.more_columns),
+        fields(facts(message)),
         *([context(account_line(message.account))] if message.account is not None else []),
         *link(message.url),
     ]
@@ -106,7 +106,7 @@ def columns(lines: Sequence[ColumnLine], more: int) -> list[Block]:
         kept.append(line)
     hidden = more + len(said) - len(kept)
     tail = [f"… and {hidden} more {'column' if hidden == 1 else 'columns'}"] if hidden else []
-    return [section("\n".join([head, *kept, *tail]))] if said else []
+    return [section("\n".join([head, *kept, *tail]))] if kept or tail else []
 
 
 def account_line(account: Account) -> str:

@@ -9,6 +9,7 @@ from monitor.errors import DecodeError, Permanent, Retryable
 from monitor.notify.slack_message import SlackMessage, build, degraded
 from monitor.notify.transport import Answer, Limits, demand_success, post
 from monitor.ports import Clock, Delivery, Receipt
+from monitor.settings.receivers import why_not_safe
 from monitor.settings.secret import Secret
 
 TIMEOUT = 15.0
@@ -25,9 +26,10 @@ FORM = frozenset({"invalid_blocks", "invalid_payload", "invalid_attachments", "t
 class SlackWebhook:
     """Sends incident messages to the channel that the URL stands for. The URL is a secret, read at each use."""
 
-    def __init__(self, *, url: Secret, clock: Clock, timeout: float = TIMEOUT, name: str = "slack") -> None:
+    def __init__(self, *, url: Secret, clock: Clock, timeout: float = TIMEOUT, name: str = "slack", insecure: bool = False) -> None:
         self.name = name
         self._url = url
+        self._insecure = insecure
         self._clock = clock
         self._limits = Limits(read=timeout, total=timeout)
 
@@ -51,7 +53,18 @@ class SlackWebhook:
     def _post(self, message: SlackMessage) -> Answer:
         body = {"text": message.text, "blocks": list(message.blocks), "attachments": list(message.attachments)}
         content = json.dumps({name: value for name, value in body.items() if value}).encode()
-        return post(self._url.read(), content=content, headers={"content-type": "application/json"}, limits=self._limits)
+        return post(self._safe_url(), content=content, headers={"content-type": "application/json"}, limits=self._limits)
+
+    def _safe_url(self) -> str:
+        """A URL that came from a file was not seen when the configuration was checked. Raises Permanent, without telling it."""
+        url = self._url.read()
+        try:
+            unsafe = why_not_safe(url, self._insecure)
+        except ValueError as error:
+            raise Permanent(f"slack.webhook_url: {error}") from None
+        if unsafe:
+            raise Permanent(f"slack.webhook_url: {unsafe}")
+        return url
 
 
 def _word(answer: Answer) -> str:

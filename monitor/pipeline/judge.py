@@ -11,7 +11,7 @@ from monitor.core.evaluate import Subject, evaluate
 from monitor.core.incidents import Judged, Step, step
 from monitor.core.results import Result, Verdict, WindowKey
 from monitor.core.retraining import Retraining, decide
-from monitor.core.rules import Model
+from monitor.core.rules import Model, StreamKind
 from monitor.core.windows import PartitionTime, sealable_until, watermark
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
@@ -58,10 +58,10 @@ class Judge:
 
     def _due(self, model: Model) -> datetime | None:
         """Windows that end by then take no more rows, as far as every partition of the model's topics tells."""
-        topics = {stream.topic for stream in model.streams}
+        topics = {stream.topic for stream in model.streams if stream.kind is StreamKind.PREDICTIONS}
         expected = {p for p in self._partitions() if p.topic in topics}
-        marks = {m.partition: m for m in self._store.marks(model.name)}
-        if not marks or not all(p in marks for p in expected if any(m.topic == p.topic for m in marks)):
+        marks = {m.partition: m for m in self._store.marks(model.name) if m.partition in expected}
+        if not expected or len(marks) < len(expected):
             return None
         now = self._clock.now()
         times = [PartitionTime(max_time=m.max_time, seen_at=m.seen_at, caught_up=m.caught_up and now - m.at <= STALE_CLAIM)
@@ -91,7 +91,7 @@ class Judge:
                 break
             self._tell(model, judgement)
             done = judgement.judged_until
-            judged += 1
+            judged += bool(judgement.results)  # nothing is judged where a long silence is passed over
         return judged
 
     def _judge(self, model: Model, start: datetime, previous: datetime | None, sealed_until: datetime) -> Judgement:
@@ -108,7 +108,7 @@ class Judge:
     def _decide(self, model: Model, windows: Sequence[StoredWindow], previous: datetime | None) -> Judgement:
         """Results, then the incident they make or end, then whether to ask for retraining, then who is told."""
         key = windows[0].key
-        subjects = [self._subject(model, window) for window in windows]
+        subjects = [self._subject(model, window, windows) for window in windows]
         results = tuple(result for subject in subjects for result in evaluate(subject, model))
         cause = explain(results, subjects, model)
         judged = Judged(model=model.name, start=key.start, end=key.end, results=results, headline=cause.headline,
@@ -121,10 +121,11 @@ class Judge:
         return Judgement(model=model.name, previous=previous, judged_until=key.end, results=results, incident=taken.incident,
                          events=taken.events, retraining=retraining, messages=messages, at=self._clock.now())
 
-    def _subject(self, model: Model, window: StoredWindow) -> Subject:
+    def _subject(self, model: Model, window: StoredWindow, windows: Sequence[StoredWindow]) -> Subject:
+        others = sum(w.account.counted for w in windows if w.key.segment == window.key.segment and w.key != window.key)
         return Subject(key=window.key, account=window.account, profile=window.profile,
                        reference=self._references.of(model.name, window.key.version),
-                       known_versions=self._references.versions(model.name))
+                       known_versions=self._references.versions(model.name), other_rows=others)
 
     def _history(self, model: Model, results: tuple[Result, ...]) -> tuple[Result, ...]:
         """The results that the retraining policy looks at, this window's included, oldest first."""

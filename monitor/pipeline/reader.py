@@ -15,7 +15,7 @@ from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.channel import Channel, Gained, place
 from monitor.pipeline.references import References
-from monitor.ports import Advance, Checkpoint, CheckpointStore, Clock, LogSource, Mark, OutOfRange, TopicPartition
+from monitor.ports import Advance, Checkpoint, CheckpointStore, Clock, LogSource, Mark, OutOfRange, Polled, TopicPartition
 
 log = logger(__name__)
 
@@ -46,6 +46,7 @@ class Reader:
         self._channels = _channels(models, references)
         self._stored: dict[TopicPartition, Advance] = {}
         self._next: dict[TopicPartition, int] = {}
+        self._topic_ids: dict[str, str] = {}
         self._seen_at: dict[TopicPartition, datetime | None] = {}
         self._messages = 0
         self._written_at = clock.monotonic()
@@ -69,28 +70,45 @@ class Reader:
             return 0
         if polled.assigned is not None:
             self._hand_over(polled.assigned)
-        messages = sum(self._take(partition, records) for partition, records in polled.records.items())
+        messages = self._take_all(polled)
         self._messages += messages
         if self._messages >= self._pace.max_rows or self._clock.monotonic() - self._written_at >= self._pace.every.total_seconds():
             self.checkpoint()
         return messages
 
     def at_end(self, ends: Mapping[TopicPartition, int]) -> bool:
-        """Whether every one of these partitions was read to its given end."""
+        """Whether every one of these partitions was read to its given end, and is not about to be read again."""
+        if self._taking is not None:
+            return False
         return all(partition in self._next and self._source.position(partition) >= end for partition, end in ends.items())
 
+    @property
+    def settled(self) -> bool:
+        """Whether all that was read is in the store."""
+        return self._pending is None and self._taking is None and not any(map(self._moved, self._next))
+
     def checkpoint(self) -> None:
-        """Write what was gained. A lost partition (Fenced) drops it all, and reading starts again from the store."""
+        """Write what was gained; nothing while partitions are being taken over. Raises Retryable, and then keeps it for the next call."""
         if self._pending is None:
+            if self._taking is not None:
+                return
+            if self._recreated():
+                self._taking = self.assigned  # what came since the last checkpoint may be of either topic
+                return
             self._pending = self._build()
+        self._write(self._pending)
+
+    def _write(self, checkpoint: Checkpoint) -> None:
+        """A lost partition (Fenced) drops it all, and reading starts again from the store."""
         try:
-            self._store.checkpoint(self._pending)
+            self._store.checkpoint(checkpoint)
         except Fenced as error:
             log.warning("another replica wrote first: reading again from the store", action=Action.CHECKPOINT_FENCED, detail=str(error))
             self._metrics.fenced.inc()
-            self._pending, self._taking = None, self.assigned
+            self._pending = None
+            self._taking = self.assigned if self._taking is None else self._taking
         else:
-            self._written(self._pending)
+            self._written(checkpoint)
 
     def _written(self, checkpoint: Checkpoint) -> None:
         self._stored |= {a.partition: a for a in checkpoint.advances}
@@ -106,20 +124,24 @@ class Reader:
         A checkpoint whose commit failed may have been written all the same: the stored offsets tell.
         """
         if self._pending is not None:
-            found = self._store.positions([a.partition for a in self._pending.advances])
-            if self._pending.advances and all(found.get(a.partition) == a for a in self._pending.advances):
+            if self._is_stored(self._pending.advances):
                 self._written(self._pending)
             else:
-                self.checkpoint()
+                self._write(self._pending)
         if self._taking is not None:
             self._take_over(self._taking)
+
+    def _is_stored(self, advances: Sequence[Advance]) -> bool:
+        found = self._store.positions([a.partition for a in advances])
+        return bool(advances) and all(a.partition in found and found[a.partition].next_offset == a.next_offset for a in advances)
 
     def _hand_over(self, assigned: frozenset[TopicPartition]) -> None:
         """The group gave us other partitions: write what we have (refused where a new owner was quicker), then begin anew."""
         log.info("partitions assigned", action=Action.INTAKE_ASSIGNED, partitions=[f"{p.topic}/{p.partition}" for p in sorted(assigned)])
-        if self._next:
-            self.checkpoint()
-        self._taking = assigned
+        self._taking = assigned  # first of all: the log tells it once, whatever fails from here on
+        if self._next and not self._recreated():
+            self._pending = self._build()
+            self._write(self._pending)
         self._take_over(assigned)
 
     def _take_over(self, assigned: frozenset[TopicPartition]) -> None:
@@ -131,8 +153,8 @@ class Reader:
         self.partitions = self._source.partitions()
         self._stored = dict(self._store.positions(partitions))
         self._restore(partitions)
-        topic_ids = self._source.topic_ids()
-        self._source.seek({p: self._resume(p, topic_ids.get(p.topic)) for p in partitions})
+        self._topic_ids = dict(self._source.topic_ids())
+        self._source.seek({p: self._resume(p, self._topic_ids.get(p.topic)) for p in partitions})
         self._next = {p: self._source.position(p) for p in partitions}
         self._store.checkpoint(Checkpoint(at=self._clock.now(), marks=self._marks(caught_up=frozenset())))
         self._taking = None
@@ -144,8 +166,13 @@ class Reader:
         if topic_id and stored.topic_id and topic_id != stored.topic_id:
             log.warning("topic was deleted and made again: reading it from its start", action=Action.TOPIC_RECREATED,
                         topic=partition.topic, partition=partition.partition, stored_offset=stored.next_offset)
-            return None
+            return 0
         return stored.next_offset
+
+    def _recreated(self) -> bool:
+        """Whether a topic was deleted and made again since it was taken over."""
+        topic_ids = self._source.topic_ids()
+        return any(topic_ids.get(topic, known) != known for topic, known in self._topic_ids.items())
 
     def _restore(self, partitions: Sequence[TopicPartition]) -> None:
         self._seen_at = {}
@@ -163,13 +190,32 @@ class Reader:
                 )
 
     def _skip_gap(self, error: OutOfRange) -> None:
-        """The log no longer holds the stored offsets: say so, and go on by the configured start policy."""
-        for partition, offset in error.offsets.items():
-            log.error("the log no longer holds what was to be read next", action=Action.INTAKE_GAP,
-                      topic=partition.topic, partition=partition.partition, wanted=offset)
+        """The log no longer holds the stored offsets: say so, and go on with the next that it holds.
+
+        What retention took lies before its beginning; where the log was cut short, what comes next is new, at its end.
+        """
+        if self._recreated():  # nothing of the new topic was read yet
+            self._pending = self._build()
+            self._taking = self.assigned
+            self._write(self._pending)
+            return
+        partitions = sorted(error.offsets)
+        begins, ends = self._source.begins(partitions), self._source.ends(partitions)
+        on = {p: min(max(error.offsets[p], begins[p]), ends[p]) for p in partitions}
+        for p in partitions:
+            log.error("the log no longer holds what was to be read next", action=Action.INTAKE_GAP, topic=p.topic,
+                      partition=p.partition, wanted=error.offsets[p], going_on_at=on[p])
             self._metrics.offset_gaps.inc()
-        self._source.seek(dict.fromkeys(error.offsets))
-        self._next |= {partition: self._source.position(partition) for partition in error.offsets}
+        self._source.seek(on)
+        self._next |= on
+
+    def _take_all(self, polled: Polled) -> int:
+        """Fold what a poll brought. Where the store is away in the middle (a grid is looked up there), it is read again."""
+        try:
+            return sum(self._take(partition, records) for partition, records in polled.records.items())
+        except Retryable:
+            self._taking = self.assigned
+            raise
 
     def _take(self, partition: TopicPartition, records: Sequence[Record]) -> int:
         if records and records[0].offset < self._next[partition]:
@@ -185,8 +231,7 @@ class Reader:
 
     def _build(self) -> Checkpoint:
         caught_up = self._caught_up()
-        topic_ids = self._source.topic_ids()
-        moved = [p for p in sorted(self._next) if p not in self._stored or self._stored[p].next_offset != self._next[p]]
+        moved = [p for p in sorted(self._next) if self._moved(p)]
         gained = Gained()
         for channel in self._all_channels():
             gained.add(channel.drain())
@@ -194,13 +239,20 @@ class Reader:
         return Checkpoint(
             at=self._clock.now(),
             advances=tuple(Advance(partition=p, expected=self._stored[p].next_offset if p in self._stored else None,
-                                   next_offset=self._next[p], topic_id=topic_ids.get(p.topic)) for p in moved),
+                                   next_offset=self._next[p], topic_id=self._topic_ids.get(p.topic)) for p in moved),
             marks=self._marks(caught_up),
             windows=tuple(gained.windows),
             ids=tuple(gained.ids),
             quarantined=tuple(gained.quarantined),
             streams=tuple(gained.streams),
         )
+
+    def _moved(self, partition: TopicPartition) -> bool:
+        """Whether there is something to store: another offset, or the same one in a topic that was made again."""
+        stored, topic_id = self._stored.get(partition), self._topic_ids.get(partition.topic)
+        if stored is None:
+            return True
+        return stored.next_offset != self._next[partition] or (topic_id is not None and stored.topic_id != topic_id)
 
     def _caught_up(self) -> frozenset[TopicPartition]:
         """Partitions read to their end, as the broker itself says now: an absent broker must not look like a quiet one."""

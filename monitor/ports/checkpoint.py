@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -47,6 +47,11 @@ class WindowDelta:
     account: Account
     profile: Profile | None
 
+    def as_late(self) -> WindowDelta:
+        """What it counted came too late."""
+        account = replace(self.account, counted=0, late=self.account.late + self.account.counted)
+        return replace(self, account=account, profile=None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenIds:
@@ -87,6 +92,10 @@ class StreamCount:
     untimed: int
     sampled_out: int
 
+    def as_late(self, rows: int) -> StreamCount:
+        """The same with so many counted rows found to be late."""
+        return replace(self, counted=self.counted - rows, late=self.late + rows)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
@@ -99,6 +108,20 @@ class Checkpoint:
     ids: tuple[SeenIds, ...] = ()
     quarantined: tuple[Quarantined, ...] = ()
     streams: tuple[StreamCount, ...] = ()
+
+    def booked(self, sealed: Mapping[str, datetime | None]) -> Checkpoint:
+        """The same where some windows take no more rows (by model, until when): what they counted is late, and has no profile."""
+        windows = tuple(delta.as_late() if _is_sealed(delta.key, sealed) else delta for delta in self.windows)
+        moved: dict[str, int] = {}
+        for before, after in zip(self.windows, windows, strict=True):
+            moved[before.key.model] = moved.get(before.key.model, 0) + before.account.counted - after.account.counted
+        streams = tuple(count.as_late(moved.get(count.model, 0)) if count.counted else count for count in self.streams)
+        return replace(self, windows=windows, streams=streams)
+
+
+def _is_sealed(key: WindowKey, sealed: Mapping[str, datetime | None]) -> bool:
+    until = sealed.get(key.model)
+    return until is not None and key.end <= until
 
 
 class CheckpointStore(Protocol):

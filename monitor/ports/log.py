@@ -46,6 +46,9 @@ class LogSource(Protocol):
     def position(self, partition: TopicPartition) -> int:
         """The next offset to read of an assigned partition."""
 
+    def begins(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The first offsets that are still there, asked of the broker. Raises Retryable when it does not answer."""
+
     def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The end offsets, asked of the broker. Raises Retryable when it does not answer."""
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from monitor import __version__
-from monitor.core.profile import Grid, Profile
+from monitor.core.profile import Grid, NumericGrid, Profile
 from monitor.core.profile.sample import splitmix64
 from monitor.core.reference import ANY_VERSION, Baseline, Reference
 from monitor.core.rules import Model, StreamKind
-from monitor.core.schema import Batch, Flags, Role, from_micros, rfc3339
+from monitor.core.schema import Batch, Flags, Kind, Role, from_micros, rfc3339
 from monitor.core.windows import window_starts
 from monitor.errors import UsageError
 from monitor.formats.times import NO_TIME
@@ -42,7 +42,7 @@ def build_reference(
     """
     file = File(path)
     wanted = _wanted(file, model, version, time_column)
-    derived = grid is None or set(grid.columns) != set(wanted.columns)
+    derived = grid is None or not _fits(grid, wanted.columns)
     if grid is None or derived:
         survey = Survey(wanted.columns)
         for chunk in file.chunks(wanted):
@@ -63,6 +63,13 @@ def build_reference(
         provenance=_provenance(file, wanted, count),
         window=model.window,
     )
+
+
+def _fits(grid: Grid, kinds: Mapping[str, Kind]) -> bool:
+    """Whether a grid has these columns: numbers are binned by edges, all else by categories."""
+    if set(grid.columns) != set(kinds):
+        return False
+    return all(isinstance(grid.columns[name], NumericGrid) == (kind is Kind.NUMERIC) for name, kind in kinds.items())
 
 
 def _tell(progress: Progress, chunk: Chunk, second: bool) -> None:

@@ -51,6 +51,15 @@ class Chunk:
     total: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """The same rows of some columns as they stand in the file, read by no kind; ``done`` of ``total`` as in ``Chunk``."""
+
+    columns: Mapping[str, Sequence[object]]
+    done: int
+    total: int
+
+
 class File:
     """A file of reference data, told by its suffix. Raises UsageError for what cannot be read."""
 
@@ -60,22 +69,32 @@ class File:
         if not path.is_file():
             raise UsageError(f"{path}: no such file")
         self.path = path
-        self._names, self._chunks = READERS[path.suffix]
+        self._reader = READERS[path.suffix]
 
     def names(self) -> tuple[str, ...]:
         """The file's columns in their order."""
-        return tuple(self._guarded(lambda: list(self._names(self.path))))
+        return tuple(self._guarded(lambda: list(self._reader.names(self.path))))
+
+    def typed(self) -> Mapping[str, Kind | None]:
+        """The columns whose type the file states, with their kinds: None where it is a type that no kind fits (a time, a list …)."""
+        return self._guarded(lambda: self._reader.typed(self.path))
+
+    def pieces(self, names: Sequence[str]) -> Iterator[Piece]:
+        """The values of the named columns in their order: None, bool, int, float, str or something nested."""
+        yield from self._each(self._reader.pieces(self.path, names))
 
     def chunks(self, wanted: Wanted) -> Iterator[Chunk]:
         """The rows in their order."""
-        chunks = self._chunks(self.path, wanted)
-        while (chunk := self._guarded(lambda: next(chunks, None))) is not None:
-            yield chunk
+        yield from self._each(self._reader.chunks(self.path, wanted))
 
     def sha256(self) -> str:
         """The hash of the bytes, 64 hex digits."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _each(self, found: Iterator[T]) -> Iterator[T]:
+        while (one := self._guarded(lambda: next(found, None))) is not None:
+            yield one
 
     def _guarded(self, read: Callable[[], T]) -> T:
         try:
@@ -99,24 +118,30 @@ def _batch(first: int, rows: int, wanted: Wanted, columns: Mapping[str, Values],
 
 def _csv_names(path: Path) -> Sequence[str]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        names = next(csv.reader(file), [])
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UsageError(f"{path}: columns named twice: {twice}")
-    return names
+        return _once(path, next(csv.reader(file), []))
+
+
+def _csv_texts(path: Path, wanted: Sequence[str]) -> Iterator[tuple[Mapping[str, Sequence[str]], int, int]]:
+    total = path.stat().st_size
+    names = _csv_names(path)
+    places = {name: names.index(name) for name in wanted}
+    with path.open("rb") as raw:
+        for lines in _pieces(_csv_rows(path, raw, len(names)), CHUNK_ROWS):
+            table = list(zip(*lines, strict=True))
+            yield {name: table[place] for name, place in places.items()}, min(raw.tell(), total), total
 
 
 def _csv_chunks(path: Path, wanted: Wanted) -> Iterator[Chunk]:
-    total = path.stat().st_size
-    names = _csv_names(path)
-    places = {name: names.index(name) for name in wanted.names}
-    with path.open("rb") as raw:
-        first = 0
-        for lines in _pieces(_csv_rows(path, raw, len(names)), CHUNK_ROWS):
-            table = list(zip(*lines, strict=True))
-            texts = {name: table[place] for name, place in places.items()}
-            yield _text_chunk(first, texts, wanted, min(raw.tell(), total), total)
-            first += len(lines)
+    first = 0
+    for texts, done, total in _csv_texts(path, wanted.names):
+        chunk = _text_chunk(first, texts, wanted, done, total)
+        first += len(chunk.batch)
+        yield chunk
+
+
+def _csv_pieces(path: Path, names: Sequence[str]) -> Iterator[Piece]:
+    for texts, done, total in _csv_texts(path, names):
+        yield Piece(columns={name: rules.scalars_of_texts(cells) for name, cells in texts.items()}, done=done, total=total)
 
 
 def _csv_rows(path: Path, raw: IO[bytes], width: int) -> Iterator[list[str]]:
@@ -158,13 +183,19 @@ def _jsonl_names(path: Path) -> Sequence[str]:
     return list(names)
 
 
-def _jsonl_chunks(path: Path, wanted: Wanted) -> Iterator[Chunk]:
+def _jsonl_pieces(path: Path, names: Sequence[str]) -> Iterator[Piece]:
     total = path.stat().st_size
     with path.open("rb") as file:
-        first = 0
         for rows in _pieces(_jsonl_rows(path, file), CHUNK_ROWS):
-            yield _scalar_chunk(first, rows, wanted, min(file.tell(), total), total)
-            first += len(rows)
+            yield Piece(columns={name: [row.get(name) for row in rows] for name in names}, done=min(file.tell(), total), total=total)
+
+
+def _jsonl_chunks(path: Path, wanted: Wanted) -> Iterator[Chunk]:
+    first = 0
+    for piece in _jsonl_pieces(path, wanted.names):
+        chunk = _scalar_chunk(first, piece, wanted)
+        first += len(chunk.batch)
+        yield chunk
 
 
 def _jsonl_rows(path: Path, file: IO[bytes]) -> Iterator[dict[str, object]]:
@@ -187,14 +218,13 @@ def _json(line: bytes) -> object:
         return json.loads(line)  # knows NaN and Infinity
 
 
-def _scalar_chunk(first: int, rows: Sequence[Mapping[str, object]], wanted: Wanted, done: int, total: int) -> Chunk:
-    def raw(name: str) -> list[object]:
-        return [row.get(name) for row in rows]
-
-    columns = {name: _scalar_values(kind, raw(name)) for name, kind in wanted.columns.items()}
-    times = None if wanted.time is None else rules.times_of(raw(wanted.time))
-    versions = None if wanted.version is None else rules.encode(raw(wanted.version), rules.category_of_scalar)
-    return Chunk(batch=_batch(first, len(rows), wanted, columns, times, versions), done=done, total=total)
+def _scalar_chunk(first: int, piece: Piece, wanted: Wanted) -> Chunk:
+    raw = piece.columns
+    rows = len(next(iter(raw.values())))
+    columns = {name: _scalar_values(kind, raw[name]) for name, kind in wanted.columns.items()}
+    times = None if wanted.time is None else rules.times_of(raw[wanted.time])
+    versions = None if wanted.version is None else rules.encode(raw[wanted.version], rules.category_of_scalar)
+    return Chunk(batch=_batch(first, rows, wanted, columns, times, versions), done=piece.done, total=piece.total)
 
 
 def _scalar_values(kind: Kind, scalars: Sequence[object]) -> Values:
@@ -214,7 +244,33 @@ def _parquet_names(path: Path) -> Sequence[str]:
     import pyarrow.parquet as pq
 
     names: list[str] = pq.read_schema(path).names
-    return names
+    return _once(path, names)
+
+
+def _parquet_typed(path: Path) -> Mapping[str, Kind | None]:
+    import pyarrow.parquet as pq
+    import pyarrow.types as types
+
+    found = {}
+    for field in pq.read_schema(path):
+        of = field.type.value_type if types.is_dictionary(field.type) else field.type
+        if types.is_boolean(of):
+            found[field.name] = Kind.BOOLEAN
+        elif types.is_integer(of) or types.is_floating(of) or types.is_decimal(of):
+            found[field.name] = Kind.NUMERIC
+        elif not (types.is_string(of) or types.is_large_string(of) or types.is_string_view(of) or types.is_null(of)):
+            found[field.name] = None
+    return found
+
+
+def _parquet_pieces(path: Path, names: Sequence[str]) -> Iterator[Piece]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        done, total = 0, file.metadata.num_rows
+        for table in file.iter_batches(batch_size=CHUNK_ROWS, columns=list(names)):
+            done += table.num_rows
+            yield Piece(columns={name: table.column(name).to_pylist() for name in names}, done=done, total=total)
 
 
 def _parquet_chunks(path: Path, wanted: Wanted) -> Iterator[Chunk]:
@@ -267,15 +323,35 @@ def _arrow_times(array: Any) -> Ints:
     return found
 
 
-Names = Callable[[Path], Sequence[str]]
-Chunks = Callable[[Path, Wanted], Iterator[Chunk]]
+# --- the formats ---------------------------------------------------------------------------------------------
 
-READERS: Mapping[str, tuple[Names, Chunks]] = {
-    ".csv": (_csv_names, _csv_chunks),
-    ".jsonl": (_jsonl_names, _jsonl_chunks),
-    ".ndjson": (_jsonl_names, _jsonl_chunks),
-    ".parquet": (_parquet_names, _parquet_chunks),
-}
+
+def _untyped(_path: Path) -> Mapping[str, Kind | None]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """How a format is read; see the methods of ``File``."""
+
+    names: Callable[[Path], Sequence[str]]
+    chunks: Callable[[Path, Wanted], Iterator[Chunk]]
+    pieces: Callable[[Path, Sequence[str]], Iterator[Piece]]
+    typed: Callable[[Path], Mapping[str, Kind | None]] = _untyped
+
+
+_CSV = Reader(names=_csv_names, chunks=_csv_chunks, pieces=_csv_pieces)
+_JSONL = Reader(names=_jsonl_names, chunks=_jsonl_chunks, pieces=_jsonl_pieces)
+_PARQUET = Reader(names=_parquet_names, chunks=_parquet_chunks, pieces=_parquet_pieces, typed=_parquet_typed)
+
+READERS: Mapping[str, Reader] = {".csv": _CSV, ".jsonl": _JSONL, ".ndjson": _JSONL, ".parquet": _PARQUET}
+
+
+def _once(path: Path, names: Sequence[str]) -> Sequence[str]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"{path}: columns named twice: {twice}")
+    return names
 
 
 def _pieces(rows: Iterator[T], size: int) -> Iterator[list[T]]:

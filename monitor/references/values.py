@@ -129,6 +129,27 @@ def boolean_of_text(text: object) -> str | int:
     return known.get(text.strip().lower(), CategoricalValues.WRONG)
 
 
+# --- kinds not known yet -------------------------------------------------------------------------------------
+
+
+def scalars_of_texts(texts: Sequence[str]) -> list[object]:
+    """What the texts of a csv file spell: None for a blank, true and false in any case, numbers as floats; all else as it is."""
+    known = {text: _scalar_of_text(text) for text in set(texts)}
+    return [known[text] for text in texts]
+
+
+def _scalar_of_text(text: str) -> object:
+    if not text or text.isspace():
+        return None
+    truth = {"true": True, "false": False}.get(text.strip().lower())
+    if truth is not None:
+        return truth
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 # --- times ---------------------------------------------------------------------------------------------------
 
 

@@ -76,6 +76,18 @@ def role_columns(model: ModelSettings) -> tuple[Column, ...]:
     return tuple(Column(name=path, kind=kind, role=role, path=path) for path, kind, role in found if path)
 
 
+def mapped_paths(model: ModelSettings) -> frozenset[str]:
+    """Where the streams find id, time, version, prediction, score and label, as written: what is no feature."""
+    streams = model.streams
+    predictions, features, labels = streams.predictions, streams.features, streams.labels
+    found = {predictions.id, predictions.time, predictions.version, predictions.prediction, predictions.score}
+    if features:
+        found |= {features.id, features.time, features.version}
+    if labels:
+        found |= {labels.id, labels.time, labels.label}
+    return frozenset(path for path in found if path)
+
+
 def features_prefix(model: ModelSettings) -> str:
     """What stands before a column's name in its path: ``features.``, or nothing."""
     where = model.streams.predictions.features

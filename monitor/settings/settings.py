@@ -9,7 +9,7 @@ from pathlib import Path
 from monitor.core.rules import Model
 from monitor.core.schema import Column, Kind
 from monitor.errors import UsageError
-from monitor.settings.build import build_model, role_columns
+from monitor.settings.build import build_model, mapped_paths, role_columns
 from monitor.settings.file import FileSettings
 from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
@@ -85,6 +85,11 @@ class Settings:
     def role_columns(self, name: str) -> tuple[Column, ...]:
         """Prediction, score and label of a model, as far as mapped: reference data bears them under these names. Raises UsageError."""
         return role_columns(self._written(name))
+
+    def mapped_names(self, name: str) -> frozenset[str]:
+        """Columns of reference data that are no features: what the streams map, by path and by its last segment. Raises UsageError."""
+        paths = mapped_paths(self._written(name))
+        return paths | {path.rpartition(".")[2] for path in paths}
 
     def reference_file(self, name: str) -> ReferenceFile | None:
         """The reference data that the file names for a model. Raises UsageError."""

@@ -19,7 +19,7 @@ from monitor.storage.progress import locked_progress
 from monitor.storage.rows import fields_of
 from monitor.storage.tables import id_chunks, marks, quarantine, streams
 from monitor.storage.tables import partitions as offsets
-from monitor.storage.windows import GridShelf, as_late, merge_window
+from monitor.storage.windows import GridShelf, merge_window
 
 HASH_BYTES = np.dtype("<u8")
 QUARANTINE_ROWS = 10_000
@@ -89,21 +89,17 @@ class CheckpointVerbs:
             sealed = {model: locked_progress(connection, model).sealed_until for model in sorted(models)}
             for mark in sorted(checkpoint.marks, key=lambda mark: (mark.model, mark.partition)):
                 _put_mark(connection, mark)
-            self._add_windows(connection, checkpoint.windows, sealed)
+            booked = checkpoint.booked(sealed)
+            self._add_windows(connection, booked.windows)
             _add_ids(connection, checkpoint.ids, sealed)
             _add_quarantined(connection, checkpoint.quarantined)
-            for count in sorted(checkpoint.streams, key=lambda count: (count.model, count.stream, count.topic)):
+            for count in sorted(booked.streams, key=lambda count: (count.model, count.stream, count.topic)):
                 _add_stream(connection, count)
 
-    def _add_windows(self, connection: Connection, deltas: Sequence[WindowDelta], sealed: Mapping[str, datetime | None]) -> None:
-        booked = [as_late(delta) if _is_before(delta.key.end, sealed[delta.key.model]) else delta for delta in deltas]
-        self._shelf.keep(connection, [delta.profile.grid for delta in booked if delta.profile is not None])
-        for delta in sorted(booked, key=lambda delta: delta.key):
+    def _add_windows(self, connection: Connection, deltas: Sequence[WindowDelta]) -> None:
+        self._shelf.keep(connection, [delta.profile.grid for delta in deltas if delta.profile is not None])
+        for delta in sorted(deltas, key=lambda delta: delta.key):
             merge_window(connection, self._shelf, delta)
-
-
-def _is_before(end: datetime, sealed_until: datetime | None) -> bool:
-    return sealed_until is not None and end <= sealed_until
 
 
 def _advance(connection: Connection, advance: Advance, at: datetime) -> None:

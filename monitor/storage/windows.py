@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,12 +15,6 @@ from monitor.ports import StoredWindow, WindowDelta
 from monitor.storage.engine import insert_into
 from monitor.storage.rows import KEY_FIELDS, account_of, fields_of, key_of
 from monitor.storage.tables import grids, windows
-
-
-def as_late(delta: WindowDelta) -> WindowDelta:
-    """The delta of a sealed window: what it counted is late, and no profile of it is kept."""
-    account = replace(delta.account, counted=0, late=delta.account.late + delta.account.counted)
-    return replace(delta, account=account, profile=None)
 
 
 class GridShelf:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from monitor import contract
-from monitor.core.incidents import Incident, IncidentState, Step, acknowledge, resolve
+from monitor.core.incidents import Incident, Step, acknowledge, resolve
 from monitor.errors import UsageError
 from monitor.log import Action, logger
 from monitor.web import query
@@ -64,7 +64,6 @@ def _save(parts: Parts, step: Step) -> Incident:
     after, (event,) = step.incident, step.events
     if after is None or not parts.store.save_incident(after, event, parts.tell(step)):
         raise _conflict("the incident has changed meanwhile: look again")
-    parts.metrics.set_incident(after.model, None if after.state is IncidentState.RESOLVED else after.state)
     return after
 
 

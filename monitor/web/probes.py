@@ -50,6 +50,9 @@ def _refresh(parts: Parts) -> None:
     try:
         for state, depth in parts.store.outbox_depth().items():
             parts.metrics.outbox.labels(state).set(depth)
+        for model in parts.models:
+            incident = parts.store.open_incident(model.name)
+            parts.metrics.set_incident(model.name, None if incident is None else incident.state)
         parts.metrics.store_up.set(1)
     except Retryable:
         parts.metrics.store_up.set(0)

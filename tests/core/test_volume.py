@@ -132,3 +132,13 @@ def test_a_share_of_a_handful_of_messages_is_insufficient() -> None:
 
 def test_where_nothing_was_received_there_is_no_share() -> None:
     assert len(judge_volume(key_of(), Account(), STEADY, RULES, ALPHA)) == 1
+
+
+def test_a_version_that_is_rolled_out_has_few_rows_of_its_own_and_that_is_no_fault() -> None:
+    def judged(account: Account, other_rows: int) -> tuple[Verdict, str]:
+        first, *_ = judge_volume(key_of(), account, STEADY, RULES, ALPHA, other_rows=other_rows)
+        return first.verdict, first.reason
+
+    assert judged(Account(counted=3), 997) == (Verdict.INSUFFICIENT, "3 of 1,000 rows; other versions have the rest")
+    assert judged(Account(late=2), 998)[0] is Verdict.INSUFFICIENT
+    assert judged(Account(counted=3), 5)[0] is Verdict.ALERT

@@ -37,11 +37,12 @@ def test_the_injected_fault_is_told_once_and_resolved_once_and_the_webhook_is_si
             model={"retraining": {"webhook": {"url": trainer.url, "secret": SECRET}, "when": {"drift": "3 windows"}, "cooldown": "30d"}},
         )
         run.build_reference(between("2013-01-01", "2013-03-01"))
-        run.driftd("run", str(run.config), "--until-idle")
+        said = run.errors("run", str(run.config), "--until-idle")
         run.driftd("run", str(run.config), "--until-idle")  # a second start tells nothing again
         first, *thread = slack.posts
         [request] = trainer.requests
 
+    assert "delivery.sent" in said
     assert "dep_delay" in json.dumps(first.body)
     assert "×60" in json.dumps(first.body, ensure_ascii=False)
     assert (first.thread_ts, first.edits) == (None, 1)  # turned green when it was over
@@ -58,6 +59,7 @@ def test_the_injected_fault_is_told_once_and_resolved_once_and_the_webhook_is_si
     assert (incident["since"], incident["bad_windows"]) == ("2013-04-15T00:00:00Z", 5)
     [retraining] = run.rows("retrainings", "list", str(run.config))
     assert retraining["requested_at"] == "2013-04-18T00:00:00Z"
-    log = (tmp_path / "daemon.log").read_text() if (tmp_path / "daemon.log").exists() else ""
-    assert TOKEN not in log
-    assert SECRET not in log
+    stored = (tmp_path / "driftd.db").read_bytes()
+    for secret in (TOKEN, SECRET):
+        assert secret not in said
+        assert secret.encode() not in stored

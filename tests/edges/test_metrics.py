@@ -53,7 +53,7 @@ def test_a_written_checkpoint_counts_messages_faults_and_lag() -> None:
     assert value(metrics, "driftd_checkpoints_total", outcome="committed") == 2
 
 
-def test_a_judged_window_moves_its_time_counts_verdicts_and_shows_the_incident() -> None:
+def test_a_judged_window_moves_its_time_and_counts_verdicts() -> None:
     metrics, day = Metrics(), Day(model=FLIGHTS.name, number=FAULT_DAYS[0])
     firing = incident(OPEN_ID, FAULT_DAYS, IncidentState.FIRING)
     judgement = Judgement(model=day.model, judged_until=day.key.end, previous=None, results=results_of(day), incident=firing)
@@ -61,12 +61,9 @@ def test_a_judged_window_moves_its_time_counts_verdicts_and_shows_the_incident()
     assert value(metrics, "driftd_window_last_judged_timestamp_seconds", model=day.model) == day.key.end.timestamp()
     assert value(metrics, "driftd_windows_judged_total", model=day.model) == 1
     assert value(metrics, "driftd_results_total", model=day.model, check="drift", verdict="alert") == 1
-    assert value(metrics, "driftd_incident_state", model=day.model, state="firing") == 1
     labels = {"model": day.model, "check": "drift", "column": "dep_delay", "metric": "ks"}
     assert value(metrics, "driftd_result_value", **labels) == 0.874
     assert value(metrics, "driftd_result_threshold", **labels) == 0.11
-    metrics.window_judged(replace(judgement, incident=replace(firing, state=IncidentState.RESOLVED)))
-    assert value(metrics, "driftd_incident_state", model=day.model, state="firing") == 0
 
 
 def test_a_window_passed_over_without_results_counts_as_none() -> None:

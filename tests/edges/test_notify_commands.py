@@ -145,7 +145,8 @@ def test_incidents_are_listed_for_people_and_for_scripts(config: Path, store: St
     read = json.loads(line)
     assert (read["id"], read["model"], read["state"], read["since"]) == (opened.id, "m", "firing", "2013-07-01T00:00:00Z")
     assert "x moved" in run(incidents.app, "list", config)
-    assert run(incidents.app, "list", config, "--model", "other", "--format", "jsonl") == ""
+    with pytest.raises(UsageError, match=r"no model 'other' in .*; known are \['m'\]"):
+        run(incidents.app, "list", config, "--model", "other", "--format", "jsonl")
 
 
 def test_an_incident_is_shown_with_its_history(config: Path, store: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -333,6 +334,13 @@ def test_a_webhook_that_slack_took_away_is_given_up_with_slacks_word(slack: Slac
         hook(slack.root + "/services/T1/B1/gone").send(delivery())
 
 
+@pytest.mark.parametrize(("url", "why"), [("http://192.0.2.1/services/T/B/hush", "http to 192.0.2.1"), ("hush", "not a web address")])
+def test_a_webhook_address_from_a_file_is_held_to_the_same_rules_and_never_told(url: str, why: str) -> None:
+    with pytest.raises(Permanent, match=re.escape(why)) as refused:
+        hook(url).send(delivery())
+    assert "hush" not in str(refused.value)
+
+
 def test_a_webhooks_form_that_slack_refuses_is_sent_as_text(slack: SlackServer) -> None:
     slack.script(http.answers(400, b"invalid_blocks"))
     hook(slack.webhook_url).send(delivery())
@@ -406,6 +414,13 @@ def test_the_address_of_the_page_cannot_break_out_of_its_link() -> None:
     said = incident_message(occasion(page_url="https://drift.example/a|b>c&d"))
     link = next(text for text in mrkdwn(as_arguments(build(said))) if "Open driftd" in text)
     assert link == "<https://drift.example/a%7Cb&gt;c&amp;d/models/flight-delay|Open driftd>"
+
+
+def test_a_cause_that_is_the_only_columns_sentence_is_said_once() -> None:
+    line = ColumnLine(column="dep_delay", sentence="dep_delay: mean 12.6 → 756 (about ×60: a unit change?)")
+    message = build(incident_message(occasion(headline=line.sentence, columns=(line,))))
+    said = json.dumps(as_arguments(message), ensure_ascii=False)
+    assert said.count(line.sentence) == 1
 
 
 def test_the_largest_message_is_within_slacks_limits() -> None:

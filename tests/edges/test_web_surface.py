@@ -76,6 +76,9 @@ def test_metrics_are_prometheus_text_and_openmetrics_by_accept(here: Site) -> No
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     depth = {s.labels["state"]: s.value for f in open_metrics(answer.text) if f.name == "driftd_outbox_deliveries" for s in f.samples}
     assert depth == {"pending": 1, "sent": 0, "dead": 1}
+    states = [s for f in open_metrics(answer.text) if f.name == "driftd_incident_state" for s in f.samples]
+    [firing] = [s.labels["state"] for s in states if s.value]  # of the story's one open incident, from the store itself
+    assert firing == "firing"
 
 
 def test_requests_are_counted_by_route_and_never_by_path(here: Site) -> None:

@@ -1,0 +1,89 @@
+"""Waiting and trying again while the log or the store is away, and telling the probes why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from monitor.errors import Retryable
+from monitor.health import Health, NotReady
+from monitor.log import Action, logger
+from monitor.pipeline import Reader
+from monitor.ports import Clock, Store
+from monitor.stopping import Stop
+
+log = logger(__name__)
+
+LOOP = "intake"
+LOOP_MAX_AGE = timedelta(seconds=60)
+"""A loop that has not come round for so long is wedged: ``/livez`` fails."""
+FIRST_BACK_OFF, MAX_BACK_OFF = 0.5, 5.0
+"""Seconds to wait while the log or the store is away: doubled each time, up to the second."""
+
+T = TypeVar("T")
+
+
+class Patience:
+    """Does the reader's work. ``trouble`` says what does not answer, None where all is well."""
+
+    def __init__(self, *, reader: Reader, store: Store, health: Health, clock: Clock, stop: Stop) -> None:
+        self._reader = reader
+        self._store = store
+        self._health = health
+        self._clock = clock
+        self._stop = stop
+        self._back_off = FIRST_BACK_OFF
+        self._well_at = clock.monotonic()
+        self.trouble: str | None = None
+        health.watch(LOOP, LOOP_MAX_AGE)
+
+    @property
+    def away(self) -> float:
+        """For how many seconds something has not answered; 0 where all is well."""
+        return 0.0 if self.trouble is None else self._clock.monotonic() - self._well_at
+
+    def attempt(self, work: Callable[[], T]) -> T | None:
+        """What the work gives; None, after a pause, where the log or the store did not answer."""
+        try:
+            done = work()
+        except Retryable as error:
+            self._troubled(self._missing(), str(error))
+            self._stop.wait(self._back_off)
+            self._back_off = min(self._back_off * 2, MAX_BACK_OFF)
+            done = None
+        else:
+            self._back_off = FIRST_BACK_OFF
+            if self._reader.unreachable is not None:
+                self._troubled(NotReady.KAFKA_UNREACHABLE, self._reader.unreachable)
+            else:
+                self._well()
+        self._health.beat(LOOP)
+        return done
+
+    def _missing(self) -> NotReady:
+        """Who is away: the store, if it does not answer now, else the log."""
+        try:
+            self._store.ping()
+        except Retryable:
+            return NotReady.STORE_UNAVAILABLE
+        return NotReady.KAFKA_UNREACHABLE
+
+    def _troubled(self, reason: NotReady, why: str) -> None:
+        if self.trouble is None:
+            self._well_at = self._clock.monotonic()
+        if self.trouble != why:
+            log.warning("cannot go on for now", action=Action.INTAKE_UNREACHABLE, reason=reason, detail=why)
+        self.trouble = why
+        for other in {NotReady.STORE_UNAVAILABLE, NotReady.KAFKA_UNREACHABLE} - {reason}:
+            self._health.clear(other)
+        self._health.not_ready(reason, why)
+
+    def _well(self) -> None:
+        if self.trouble is not None:
+            log.info("going on", action=Action.INTAKE_BACK)
+        self.trouble = None
+        self._health.clear(NotReady.STORE_UNAVAILABLE)
+        if self._reader.partitions:  # a replica that got none of them stands by, and is as ready as the others
+            self._health.clear(NotReady.KAFKA_UNREACHABLE)
+            self._health.clear(NotReady.STARTING)

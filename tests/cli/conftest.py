@@ -1,0 +1,3 @@
+from tests.cli.driftd import driftd
+
+__all__ = ["driftd"]

@@ -1,0 +1,161 @@
+"""Whatever the order, the duplicates, the polls, the checkpoints and the crashes: the windows are those of plain Python."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.core.profile import CategoricalProfile, NumericProfile
+from monitor.core.results import Account
+from monitor.doubles.log import MemoryLog
+from monitor.errors import Retryable
+from monitor.ports import TopicPartition
+from tests.pipeline.world import HOUR, MINUTE, MODEL, START, TOPIC, Unsteady, World, message
+
+LATENESS = MODEL.allowed_lateness / MINUTE
+OPS = ("poll", "poll", "poll", "checkpoint", "sweep", "crash", "lost answer", "another", "store away", "rebalance")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prediction; the delay is an eighth of a minute, so that sums are exact."""
+
+    id: int
+    minutes: int
+    delay: float
+    carrier: str
+
+    def bytes(self) -> bytes:
+        return message(self.id, self.minutes, self.delay, self.carrier)
+
+
+@st.composite
+def partitions(draw: st.DrawFn) -> list[list[Row]]:
+    """Three partitions; each row may be moved by less than the lateness, and come twice."""
+    found = []
+    for _ in range(3):
+        drawn = draw(st.lists(st.tuples(st.integers(0, 400), st.integers(-800, 800), st.sampled_from("ABC")), max_size=25))
+        rows = [Row(i, minutes, eighths / 8, carrier) for i, (minutes, eighths, carrier) in enumerate(drawn)]
+        rows += draw(st.lists(st.sampled_from(rows), max_size=8)) if rows else []
+        jitter = draw(st.lists(st.floats(0, LATENESS), min_size=len(rows), max_size=len(rows)))
+        found.append([row for _, row in sorted(zip(jitter, rows, strict=True), key=lambda pair: pair[1].minutes + pair[0])])
+    return found
+
+
+Facts = tuple[Account, int, Fraction, dict[str, int]]
+
+
+def plain(logs: list[list[Row]]) -> dict[datetime, Facts]:
+    """Rows, the sum of delays and rows by carrier of each window, counting every id of a partition once."""
+    unique: defaultdict[datetime, set[tuple[int, Row]]] = defaultdict(set)
+    received: Counter[datetime] = Counter()
+    for number, rows in enumerate(logs):
+        for row in rows:
+            start = START + (row.minutes // 60) * HOUR
+            unique[start].add((number, row))
+            received[start] += 1
+    return {
+        start: (
+            Account(counted=len(rows), duplicate=received[start] - len(rows)),
+            len(rows),
+            sum((Fraction(row.delay) for _, row in rows), Fraction()),
+            dict(Counter(row.carrier for _, row in rows)),
+        )
+        for start, rows in unique.items()
+    }
+
+
+def stored(world: World) -> dict[datetime, Facts]:
+    """The same of what the store holds, but for windows made to tell silence."""
+    found: dict[datetime, Facts] = {}
+    for start in {window.key.start for window in world.store.window_accounts(model="m")}:
+        [window] = world.store.windows("m", start)
+        if window.profile is None:
+            assert window.account == Account()
+            continue
+        delay, carrier = window.profile.columns["delay"], window.profile.columns["carrier"]
+        assert isinstance(delay, NumericProfile)
+        assert isinstance(carrier, CategoricalProfile)
+        total = Fraction(delay.mean or 0.0).limit_denominator(8 * delay.n) * delay.n  # sums are eighths
+        found[start] = (window.account, delay.n, total, dict(carrier.new.kept))
+    return found
+
+
+def do(op: str, world: World) -> None:
+    store = world.store
+    assert isinstance(store, Unsteady)
+    match op:
+        case "poll":
+            world.reader.step()
+        case "checkpoint":
+            world.reader.checkpoint()
+        case "sweep":
+            world.judge.sweep()
+        case "crash":
+            world.crash()
+        case "another":  # which writes what it reads first, and dies
+            other = world.replica()
+            other.steps(3)
+            other.reader.checkpoint()
+        case "rebalance":
+            world.log.rebalance(world.log.partitions())
+        case "lost answer":
+            store.forgets_to_answer = True
+            _fails(world)
+        case "store away":
+            store.away = True
+            _fails(world)
+            store.away = False
+
+
+def _fails(world: World) -> None:
+    """A checkpoint that meets the trouble made for it; none is written while partitions are taken over."""
+    with suppress(Retryable):
+        world.reader.checkpoint()
+    assert isinstance(world.store, Unsteady)
+    world.store.forgets_to_answer = False
+
+
+@settings(max_examples=150)
+@given(logs=partitions(), ops=st.lists(st.sampled_from(OPS), max_size=40), at_a_time=st.integers(1, 9))
+def test_windows_are_those_of_plain_python_whatever_happens_on_the_way(logs: list[list[Row]], ops: list[str], at_a_time: int) -> None:
+    log = MemoryLog({TOPIC: 3}, max_records=at_a_time)
+    world = World(log=log)
+    for number, rows in enumerate(logs):
+        world.put(TopicPartition(TOPIC, number), *(row.bytes() for row in rows))
+    for op in ops:
+        do(op, world)
+    world.reader.step()  # what was told to it last
+    world.read_all()
+    world.judge.finish()
+    assert stored(world) == plain(logs)
+    assert sum(count.received for count in world.store.stream_counts()) == sum(map(len, logs))
+
+
+@settings(max_examples=40)
+@given(logs=partitions(), cuts=st.lists(st.integers(1, 9), min_size=2, max_size=2))
+def test_profiles_are_the_same_to_the_last_bit_however_polls_and_checkpoints_cut_them(logs: list[list[Row]], cuts: list[int]) -> None:
+    hashes = []
+    for size in cuts:
+        world = World(log=MemoryLog({TOPIC: 3}, max_records=size), max_rows=size)
+        for number, rows in enumerate(logs):
+            world.put(TopicPartition(TOPIC, number), *(row.bytes() for row in rows))
+        world.read_all()
+        starts = sorted({window.key.start for window in world.store.window_accounts(model="m")})
+        hashes.append([(w.key, w.account, w.profile and w.profile.hash) for start in starts for w in world.store.windows("m", start)])
+    assert hashes[0] == hashes[1]
+
+
+@pytest.mark.parametrize("minutes", [[0, 70, 59], [0, 200, 3]])
+def test_what_is_later_than_allowed_is_late_and_counted_nowhere(minutes: list[int]) -> None:
+    world = World(models=(replace(MODEL, allowed_lateness=10 * MINUTE),))
+    world.put(TopicPartition(TOPIC, 0), *(message(i, m) for i, m in enumerate(minutes)))
+    world.read_all()
+    assert world.account() == Account(counted=2, late=1)
