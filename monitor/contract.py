@@ -13,7 +13,7 @@ from monitor.core.incidents import Incident, IncidentEvent
 from monitor.core.results import Result
 from monitor.core.retraining import Retraining
 from monitor.core.schema import rfc3339
-from monitor.ports import DeliveryRow, QuarantineRow, StoredReference, StoredWindow
+from monitor.ports import QuarantineRow, StoredReference, StoredWindow
 
 SAMPLE_CHARACTERS = 500
 """How much of a quarantined message an object shows."""
@@ -141,21 +141,6 @@ def reference_object(reference: StoredReference) -> dict[str, object]:
         "columns": reference.columns,
         "created_at": rfc3339(reference.created_at),
         "provenance": dict(reference.provenance),
-    }
-
-
-def delivery_object(delivery: DeliveryRow) -> dict[str, object]:
-    """One message to one receiver, without its body."""
-    return {
-        "id": delivery.id,
-        "receiver": delivery.receiver,
-        "kind": delivery.kind,
-        "incident": delivery.incident,
-        "state": delivery.state,
-        "attempts": delivery.attempts,
-        "error": delivery.error,
-        "created_at": rfc3339(delivery.created_at),
-        "sent_at": _time(delivery.sent_at),
     }
 
 

@@ -36,33 +36,23 @@ class Action(StrEnum):
     TOPIC_RECREATED = "topic.recreated"
     MESSAGES_QUARANTINED = "messages.quarantined"
 
-    CHECKPOINT_WRITTEN = "checkpoint.written"
     CHECKPOINT_FENCED = "checkpoint.fenced"
-    CHECKPOINT_FAILED = "checkpoint.failed"
 
-    WINDOW_SEALED = "window.sealed"
     WINDOW_JUDGED = "window.judged"
     CHECK_FAILED = "check.failed"
     INCIDENT_CHANGED = "incident.changed"
-    RETRAINING_REQUESTED = "retraining.requested"
     REFERENCE_ADDED = "reference.added"
-    REFERENCE_ACTIVATED = "reference.activated"
+    RETRAINING_REQUESTED = "retraining.requested"
 
     DELIVERY_SENT = "delivery.sent"
     DELIVERY_POSTPONED = "delivery.postponed"
     DELIVERY_DEAD = "delivery.dead"
 
-    STORE_OPENED = "store.opened"
-    STORE_MIGRATED = "store.migrated"
-    STORE_UNAVAILABLE = "store.unavailable"
-    STORE_BACK = "store.back"
 
     JOB_FAILED = "job.failed"
     JOB_SKIPPED = "job.skipped"
     HTTP_STARTED = "http.started"
     HTTP_FAILED = "http.failed"
-    HTTP_DENIED = "http.denied"
-    DEMO_STEP = "demo.step"
 
 
 class LogFormat(StrEnum):

@@ -27,10 +27,7 @@ class StreamKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """A Kafka topic with a format and a mapping; every path is dotted, empty where not mapped.
-
-    ``task``: of a multiclass model, a score that is a list or an object of probabilities is read as the largest of them.
-    """
+    """A Kafka topic with a format and a mapping; every path is dotted, empty where not mapped."""
 
     kind: StreamKind
     topic: str
@@ -41,7 +38,6 @@ class Stream:
     columns: tuple[Column, ...] = ()
     max_future: timedelta = timedelta(hours=1)
     max_bytes: int = 1_000_000
-    task: Task | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,12 @@ def window_of(moment: datetime, size: timedelta) -> tuple[datetime, datetime]:
     return start, start + size
 
 
+def next_window(moment: datetime, size: timedelta) -> datetime:
+    """The first start of a window at or after ``moment``."""
+    start, end = window_of(moment, size)
+    return start if start == moment else end
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lateness:
     """Which rows of a batch came too late, and the latest event time of the partition after it."""

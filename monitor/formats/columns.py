@@ -92,16 +92,6 @@ def _named(found: Sequence[object], codes: NDArray[np.int32], odd: Mapping[int, 
     return CategoricalValues(codes=codes, dictionary=tuple(texts))
 
 
-def largest_of(value: object) -> object:
-    """Of a list or an object of class probabilities the largest number, NaN where it holds one; anything else as it is."""
-    if not isinstance(value, list | dict):
-        return value
-    numbers = [n for n in (value.values() if isinstance(value, dict) else value) if isinstance(n, int | float) and not isinstance(n, bool)]
-    if any(isinstance(n, float) and math.isnan(n) for n in numbers):
-        return math.nan
-    return max(numbers, default=value)
-
-
 def text_of(value: object) -> object:
     """The category of a JSON value: ``"true"``, ``"5"`` for 5 and 5.0; None for null; WRONG for objects and lists."""
     if value is None or isinstance(value, str):

@@ -13,9 +13,9 @@ import xxhash
 
 from monitor.core.rules import Stream
 from monitor.core.schema import Batch, CategoricalValues, Column, Fault, Hashes, Ints, Reason, Record, Values
-from monitor.formats.columns import categorical_values, column_values, largest_of, text_of
+from monitor.formats.columns import categorical_values, column_values, text_of
 from monitor.formats.joining import joined
-from monitor.formats.mapping import by_path, dig, holds_scores, level_of, place_of, wanted
+from monitor.formats.mapping import by_path, dig, level_of, place_of, wanted
 from monitor.formats.moments import event_times
 
 CHUNK_ROWS = 500
@@ -186,9 +186,6 @@ class JsonDecoder:
         values, odd = raw[path], {i: dig(document, path) for i, document in read.odd.items()}
         if path in self._shared:  # several uses of other types: the fast path took anything, so every value is looked at
             values, odd = [None] * len(read.rows), dict(enumerate(values)) | odd
-        if holds_scores(self._stream, column):
-            odd = {i: largest_of(value) for i, value in (dict(enumerate(values)) | odd).items()}
-            values = [None] * len(read.rows)
         return column_values(column.kind, values, odd)
 
 

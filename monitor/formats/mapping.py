@@ -8,15 +8,14 @@ from typing import Any
 
 import msgspec
 
-from monitor.core.rules import Stream, Task
-from monitor.core.schema import Column, Kind, Role
+from monitor.core.rules import Stream
+from monitor.core.schema import Column, Kind
 
 Tree = dict[str, Any]
 
 IdType = str | int | None
 VersionType = str | int | float | None
 TimeType = str | int | float | None
-ScoresType = float | list[Any] | dict[str, Any] | None
 FAST_TYPES: Mapping[Kind, Any] = {
     Kind.NUMERIC: float | None,
     Kind.CATEGORICAL: str | int | float | bool | None,
@@ -27,7 +26,7 @@ FAST_TYPES: Mapping[Kind, Any] = {
 def wanted(stream: Stream) -> dict[str, Any]:
     """By path, the type that the fast path asks for; a path of several uses with different types takes anything."""
     uses = [(stream.id, IdType), (stream.version, VersionType), (stream.time, TimeType)]
-    uses += [(place_of(column), ScoresType if holds_scores(stream, column) else FAST_TYPES[column.kind]) for column in stream.columns]
+    uses += [(place_of(column), FAST_TYPES[column.kind]) for column in stream.columns]
     types: dict[str, Any] = {}
     for path, kind in uses:
         if path:
@@ -38,11 +37,6 @@ def wanted(stream: Stream) -> dict[str, Any]:
 def place_of(column: Column) -> str:
     """The dotted path of a column's values."""
     return column.path or column.name
-
-
-def holds_scores(stream: Stream, column: Column) -> bool:
-    """Whether the column's values may be the probabilities of several classes."""
-    return stream.task is Task.MULTICLASS and column.role is Role.SCORE and column.kind is Kind.NUMERIC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from monitor.core.incidents import Judged, Step, step
 from monitor.core.results import Result, Verdict, WindowKey
 from monitor.core.retraining import Retraining, decide
 from monitor.core.rules import Model, StreamKind
-from monitor.core.windows import PartitionTime, sealable_until, watermark
+from monitor.core.windows import PartitionTime, next_window, sealable_until, watermark
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.references import References
@@ -83,7 +83,7 @@ class Judge:
     def _judge_sealed(self, model: Model, progress: Progress) -> int:
         judged, done = 0, progress.judged_until
         while progress.sealed_until is not None and (done is None or done < progress.sealed_until):
-            start = self._store.next_start(model.name, None) if done is None else done
+            start = self._store.next_start(model.name, None) if done is None else next_window(done, model.window)
             if start is None or start >= progress.sealed_until:
                 break
             judgement = self._judge(model, start, done, progress.sealed_until)
@@ -147,6 +147,12 @@ class Judge:
         log.info("window judged", action=Action.WINDOW_JUDGED, model=model.name, window_end=judgement.judged_until.isoformat(),
                  rows=max(r.rows for r in judgement.results), results=len(judgement.results), not_ok=len(worst),
                  columns=sorted({r.column for r in worst if r.column}))
+        for result in (r for r in judgement.results if r.verdict is Verdict.ERROR):
+            log.error("a check failed", action=Action.CHECK_FAILED, model=model.name, check=result.check, column=result.column,
+                      detail=result.reason)
+        if judgement.retraining is not None:
+            log.warning("retraining is asked for", action=Action.RETRAINING_REQUESTED, model=model.name,
+                        retraining=judgement.retraining.id, reason=judgement.retraining.reason)
         for event in judgement.events:
             log.warning("incident changed", action=Action.INCIDENT_CHANGED, model=model.name, incident=event.incident,
                         state=event.after, reason=event.reason)

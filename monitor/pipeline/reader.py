@@ -115,6 +115,9 @@ class Reader:
         self._pending = None
         self._written_at = self._clock.monotonic()
         self._metrics.checkpoint_written(checkpoint, self._source.lag())
+        if checkpoint.quarantined:
+            log.warning("messages could not be read", action=Action.MESSAGES_QUARANTINED, messages=len(checkpoint.quarantined),
+                        reasons=sorted({row.reason for row in checkpoint.quarantined}))
         if checkpoint.advances:
             self._source.committed({a.partition: a.next_offset for a in checkpoint.advances})
 

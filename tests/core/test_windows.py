@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.schema import to_micros
-from monitor.core.windows import PartitionTime, judge_lateness, sealable_until, watermark, window_of, window_starts
+from monitor.core.windows import PartitionTime, judge_lateness, next_window, sealable_until, watermark, window_of, window_starts
 
 HOUR = timedelta(hours=1)
 T0 = datetime(2024, 3, 1, tzinfo=UTC)
@@ -36,6 +36,10 @@ def test_a_row_is_late_once_its_partition_has_passed_the_windows_end_and_the_all
     judged = judge_lateness(times, size=HOUR, allowed=HOUR / 2, max_time=None)
     assert judged.late.tolist() == [False, False, False, False, True]
     assert judged.max_time == to_micros(at(1.5))
+
+
+def test_the_next_window_begins_at_or_after_a_moment():
+    assert [next_window(at(h), HOUR) for h in (1, 1.25, 2)] == [at(1), at(2), at(2)]
 
 
 def test_an_empty_batch_leaves_the_time_where_it_was():

@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from structlog.testing import capture_logs
 
 from monitor.core.schema import Column, Kind
 from monitor.errors import UsageError
@@ -28,10 +30,17 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def reference_file(folder: Path, name: str = "reference.jsonl") -> Path:
+def reference_file(folder: Path, name: str = "reference.jsonl", *, flat: bool = False) -> Path:
     path = folder / name
-    rows = (row(n) for n in range(-3600 * HOURS, 0, 60))
-    path.write_text("".join(json.dumps({**each, **each["features"], "night": n % 2 == 0}) + "\n" for n, each in enumerate(rows)))
+    rows = [{**each, **each["features"], "night": n % 2 == 0} for n, each in enumerate(row(n) for n in range(-3600 * HOURS, 0, 60))]
+    frame = pd.DataFrame(rows).drop(columns=["features"] if flat else [])
+    match path.suffix:
+        case ".csv":
+            frame.to_csv(path, index=False)
+        case ".parquet":
+            frame.to_parquet(path)
+        case _:
+            path.write_text("".join(json.dumps(each) + "\n" for each in frame.to_dict("records")))
     return path
 
 
@@ -66,6 +75,30 @@ def test_columns_that_are_left_out_are_those_of_the_reference(store, tmp_path):
     }  # fmt: skip
     assert sorted(model.columns, key=by_name) == sorted(named.columns, key=by_name)  # paths and roles too
     assert model.streams[0].columns == model.columns
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_columns_that_are_left_out_are_read_from_the_file_that_is_named(suffix, store, tmp_path):
+    data = reference_file(tmp_path, f"reference.{suffix}", flat=True)
+    config = run_of(tmp_path, reference={"data": data.name}).config
+    [model] = prepare(load_settings(config), config, store)
+    assert {column.name: column.kind for column in model.columns} == {
+        "dep_delay": Kind.NUMERIC, "distance": Kind.NUMERIC, "hour": Kind.NUMERIC, "carrier": Kind.CATEGORICAL, "origin": Kind.CATEGORICAL,
+        "dest": Kind.CATEGORICAL, "night": Kind.BOOLEAN, "late": Kind.CATEGORICAL, "p_late": Kind.NUMERIC,
+    }  # fmt: skip
+    assert {column.path for column in model.columns} >= {"features.dep_delay", "features.night", "late", "p_late"}
+    data.unlink()  # a second start takes them from the reference
+    assert prepare(load_settings(config), config, store) == (model,)
+
+
+def test_what_is_left_out_of_a_reference_is_logged(store, tmp_path):
+    config = run_of(tmp_path, reference={"data": reference_file(tmp_path).name}).config
+    with capture_logs() as logs:
+        prepare(load_settings(config), config, store)
+    assert logs == [
+        {"event": "column 'features' is left out: it holds lists or objects; list all columns in columns: to watch it",
+         "action": "reference.added", "model": MODEL, "log_level": "info"},
+    ]  # fmt: skip
 
 
 def by_name(column: Column) -> str:
@@ -123,3 +156,19 @@ def test_the_first_start_builds_what_the_file_names_and_judges_by_it(kafka, tmp_
     results = run.rows("results", str(run.config), "--check", "drift")
     assert {result["column"] for result in results} >= {"dep_delay", "carrier", "p_late", "late"}
     assert {result["verdict"] for result in results if result["column"] == "dep_delay"} == {"ok"}
+
+
+@pytest.mark.kafka
+def test_the_first_start_without_columns_watches_what_the_file_holds(kafka, tmp_path):
+    topic = new_topic(kafka)
+    nights = (row(n, features={**row(n)["features"], "night": n % 120 == 0}) for n in range(0, 3600, 60))
+    produce(kafka.bootstrap, topic, encoded(nights))
+    reference_file(tmp_path)
+    run = run_of(tmp_path, bootstrap=kafka.bootstrap, topic=topic, reference={"data": "reference.jsonl"})
+    said = run.errors("run", str(run.config), "--until-idle")
+    assert "column 'features' is left out: it holds lists or objects" in said
+    results = run.rows("results", str(run.config))
+    drift = {result["column"]: result["verdict"] for result in results if result["check"] == "drift"}
+    assert {name for name in drift if name} == {"dep_delay", "distance", "hour", "carrier", "origin", "dest", "night", "late", "p_late"}
+    assert {drift[name] for name in ("dep_delay", "carrier", "night")} == {"ok"}
+    assert {result["verdict"] for result in results if result["check"] == "quality"} == {"ok"}  # every path found its values

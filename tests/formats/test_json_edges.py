@@ -6,13 +6,11 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.rules import Stream, StreamKind, Task
-from monitor.core.schema import CategoricalValues, Column, Kind, NumericValues, Reason, Role, State, to_micros
+from monitor.core.schema import CategoricalValues, Reason, State, to_micros
 from monitor.formats import decoder
 from monitor.formats.json_rows import CHUNK_ROWS
 from monitor.formats.times import NO_TIME, micros_of, moment_micros
@@ -175,41 +173,3 @@ def test_the_id_5_and_the_id_in_quotes_are_one_and_lone_surrogates_are_not():
 
 def test_an_id_of_a_hundred_digits_is_none():
     assert reasons(decode(row(id=10**100))) == [Reason.MISSING_ID]
-
-
-SCORES = Stream(
-    kind=StreamKind.PREDICTIONS,
-    topic="t",
-    task=Task.MULTICLASS,
-    columns=(Column(name="s", kind=Kind.NUMERIC, role=Role.SCORE), Column(name="x", kind=Kind.NUMERIC)),
-)
-
-
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        ([0.1, 0.7, 0.2], (0.7, State.VALUE)),
-        ({"ham": 0.25, "spam": 0.75}, (0.75, State.VALUE)),
-        ([0, 1], (1.0, State.VALUE)),
-        (0.5, (0.5, State.VALUE)),
-        (None, (0.0, State.NULL)),
-        ([0.5, float("nan")], (0.0, State.NAN)),
-        ([], (0.0, State.WRONG_TYPE)),
-        ([True, "0.9"], (0.0, State.WRONG_TYPE)),
-        ("0.9", (0.0, State.WRONG_TYPE)),
-    ],
-)
-def test_the_score_of_a_multiclass_model_is_the_largest_of_its_probabilities(written: object, expected: tuple[float, int]):
-    found = decode({"s": written, "x": 1.0}, {"s": [0.9, 0.1], "x": [1.0]}, stream=SCORES).columns["s"]
-    assert isinstance(found, NumericValues)
-    assert found.states is not None
-    assert (float(np.nan_to_num(found.values[0])), int(found.states[0])) == expected
-    assert (float(found.values[1]), int(found.states[1])) == (0.9, State.VALUE)
-
-
-def test_a_list_is_a_wrong_type_in_any_other_column_and_of_any_other_model():
-    batch = decode({"s": [0.9, 0.1], "x": [1.0]}, stream=replace(SCORES, task=Task.BINARY))
-    for column in batch.columns.values():
-        assert isinstance(column, NumericValues)
-        assert column.states is not None
-        assert column.states.tolist() == [State.WRONG_TYPE]

@@ -203,6 +203,21 @@ def test_a_long_silence_is_told_so_often_and_then_passed_over(world: World) -> N
 # --- several judges ------------------------------------------------------------------------------------------
 
 
+def test_longer_windows_begin_where_the_next_of_them_begins_and_invent_no_silence() -> None:
+    """An hour's windows until 1 h, then windows of two hours: the half of the first that was judged already is passed over."""
+    made = World()
+    made.put(P0, message("a", 0), message("b", 61))
+    made.read_all()
+    made.judge.finish()
+    made.models = (replace(MODEL, window=2 * HOUR),)
+    made.crash()
+    made.put(P0, message("c", 130), message("d", 250))
+    made.read_all()
+    made.judge.finish()
+    assert judged(made) == [0, 1, 2, 4]
+    assert not [result for result in made.store.results() if "no data" in result.reason]
+
+
 def test_of_two_judges_on_one_store_one_wins_each_window(world: World) -> None:
     world.read_all()
     other = world.replica()

@@ -134,13 +134,13 @@ class World:
     def read_all(self) -> None:
         """Read to the end, and write; again where another was first."""
         written = False
-        while not (written and self._at_end()):
-            while not self._at_end():
+        while not (written and self.at_end()):
+            while not self.at_end():
                 self.reader.step()
             self.reader.checkpoint()
             written = True
 
-    def _at_end(self) -> bool:
+    def at_end(self) -> bool:
         return bool(self.reader.assigned) and self.reader.at_end(self.log.ends(sorted(self.reader.assigned)))
 
     def offsets(self) -> dict[int, int]:
