@@ -12,8 +12,14 @@ from monitor.core.profile.grid import BOOLEANS, ColumnGrid
 from monitor.core.rules import Model
 from monitor.core.schema import Kind
 from monitor.errors import UsageError
+from monitor.log import Action, logger
 from monitor.ports import ReferenceStore
 from monitor.settings import ReferenceFile, Settings
+
+log = logger(__name__)
+
+NOTE = "note: "
+"""Begins the lines of `driftd reference build` on standard error that are no errors: columns that it left out."""
 
 
 def prepare(settings: Settings, config: Path, store: ReferenceStore) -> tuple[Model, ...]:
@@ -38,6 +44,9 @@ def _build(config: Path, model: str, named: ReferenceFile) -> None:
     if done.returncode:
         why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1].removeprefix("driftd: ")
         raise UsageError(f"the reference of {model} could not be built from {named.data.name}: {why}")
+    for line in done.stderr.splitlines():
+        if line.startswith(NOTE):
+            log.info(line.removeprefix(NOTE), action=Action.REFERENCE_ADDED, model=model)
 
 
 def _complete(settings: Settings, name: str, store: ReferenceStore) -> Model:

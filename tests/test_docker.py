@@ -14,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from monitor.cli.app import app
+from monitor.demo.scenario import MODEL_VERSION
 from monitor.metrics import Metrics
 from monitor.settings import load_settings
 from tests.edges.web_story import MODELS
@@ -78,13 +79,23 @@ def test_the_build_installs_with_the_pins_and_names_no_index() -> None:
         assert "index-url" not in path.read_text()
 
 
-@pytest.mark.skipif(shutil.which("docker") is None, reason="no docker command: compose.yaml was only read as YAML")
 def test_docker_compose_accepts_the_file() -> None:
-    probe = subprocess.run(["docker", "compose", "version"], capture_output=True, text=True, check=False)
-    if probe.returncode:
-        pytest.skip("docker has no compose plug-in: compose.yaml was only read as YAML")
-    done = subprocess.run(["docker", "compose", "-f", str(COMPOSE), "config", "--quiet"], capture_output=True, text=True, check=False)
+    """By the compose plug-in; else by the older docker-compose, which knows no ``name`` at the top."""
+    if shutil.which("docker") and subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0:
+        command = ["docker", "compose", "-f", "-", "--project-directory", str(DOCKER), "config", "--quiet"]
+        text = COMPOSE.read_text()
+    elif shutil.which("docker-compose"):
+        command = ["docker-compose", "-f", "-", "--project-directory", str(DOCKER), "config", "--quiet"]
+        text = re.sub(r"^name: .*\n", "", COMPOSE.read_text(), flags=re.MULTILINE)
+    else:
+        pytest.skip("neither docker compose nor docker-compose: compose.yaml was only read as YAML")
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_compose_builds_the_reference_of_the_version_that_the_demo_sends() -> None:
+    command = compose()["services"]["reference"]["command"]
+    assert command[command.index("--version") + 1] == MODEL_VERSION
 
 
 def test_compose_wires_services_that_exist_and_waits_for_what_can_be_waited_for() -> None:

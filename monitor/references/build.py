@@ -16,7 +16,8 @@ from monitor.core.schema import Batch, Flags, Kind, Role, from_micros, rfc3339
 from monitor.core.windows import window_starts
 from monitor.errors import UsageError
 from monitor.formats.times import NO_TIME
-from monitor.references.files import Chunk, File, Wanted
+from monitor.references.files import File
+from monitor.references.rows import Chunk, Wanted
 from monitor.references.survey import Survey
 
 MAX_WINDOWS = 2000  # windows of the reference that are profiled apart; of more, those with the smallest hashes of their start
@@ -85,7 +86,7 @@ def _wanted(file: File, model: Model, version: str, time_column: str | None) -> 
         lacking = ", ".join(map(repr, missing))
         raise UsageError(f"{file.path}: no column {lacking}, which model {model.name!r} needs; it has {sorted(names)}")
     if not columns:
-        raise UsageError(f"{file.path}: model {model.name!r} watches no columns; the file has {sorted(names)}")
+        raise UsageError(f"{file.path}: model {model.name!r} has no column to watch in it: name them in columns:; it has {sorted(names)}")
     time, versions = _mapped(model)
     return Wanted(
         columns=columns,

@@ -25,7 +25,7 @@ LONGEST_NAME = 200  # characters, as for columns that the configuration names
 
 _ROW_NUMBERS = re.compile(r"__index_level_\d+__")
 """How pandas names the row numbers that it writes into parquet files."""
-_NAME_IT = "name it in columns: to watch it"
+_NAME_IT = "list all columns in columns: to watch it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,9 @@ def _of_type(name: str, typed: Mapping[str, Kind | None]) -> _Verdict | None:
     if name not in typed:
         return None
     kind = typed[name]
-    return _left_out(name, "its type is neither boolean nor number nor text, but a time, bytes or nested") if kind is None else _Verdict(kind=kind)
+    if kind is None:
+        return _left_out(name, "its type in the file is neither boolean, number nor text, but a time, bytes or nested")
+    return _Verdict(kind=kind)
 
 
 def _evidence(file: File, names: Sequence[str], progress: Progress) -> dict[str, _Evidence]:
@@ -112,13 +114,12 @@ class _Evidence:
     def add(self, scalars: Sequence[object], hashes: Hashes) -> None:
         """Take in the values of some rows and the hashes of their numbers."""
         self._types.update(map(type, scalars))
+        self._sample.add(scalars, hashes)
         if str not in self._types:
-            self._sample.add(scalars, hashes)
             return
         texts = {scalar for scalar in scalars if isinstance(scalar, str)}
         self._only_times = self._only_times and all(map(_is_time, texts))
         self._only_truths = self._only_truths and texts <= set(BOOLEANS)
-        self._sample.add(scalars, hashes)
 
     def verdict(self, name: str) -> _Verdict:
         """The kind of the column, or why it has none."""
@@ -139,14 +140,15 @@ class _Evidence:
 
     def _categorical(self, name: str, values: int, numbers: int, truths: int) -> _Verdict:
         if truths == values and self._only_truths:
-            return _left_out(name, 'it holds the texts "true" and "false", which are no booleans', "; name it in columns: as categorical")
+            why = 'it holds the texts "true" and "false", which are no booleans'
+            return _left_out(name, why, "; list all columns in columns:, this one as categorical")
         mostly = f"{values - numbers:,} of {values:,} values are no numbers" if 2 * numbers > values else ""
         if self._sample.is_of_ids:
             distinct = f"{self._sample.distinct:,} of {self._sample.rows:,} sampled values are distinct, as those of ids are"
             return _left_out(name, f"{mostly}, and {distinct}" if mostly else distinct)
         return _Verdict(
             kind=Kind.CATEGORICAL,
-            note=f"column {name!r} is taken as categorical: {mostly}; name it in columns: to make it numeric" if mostly else "",
+            note=f"column {name!r} is taken as categorical: {mostly}; list all columns in columns: to make it numeric" if mostly else "",
         )
 
 
@@ -170,9 +172,9 @@ class _DistinctShare:
         self._values: Hashes = np.empty(0, dtype=np.uint64)
 
     def add(self, scalars: Sequence[object], hashes: Hashes) -> None:
-        """Take in the values of some rows, None apart."""
+        """Take in the values of some rows, without null, lists and objects."""
         chosen = np.flatnonzero(self._wanted(hashes))
-        kept = [at for at in chosen.tolist() if scalars[at] is not None]
+        kept = [at for at in chosen.tolist() if isinstance(scalars[at], str | int | float)]
         if not kept:
             return
         rows = np.concatenate([self._rows, hashes[kept]])

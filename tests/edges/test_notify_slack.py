@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -334,7 +334,7 @@ def test_a_webhook_that_slack_took_away_is_given_up_with_slacks_word(slack: Slac
         hook(slack.root + "/services/T1/B1/gone").send(delivery())
 
 
-@pytest.mark.parametrize(("url", "why"), [("http://192.0.2.1/services/T/B/hush", "http to 192.0.2.1"), ("hush", "not a web address")])
+@pytest.mark.parametrize(("url", "why"), [("http://192.0.2.1/services/T/B/hush", 'http to "192.0.2.1"'), ("hush", "not a web address")])
 def test_a_webhook_address_from_a_file_is_held_to_the_same_rules_and_never_told(url: str, why: str) -> None:
     with pytest.raises(Permanent, match=re.escape(why)) as refused:
         hook(url).send(delivery())

@@ -131,6 +131,47 @@ def test_what_is_not_there_is_named(config: Path, tmp_path: Path) -> None:
         run("export", config, "flights", 1, "-o", tmp_path / "no" / "r.json")
 
 
+WITHOUT_COLUMNS = CONFIG[: CONFIG.index("    columns:")]
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    path = tmp_path / "bare.yaml"
+    path.write_text(WITHOUT_COLUMNS.format(folder=tmp_path))
+    return path
+
+
+def test_columns_that_are_left_out_are_read_from_the_file(bare: Path, config: Path, tmp_path: Path) -> None:
+    data = rows(tmp_path, "a.csv")
+    told = run("build", bare, "flights", "--data", data)
+    assert told.stdout.startswith("built: flights version * reference 1, 72 rows, 3 columns, hash ")
+    assert told.stderr == ""
+    named = run("build", config, "flights", "--data", data)
+    assert named.stdout == told.stdout  # the same reference as with the columns named, so no second one
+
+
+def test_a_column_that_is_left_out_is_named_on_standard_error(bare: Path, tmp_path: Path) -> None:
+    data = rows(tmp_path, "a.csv")
+    lines = data.read_text().splitlines()
+    ends = ["landed,day,taxi", *(f"2013-01-01T{at % 24:02}:30:00Z,{1357000000 + at}," for at in range(len(lines) - 1))]
+    data.write_text("".join(f"{line},{end}\n" for line, end in zip(lines, ends, strict=True)))
+    told = run("build", bare, "flights", "--data", data, "--time-column", "day")
+    assert told.stdout.startswith("built: flights version * reference 1, 72 rows, 3 columns, hash ")  # day is the time
+    assert told.stderr.splitlines() == [
+        "note: column 'landed' is left out: it holds times; list all columns in columns: to watch it",
+        "note: column 'taxi' is left out: it holds no values; list all columns in columns: to watch it",
+    ]
+
+
+def test_a_file_without_anything_to_watch_is_refused(tmp_path: Path) -> None:
+    bare = tmp_path / "bare.yaml"
+    bare.write_text(WITHOUT_COLUMNS.format(folder=tmp_path).replace(", prediction: late", ""))
+    data = tmp_path / "a.csv"
+    data.write_text("ts\n2013-01-01\n")
+    with pytest.raises(UsageError, match=r"a.csv: model 'flights' has no column to watch in it: name them in columns:; it has \['ts'\]"):
+        run("build", bare, "flights", "--data", data)
+
+
 def test_the_commands_are_a_typer_app() -> None:
     names = {command.name for command in app.registered_commands}
     assert isinstance(app, typer.Typer)

@@ -147,6 +147,15 @@ def test_the_grid_of_the_first_reference_is_kept(tmp_path: Path) -> None:
     assert list(fewer.grid.columns) == ["carrier", "delay"]
 
 
+def test_a_grid_of_another_kind_is_not_kept(tmp_path: Path) -> None:
+    hours = to_csv(pd.DataFrame({"delay": [1, 2, 2]}), tmp_path)
+    as_numbers, as_categories = model(COLUMNS[:1]), model((Column(name="delay", kind=Kind.CATEGORICAL),))
+    numbers = build_reference(hours, as_numbers).grid
+    categories = build_reference(hours, as_categories, grid=numbers)
+    assert counts(categories, "delay") == {"1": 1, "2": 2, "null": 0, "wrong": 0}
+    assert build_reference(hours, as_numbers, grid=categories.grid).grid == numbers
+
+
 def test_without_a_time_there_is_no_baseline(tmp_path: Path) -> None:
     reference = build_reference(to_csv(frame().drop(columns="ts"), tmp_path), model())
     assert reference.baseline is None
@@ -350,7 +359,7 @@ def test_other_unusable_files_are_named_too(tmp_path: Path) -> None:
         build_reference(tmp_path / "r.csv", model(COLUMNS[:1]))
     with pytest.raises(UsageError, match="no column 'when', which"):
         build_reference(to_csv(frame(5), tmp_path), model(), time_column="when")
-    with pytest.raises(UsageError, match="watches no columns"):
+    with pytest.raises(UsageError, match=r"model 'flights' has no column to watch in it: name them in columns:; it has \['carrier'"):
         build_reference(to_csv(frame(5), tmp_path), model(()))
 
 
