@@ -28,7 +28,7 @@ from monitor.prepare import prepare
 from monitor.schedule import Ticks
 from monitor.settings import Settings
 from monitor.stopping import EXIT_DONE, EXIT_FAILED, Stop, leave
-from monitor.storage import open_store
+from monitor.storage import only_daemon, open_store
 from monitor.web import WebServer
 
 log = logger(__name__)
@@ -94,6 +94,7 @@ def run(settings: Settings, config: Path, *, until_idle: bool, patience: timedel
 def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     """Open every edge; each registers its named close, last opened first closed."""
     clock, health, metrics = SystemClock(), Health(), Metrics()
+    _closing(closers, "lock", only_daemon(settings.store))
     store = open_store(settings.store)
     _closing(closers, "store", store.close)
     web = WebServer(store=store, health=health, metrics=metrics, http=settings.http)

@@ -2,9 +2,10 @@
 
 from monitor.storage.engine import BUSY_SECONDS, Database, parse_url, prepare_sqlite_file
 from monitor.storage.migrate import VERSION_TABLE, bring_up
+from monitor.storage.single import only_daemon
 from monitor.storage.store import SqlStore
 
-__all__ = ["SqlStore", "open_store"]
+__all__ = ["SqlStore", "only_daemon", "open_store"]
 
 
 def open_store(url: str, *, migrate: bool = True, busy_seconds: float = BUSY_SECONDS) -> SqlStore:
