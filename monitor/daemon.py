@@ -23,7 +23,7 @@ from monitor.metrics import Metrics
 from monitor.notify import Dispatcher, receivers_of
 from monitor.patience import LOOP, LOOP_MAX_AGE, Patience
 from monitor.pipeline import Judge, Pace, Reader, References, Routes, Telling
-from monitor.ports import Clock, LogSource, Store
+from monitor.ports import Clock, LogSource
 from monitor.prepare import prepare
 from monitor.schedule import Ticks
 from monitor.settings import Settings
@@ -53,7 +53,6 @@ class Parts:
     """What the daemon is made of."""
 
     topics: tuple[str, ...]
-    store: Store
     source: LogSource
     reader: Reader
     judge: Judge
@@ -65,7 +64,7 @@ class Parts:
 
     def patience(self, stop: Stop) -> Patience:
         """What does the reader's work."""
-        return Patience(reader=self.reader, store=self.store, health=self.health, clock=self.clock, stop=stop)
+        return Patience(reader=self.reader, health=self.health, clock=self.clock, stop=stop)
 
     @property
     def failed(self) -> bool:
@@ -126,7 +125,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     ticks.add("watchdog", watchdog.check, WATCH, LOOP_MAX_AGE)
     for name in dispatcher.receivers:
         ticks.add(f"deliver {name}", partial(dispatcher.dispatch, name), DISPATCH, LOOP_MAX_AGE)
-    return Parts(topics=topics, store=store, source=source, reader=reader, judge=judge, dispatcher=dispatcher, ticks=ticks, web=web,
+    return Parts(topics=topics, source=source, reader=reader, judge=judge, dispatcher=dispatcher, ticks=ticks, web=web,
                  health=health, clock=clock)
 
 

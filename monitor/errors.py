@@ -47,6 +47,10 @@ class Retryable(DriftdError):
         super().__init__(message)
 
 
+class StoreUnavailable(Retryable):
+    """The database is away, locked or full."""
+
+
 class Permanent(DriftdError):
     """An edge failed in a way that trying again cannot mend: give up and say so."""
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
-from monitor.errors import Retryable
+from monitor.errors import Retryable, StoreUnavailable
 from monitor.health import Health, NotReady
 from monitor.log import Action, logger
 from monitor.pipeline import Reader
-from monitor.ports import Clock, Store
+from monitor.ports import Clock
 from monitor.stopping import Stop
 
 log = logger(__name__)
@@ -27,9 +27,8 @@ T = TypeVar("T")
 class Patience:
     """Does the reader's work. ``trouble`` says what does not answer, None where all is well."""
 
-    def __init__(self, *, reader: Reader, store: Store, health: Health, clock: Clock, stop: Stop) -> None:
+    def __init__(self, *, reader: Reader, health: Health, clock: Clock, stop: Stop) -> None:
         self._reader = reader
-        self._store = store
         self._health = health
         self._clock = clock
         self._stop = stop
@@ -48,7 +47,8 @@ class Patience:
         try:
             done = work()
         except Retryable as error:
-            self._troubled(self._missing(), str(error))
+            away = NotReady.STORE_UNAVAILABLE if isinstance(error, StoreUnavailable) else NotReady.KAFKA_UNREACHABLE
+            self._troubled(away, str(error))
             self._stop.wait(self._back_off)
             self._back_off = min(self._back_off * 2, MAX_BACK_OFF)
             done = None
@@ -60,14 +60,6 @@ class Patience:
                 self._well()
         self._health.beat(LOOP)
         return done
-
-    def _missing(self) -> NotReady:
-        """Who is away: the store, if it does not answer now, else the log."""
-        try:
-            self._store.ping()
-        except Retryable:
-            return NotReady.STORE_UNAVAILABLE
-        return NotReady.KAFKA_UNREACHABLE
 
     def _troubled(self, reason: NotReady, why: str) -> None:
         if self.trouble is None:

@@ -66,6 +66,9 @@ def main() -> NoReturn:
     except BrokenPipeError:  # the reader of our output went away: `driftd results … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at its end
         sys.exit(EXIT_FAILED)
+    except OSError as error:  # a full disk under the output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail(f"driftd: {error.strerror or error}", EXIT_FAILED)
     sys.exit(code or 0)
 
 

@@ -19,7 +19,7 @@ Config = Annotated[Path, typer.Argument(help="The configuration file.")]
 def list_command(
     config: Config,
     model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many, the newest.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="At most so many, the newest.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How to write them.")] = Format.TABLE,
 ) -> None:
     """List quarantined messages with topic, partition, offset and reason, oldest first."""

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalEr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from monitor.errors import Retryable, UsageError
+from monitor.errors import Retryable, StoreUnavailable, UsageError
 
 DRIVERS = {
     "postgresql": "postgresql+psycopg",
@@ -42,6 +42,8 @@ POSTGRES_CONNECTION: dict[str, object] = {  # seconds, but tcp_user_timeout in m
 }
 PROGRAM_LIMIT = "54"
 """SQLSTATE class of statements that are too complex or too long: no retry mends them."""
+UNKNOWN_OPTION = "invalid connection option"
+"""What libpq says of a query parameter of the URL that it does not know."""
 WRITING = "driftd_writing"
 
 Insert = sqlite.Insert | postgresql.Insert
@@ -103,7 +105,7 @@ class Database:
         try:
             yield
         except PoolTimeout as error:
-            raise Retryable(f"{self.place}: no free connection") from error
+            raise StoreUnavailable(f"{self.place}: no free connection") from error
         except DBAPIError as error:
             meaning = self._meaning(error)
             if meaning is None:
@@ -118,8 +120,10 @@ class Database:
             return damaged(self.place, text)
         if code == sqlite3.SQLITE_ERROR or str(getattr(error.orig, "sqlstate", "") or "").startswith(PROGRAM_LIMIT):
             return None
+        if text.startswith(UNKNOWN_OPTION):
+            return UsageError(f"{self.place}: {text}")
         if isinstance(error, OperationalError | InterfaceError | InternalError):
-            return Retryable(f"{self.place}: {text}")
+            return StoreUnavailable(f"{self.place}: {text}")
         return None
 
     def _without_secrets(self, text: str) -> str:

@@ -42,7 +42,7 @@ def since(request: Request) -> datetime | None:
 def limit(request: Request) -> int:
     """``?limit=100``: the newest so many."""
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
+    if not (len(text) <= len(str(MAX_LIMIT)) and text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_LIMIT):
         raise bad_query(f"limit: {text[:50]!r} is not a whole number from 1 to {MAX_LIMIT}")
     return int(text)
 

@@ -257,3 +257,9 @@ def test_a_driver_need_not_be_named_for_postgresql(postgres: PostgresServer) -> 
     with psycopg.connect(url) as connection:
         [(count,)] = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchall()
     assert count == len(tables.metadata.tables) + 1
+
+
+def test_a_query_parameter_that_postgresql_does_not_know_is_said_without_the_password() -> None:
+    with pytest.raises(UsageError, match='invalid connection option "hello"') as refused:
+        open_store("postgresql+psycopg://user:hush@127.0.0.1:1/x?hello=1")
+    assert "hush" not in str(refused.value)

@@ -328,3 +328,8 @@ def test_the_healthcheck_fails_where_nothing_answers() -> None:
     assert code == 1
     assert "Connection refused" in said
     assert "expected one like" in healthcheck("--url", "https://127.0.0.1/livez")[1]
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "10001", "0000000019223372036854775808", "9" * 5_000, "٣", "1e3", ""])
+def test_a_limit_that_is_no_small_number_is_a_bad_query(here: Site, limit: str) -> None:
+    assert here.get("/api/v1/results", params={"limit": limit}).status_code == 400
