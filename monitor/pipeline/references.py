@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from monitor.core.profile import Grid
-from monitor.core.reference import Reference
+from monitor.core.reference import ANY_VERSION, Reference
 from monitor.core.rules import Model
 from monitor.ports import Clock, ReferenceStore
-
-ANY_VERSION = "*"
 
 
 @dataclass(slots=True, kw_only=True)
