@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from monitor import failpoints
 from monitor.clock import SystemClock
 from monitor.core.rules import StreamKind
 from monitor.errors import Permanent, Retryable, UsageError
@@ -75,6 +76,8 @@ class Parts:
 def run(settings: Settings, config: Path, *, until_idle: bool, patience: timedelta = PATIENCE) -> int:
     """Build, run and stop a daemon; returns the exit code. Must be called from the main thread (signals)."""
     configure(level=settings.log.level, form=settings.log.format)
+    for point, armed in failpoints.arm_from_environment().items():
+        log.warning("a failpoint is armed: this process is under test", action=Action.DAEMON_STARTED, point=point, what=armed.action)
     stop = Stop()
     with ExitStack() as closers:
         parts = build(settings, config, closers)

@@ -1,4 +1,4 @@
-"""The four errors of driftd, named by what the caller does about them."""
+"""The errors of driftd, named by what the caller does about them."""
 
 from __future__ import annotations
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from monitor import failpoints
 from monitor.errors import Permanent, Retryable
+from monitor.failpoints import Point
 from monitor.log import Action, logger, redact
 from monitor.notify.backoff import wait
 from monitor.ports import Clock, Delivery, OutboxStore, Receipt, Receiver
@@ -164,6 +166,7 @@ class Dispatcher:
 
     def _outcome(self, worker: _Worker, delivery: Delivery) -> Outcome:
         try:
+            failpoints.at(Point.DELIVERY_CLAIMED)
             receipt = worker.receiver.send(delivery)
         except Retryable as error:
             return self._postpone(worker, delivery, redact(str(error)), error.retry_after)
@@ -174,6 +177,7 @@ class Dispatcher:
             log.error("a receiver broke", action=Action.JOB_FAILED, receiver=delivery.receiver, delivery=delivery.id,
                       error=type(error).__name__, file=place.filename.rsplit("/", 1)[-1], line=place.lineno)
             return self._postpone(worker, delivery, type(error).__name__, None)
+        failpoints.at(Point.DELIVERY_AFTER_SEND)
         worker.sent.append((delivery, receipt))
         self._settle(worker)
         return Outcome.SENT
@@ -184,6 +188,7 @@ class Dispatcher:
             delivery, receipt = worker.sent[0]
             self._store.delivered(delivery, receipt, self._clock.now())
             worker.sent.pop(0)
+            failpoints.at(Point.DELIVERY_MARKED)
             worker.retries.pop(delivery.id, None)
             log.info("delivered", action=Action.DELIVERY_SENT, receiver=delivery.receiver, kind=delivery.kind,
                      delivery=delivery.id, incident=delivery.incident, attempts=delivery.attempts + 1, detail=receipt.detail)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from monitor import failpoints
 from monitor.core.fold import Folder, Place
 from monitor.core.results import Account
 from monitor.core.rules import Model, Stream
 from monitor.core.schema import Fault, Record
+from monitor.failpoints import Point
 from monitor.formats import decoder
 from monitor.pipeline.references import References
 from monitor.ports import Quarantined, SeenIds, StreamCount, TopicPartition, WindowDelta
@@ -34,6 +36,7 @@ class Channel:
     def take(self, partition: TopicPartition, records: Sequence[Record], now: datetime) -> None:
         """Decode and fold messages of one partition, in the order of their offsets."""
         batch = self._decoder.decode(records)
+        failpoints.at(Point.MID_FOLD)
         self._account += self.folder.fold(place(partition), batch)
         self._quarantined.extend(self._quarantine(fault, partition, now) for fault in batch.faults)
 

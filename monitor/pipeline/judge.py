@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from monitor import failpoints
 from monitor.core.cause import explain
 from monitor.core.evaluate import Subject, evaluate
 from monitor.core.incidents import Judged, Step, step
@@ -13,6 +14,7 @@ from monitor.core.results import Result, Verdict, WindowKey
 from monitor.core.retraining import Retraining, decide
 from monitor.core.rules import Model, StreamKind
 from monitor.core.windows import PartitionTime, next_window, sealable_until, watermark
+from monitor.failpoints import Point
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.references import References
@@ -87,6 +89,7 @@ class Judge:
             if start is None or start >= progress.sealed_until:
                 break
             judgement = self._judge(model, start, done, progress.sealed_until)
+            failpoints.at(Point.JUDGE_EVALUATED)
             if not self._store.record(judgement):
                 break
             self._tell(model, judgement)

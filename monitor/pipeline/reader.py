@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 
 import xxhash
 
+from monitor import failpoints
 from monitor.core.rules import Model, StreamKind
 from monitor.core.schema import Record, from_micros, to_micros
 from monitor.errors import Fenced, Retryable
+from monitor.failpoints import Point
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.channel import Channel, Gained, place
@@ -68,6 +70,7 @@ class Reader:
         except OutOfRange as error:
             self._skip_gap(error)
             return 0
+        failpoints.at(Point.AFTER_POLL)
         if polled.assigned is not None:
             self._hand_over(polled.assigned)
         messages = self._take_all(polled)
@@ -161,6 +164,7 @@ class Reader:
         self._next = {p: self._source.position(p) for p in partitions}
         self._store.checkpoint(Checkpoint(at=self._clock.now(), marks=self._marks(caught_up=frozenset())))
         self._taking = None
+        failpoints.at(Point.AFTER_TAKE_OVER)
 
     def _resume(self, partition: TopicPartition, topic_id: str | None) -> int | None:
         stored = self._stored.get(partition)

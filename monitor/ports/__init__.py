@@ -3,7 +3,7 @@
 from monitor.ports.checkpoint import Advance, Checkpoint, CheckpointStore, Mark, Quarantined, SeenIds, StreamCount, WindowDelta
 from monitor.ports.clock import Clock
 from monitor.ports.judging import Judgement, JudgementStore, Message, Progress, StoredWindow
-from monitor.ports.log import LogSource, OutOfRange, Polled, TopicPartition
+from monitor.ports.log import Damaged, LogSource, OutOfRange, Polled, TopicPartition
 from monitor.ports.outbox import Delivery, OutboxStore, Receipt, Receiver
 from monitor.ports.reading import DeliveryRow, QuarantineRow, ReadStore, Store, VerdictCount
 from monitor.ports.references import ReferenceStore, StoredReference
@@ -13,6 +13,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointStore",
     "Clock",
+    "Damaged",
     "Delivery",
     "DeliveryRow",
     "Judgement",

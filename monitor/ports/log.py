@@ -26,6 +26,19 @@ class OutOfRange(DriftdError):
         super().__init__("offsets out of range: " + ", ".join(f"{p.topic}/{p.partition} at {o}" for p, o in sorted(self.offsets.items())))
 
 
+class Damaged(DriftdError):
+    """A stretch of a partition that the client cannot unpack (a broken checksum, an unknown codec): reading goes on ``beyond`` it.
+
+    The source has let go of its client: the next poll joins the group again, and the reader takes over from the store.
+    """
+
+    def __init__(self, partition: TopicPartition, *, first: int, beyond: int, detail: str) -> None:
+        self.partition = partition
+        self.first = first
+        self.beyond = beyond
+        super().__init__(f"{partition.topic}/{partition.partition}: offsets {first} to {beyond - 1} cannot be unpacked: {detail}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polled:
     """What one poll brought. ``assigned`` is set when the assignment changed: seek before the next poll."""
@@ -38,7 +51,7 @@ class LogSource(Protocol):
     """The topics. One thread owns it. Records of a partition that was not sought since its assignment are never given."""
 
     def poll(self, timeout: float) -> Polled:
-        """Records since the last poll, at most some bytes of them; seconds. Raises Retryable when the log is away, OutOfRange."""
+        """Records since the last poll, at most some bytes of them; seconds. Raises Retryable when the log is away, OutOfRange, Damaged."""
 
     def seek(self, positions: Mapping[TopicPartition, int | None]) -> None:
         """Read on from these offsets; None means the configured start (earliest or latest)."""

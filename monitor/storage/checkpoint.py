@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Table, case, delete, select, update
 
+from monitor import failpoints
 from monitor.core.schema import Hashes
 from monitor.errors import Fenced
+from monitor.failpoints import Point
 from monitor.ports import Advance, Checkpoint, Mark, Quarantined, SeenIds, StreamCount, TopicPartition, WindowDelta
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.progress import locked_progress
@@ -95,6 +97,8 @@ class CheckpointVerbs:
             _add_quarantined(connection, checkpoint.quarantined)
             for count in sorted(booked.streams, key=lambda count: (count.model, count.stream, count.topic)):
                 _add_stream(connection, count)
+            failpoints.at(Point.CHECKPOINT_BEFORE_COMMIT)
+        failpoints.at(Point.CHECKPOINT_AFTER_COMMIT)
 
     def _add_windows(self, connection: Connection, deltas: Sequence[WindowDelta]) -> None:
         self._shelf.keep(connection, [delta.profile.grid for delta in deltas if delta.profile is not None])

@@ -8,9 +8,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from monitor import failpoints
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.results import ALL_ROWS, Result, WindowKey
 from monitor.core.retraining import Retraining
+from monitor.failpoints import Point
 from monitor.ports import Judgement, Message, Progress, StoredWindow
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.outbox import PENDING
@@ -53,7 +55,9 @@ class JudgingVerbs:
             if not _move(connection, model, "sealed_until", until, previous):
                 return False
             connection.execute(delete(id_chunks).where(id_chunks.c.model == model, id_chunks.c.window_start < until))
-            return True
+            failpoints.at(Point.SEAL_BEFORE_COMMIT)
+        failpoints.at(Point.SEAL_AFTER_COMMIT)
+        return True
 
     def windows(self, model: str, start: datetime) -> Sequence[StoredWindow]:
         """Every version and segment of the window that starts then, ordered by key."""
@@ -126,7 +130,9 @@ class JudgingVerbs:
                 new = insert_into(connection, retrainings).values(fields_of(judgement.retraining))
                 connection.execute(new.on_conflict_do_nothing(index_elements=["id"]))
             _add_messages(connection, judgement.messages, judgement.at or judgement.judged_until)
-            return True
+            failpoints.at(Point.JUDGE_BEFORE_COMMIT)
+        failpoints.at(Point.JUDGE_AFTER_COMMIT)
+        return True
 
     def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = ()) -> bool:
         """A person's change, its line of history and what goes out about it, by compare-and-set on the stored state.
