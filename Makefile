@@ -33,7 +33,7 @@ demo: $(STAMP)
 	$(BIN)/driftd demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -m "not long" $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
