@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: demo test check bench install schema clean help
+.PHONY: demo test faults check bench install schema clean help
 
 help:
 	@echo "make demo    real flights through an embedded broker to a Slack message (ARGS=--until-done: ends by itself)"
 	@echo "make test    all tests; brings up Kafka, PostgreSQL and Chromium where the machine has them"
+	@echo "make faults  every row of docs/faults.md, the long ones too: about half an hour"
 	@echo "make check   ruff, mypy, import layers, file sizes, configuration schema"
 	@echo "make bench   speed and memory, side by side with the raw limits"
 
@@ -34,6 +35,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not long" $(ARGS)
+
+faults: $(STAMP)
+	$(BIN)/python -m pytest -m fault --fault-table $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

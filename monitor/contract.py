@@ -56,6 +56,7 @@ def window_object(window: StoredWindow) -> dict[str, object]:
         "duplicate": account.duplicate,
         "quarantined": account.quarantined,
         "sampled_out": account.sampled_out,
+        "incomplete": window.incomplete,
     }
 
 
@@ -78,6 +79,7 @@ def incident_object(incident: Incident) -> dict[str, object]:
         "bad_windows": incident.bad_windows,
         "good_windows": incident.good_windows,
         "acknowledged_by": incident.acknowledged_by,
+        "condition": incident.condition,
     }
 
 

@@ -6,26 +6,41 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from monitor import failpoints
+from monitor import __version__, failpoints
 from monitor.clock import SystemClock
-from monitor.core.rules import StreamKind
+from monitor.core.conditions import EVERY_MODEL
+from monitor.core.rules import Model, StreamKind
 from monitor.errors import Permanent, Retryable, UsageError
 from monitor.health import Health, NotReady
+from monitor.heartbeat import Heartbeat
 from monitor.intake import KafkaSource, Watchdog
 from monitor.log import Action, configure, logger
 from monitor.metrics import Metrics
-from monitor.notify import Dispatcher, receivers_of
-from monitor.patience import LOOP, LOOP_MAX_AGE, Patience
-from monitor.pipeline import Judge, Pace, Reader, References, Routes, Telling
-from monitor.ports import Clock, LogSource
+from monitor.notify import Dispatcher, lease_of, receivers_of
+from monitor.patience import LOOP, Patience
+from monitor.pipeline import (
+    Judge,
+    NoEventTime,
+    Pace,
+    Reader,
+    References,
+    Routes,
+    SelfWatch,
+    Telling,
+    judging_fails,
+    kafka_away,
+    receivers_fail,
+)
+from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
+from monitor.reload import Reload
 from monitor.schedule import Ticks
 from monitor.settings import Settings
 from monitor.stopping import EXIT_DONE, EXIT_FAILED, Stop, leave
@@ -34,9 +49,13 @@ from monitor.web import WebServer
 
 log = logger(__name__)
 
+BEGIN_ANEW = -1
+"""No exit code: the process goes on with a new configuration."""
 SWEEP = timedelta(seconds=1)
 DISPATCH = timedelta(seconds=1)
-WATCH = timedelta(seconds=5)
+WATCH = timedelta(seconds=1)
+HAND_ON_SECONDS = 5.0
+"""Before a new configuration begins, jobs under way get so long to end: what is being sent is then marked, not sent again."""
 JOBS_SECONDS = 1.0
 """After SIGTERM, jobs under way get so long to end: a receiver that hangs is left behind, and its message sent at the next start."""
 DRAIN_SECONDS = 6.0
@@ -57,20 +76,24 @@ class Parts:
     source: LogSource
     reader: Reader
     judge: Judge
+    watch: SelfWatch
     dispatcher: Dispatcher
     ticks: Ticks
     web: WebServer
     health: Health
     clock: Clock
+    heartbeat: Heartbeat | None
+    reload: Reload
+    live_within: timedelta
 
     def patience(self, stop: Stop) -> Patience:
         """What does the reader's work."""
-        return Patience(reader=self.reader, health=self.health, clock=self.clock, stop=stop)
+        return Patience(reader=self.reader, health=self.health, clock=self.clock, stop=stop, max_age=self.live_within)
 
     @property
-    def failed(self) -> bool:
-        """Whether a thread has died: the daemon stops with it."""
-        return self.ticks.failed is not None or self.web.failed is not None
+    def failed(self) -> BaseException | None:
+        """Of what a thread has died: the daemon stops with it."""
+        return self.ticks.failed or self.web.failed or (self.heartbeat.failed if self.heartbeat else None)
 
 
 def run(settings: Settings, config: Path, *, until_idle: bool, patience: timedelta = PATIENCE) -> int:
@@ -86,8 +109,12 @@ def run(settings: Settings, config: Path, *, until_idle: bool, patience: timedel
         for note in settings.notes():
             log.info(note, action=Action.DAEMON_STARTED)
         _settle_memory()
+        parts.reload.in_force()
         parts.ticks.start()
         code = _until_idle(parts, stop, patience) if until_idle else _loop(parts, stop)
+    if code == BEGIN_ANEW:
+        stop.begin_anew()
+        code = EXIT_DONE  # asked to stop meanwhile
     if parts.ticks.left_behind:
         leave(code)
     return code
@@ -97,7 +124,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     """Open every edge; each registers its named close, last opened first closed."""
     clock, health, metrics = SystemClock(), Health(), Metrics()
     _closing(closers, "lock", only_daemon(settings.store))
-    store = open_store(settings.store)
+    store = open_store(settings.store, retried=metrics.store_retried)
     _closing(closers, "store", store.close)
     web = WebServer(store=store, health=health, metrics=metrics, http=settings.http)
     web.start()
@@ -110,26 +137,42 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     _closing(closers, "kafka", source.close)
     reader = Reader(source=source, store=store, models=models, references=references, clock=clock, metrics=metrics,
                     pace=Pace(every=settings.checkpoint.every, max_rows=settings.checkpoint.max_rows,
-                              poll_timeout=settings.kafka.poll_timeout.total_seconds()))
+                              poll_timeout=settings.kafka.poll_timeout.total_seconds(), out_of_range=settings.kafka.out_of_range))
     made = receivers_of(settings, clock)
     for receiver in made:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
-    telling = Telling({m.name: Routes(people=settings.people_receivers(), retraining=settings.retraining_receiver(m.name),
-                                      page_url=settings.http.public_url or web.url) for m in models})
+    page = settings.http.public_url or web.url
+    telling = Telling({EVERY_MODEL: Routes(people=settings.people_receivers(), page_url=page)} | {
+        m.name: Routes(people=settings.people_receivers(), retraining=settings.retraining_receiver(m.name), page_url=page) for m in models})
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
                   partitions=lambda: reader.partitions)
-    dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=f"{socket.gethostname()}:{os.getpid()}",
+    watch = SelfWatch(store=store, clock=clock, telling=telling, probes=(
+        kafka_away(partial(health.standing, NotReady.KAFKA_UNREACHABLE)),
+        judging_fails(lambda: judge.failing),
+        receivers_fail(store.failing_receivers),
+        NoEventTime(counts=store.stream_counts, clock=clock, min_rows={m.name: m.min_rows for m in models}),
+    ))
+    lease = lease_of(settings)
+    dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=f"{socket.gethostname()}:{os.getpid()}", lease=lease,
                             seen=lambda attempt: metrics.delivery_attempted(attempt.receiver, attempt.outcome, attempt.seconds))
     metrics.declare(models, dispatcher.receivers)
     web.show(models, telling.person)
-    ticks = Ticks(clock, health)
+    ticks = Ticks(clock, health, metrics, jumped=partial(_clock_jumped, store, clock, lease))
     _closing(closers, "schedule", lambda: ticks.stop(JOBS_SECONDS))
-    ticks.add("judge", judge.sweep, SWEEP, LOOP_MAX_AGE)
-    ticks.add("watchdog", watchdog.check, WATCH, LOOP_MAX_AGE)
+    live_within = settings.http.live_within
+    ticks.add("judge", judge.sweep, SWEEP, live_within)
+    ticks.add("watchdog", watchdog.check, WATCH, live_within)
+    ticks.add("self-watch", watch.sweep, WATCH, live_within)
     for name in dispatcher.receivers:
-        ticks.add(f"deliver {name}", partial(dispatcher.dispatch, name), DISPATCH, LOOP_MAX_AGE)
-    return Parts(topics=topics, source=source, reader=reader, judge=judge, dispatcher=dispatcher, ticks=ticks, web=web,
-                 health=health, clock=clock)
+        ticks.add(f"deliver {name}", partial(dispatcher.dispatch, name), DISPATCH, live_within + lease)
+    heartbeat = None
+    if settings.heartbeat is not None:
+        heartbeat = Heartbeat(settings.heartbeat, health=health, clock=clock, metrics=metrics,
+                              status=partial(_status, models, metrics, store))
+        _closing(closers, "heartbeat", heartbeat.stop)
+    reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
+    return Parts(topics=topics, source=source, reader=reader, judge=judge, watch=watch, dispatcher=dispatcher, ticks=ticks, web=web,
+                 health=health, clock=clock, heartbeat=heartbeat, reload=reload, live_within=live_within)
 
 
 def _closing(closers: ExitStack, name: str, close: Callable[[], None]) -> None:
@@ -138,6 +181,18 @@ def _closing(closers: ExitStack, name: str, close: Callable[[], None]) -> None:
         log.debug("closed", action=Action.RESOURCE_CLOSED, resource=name)
 
     closers.callback(close_and_say)
+
+
+def _status(models: Sequence[Model], metrics: Metrics, store: Store) -> str:
+    """What the dead-man's ping tells. Raises Retryable."""
+    names = ", ".join(model.name for model in models)
+    return f"driftd {__version__}: models {names}; lag {metrics.total_lag()}; outbox {store.outbox_depth()['pending']} pending"
+
+
+def _clock_jumped(store: Store, clock: Clock, lease: timedelta, seconds: float) -> None:
+    """The outbox keeps its times by the wall clock: where that was set back, what waits would wait so much longer. Raises Retryable."""
+    if seconds < 0:
+        store.clock_went_back(clock.now(), lease.total_seconds())
 
 
 def _stuck(seconds: float) -> None:
@@ -153,11 +208,27 @@ def _settle_memory() -> None:
 
 
 def _loop(parts: Parts, stop: Stop) -> int:
-    """Read until asked to stop, or until a thread dies."""
+    """Read until asked to stop, or until a thread dies, or until a new configuration is to be obeyed."""
     patience = parts.patience(stop)
+    if parts.heartbeat is not None:
+        parts.heartbeat.start()
     while not stop and not parts.failed:
         patience.attempt(parts.reader.step)
+        if stop.reload_asked() and parts.reload.accepted():
+            return _hand_on(parts)
     return _drain(parts, stop)
+
+
+def _hand_on(parts: Parts) -> int:
+    """Not ready → checkpoint → let jobs end; what is left is in the store, and what begins anew takes it up."""
+    parts.health.not_ready(NotReady.STOPPING, "to begin anew with a new configuration")
+    parts.health.forget(LOOP)
+    try:
+        parts.reader.checkpoint()
+    except (Retryable, Permanent) as error:
+        log.warning("what was read since the last checkpoint is read again", action=Action.DAEMON_STOPPING, detail=str(error))
+    parts.ticks.stop(HAND_ON_SECONDS)
+    return BEGIN_ANEW
 
 
 def _drain(parts: Parts, stop: Stop) -> int:
@@ -169,7 +240,7 @@ def _drain(parts: Parts, stop: Stop) -> int:
         parts.reader.checkpoint()
         parts.ticks.stop(JOBS_SECONDS)
         if parts.failed:  # what died would die again here
-            log.error("stopped, since a thread died", action=Action.DAEMON_FAILED, detail=repr(parts.ticks.failed or parts.web.failed))
+            log.error("stopped, since a thread died", action=Action.DAEMON_FAILED, detail=repr(parts.failed))
             return EXIT_FAILED
         parts.judge.sweep()
         left = parts.dispatcher.drain(stop.left(DRAIN_SECONDS))
@@ -206,11 +277,14 @@ def _close_time(parts: Parts) -> int:
     parts.ticks.stop(IDLE_DRAIN_SECONDS)
     parts.judge.sweep()
     parts.judge.finish()
+    parts.watch.sweep()
     left = parts.dispatcher.drain(IDLE_DRAIN_SECONDS)
     if left:
         sys.stderr.write(f"driftd: {left} deliveries are still waiting; the next run takes them up\n")
     log.info("read to the end", action=Action.DAEMON_STOPPED, undelivered=left)
-    return EXIT_DONE
+    for model, why in parts.judge.failing.items():
+        sys.stderr.write(f"driftd: {model} could not be judged: {why}\n")
+    return EXIT_FAILED if parts.judge.failing else EXIT_DONE
 
 
 def _unassigned(parts: Parts) -> str:

@@ -48,11 +48,19 @@ class Retryable(DriftdError):
 
 
 class StoreUnavailable(Retryable):
-    """The database is away, locked or full."""
+    """The database is away or locked."""
+
+
+class StoreFull(StoreUnavailable):
+    """There is no room for what the database should write."""
 
 
 class Permanent(DriftdError):
     """An edge failed in a way that trying again cannot mend: give up and say so."""
+
+
+class Gone(Permanent):
+    """The receiver said for good that it wants nothing more: send it nothing until a person has looked."""
 
 
 class Fenced(DriftdError):

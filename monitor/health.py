@@ -16,6 +16,7 @@ class NotReady(StrEnum):
     STARTING = "starting"
     KAFKA_UNREACHABLE = "kafka_unreachable"
     STORE_UNAVAILABLE = "store_unavailable"
+    STORAGE_FULL = "storage_full"
     STOPPING = "stopping"
 
 
@@ -23,6 +24,7 @@ class NotReady(StrEnum):
 class _Heartbeat:
     max_age: float
     at: float
+    done_at: float | None = None
 
 
 class Health:
@@ -36,6 +38,7 @@ class Health:
         self._lock = threading.Lock()
         self._loops: dict[str, _Heartbeat] = {}
         self._reasons: dict[NotReady, str] = {NotReady.STARTING: ""}
+        self._since: dict[NotReady, float] = {NotReady.STARTING: monotonic()}
 
     def watch(self, loop: str, max_age: timedelta) -> None:
         """Expect ``beat(loop)`` at least every ``max_age`` from now on."""
@@ -49,6 +52,18 @@ class Health:
                 raise KeyError(f"no loop {loop!r} is watched, only {sorted(self._loops)}")
             self._loops[loop].at = self._monotonic()
 
+    def progress(self, loop: str) -> None:
+        """The loop has come round and its work is done, which is more than tried. Raises KeyError for a loop that nobody watches."""
+        self.beat(loop)
+        with self._lock:
+            if loop in self._loops:
+                self._loops[loop].done_at = self._monotonic()
+
+    def stalled(self, since: float) -> list[str]:
+        """The loops that have done no work since then; seconds of the clock that Health was given."""
+        with self._lock:
+            return [name for name, beat in sorted(self._loops.items()) if beat.done_at is None or beat.done_at <= since]
+
     def forget(self, loop: str) -> None:
         """The loop has ended as it should."""
         with self._lock:
@@ -58,11 +73,18 @@ class Health:
         """Set a reason; ``detail`` is for people and holds no secret."""
         with self._lock:
             self._reasons[reason] = detail
+            self._since.setdefault(reason, self._monotonic())
 
     def clear(self, reason: NotReady) -> None:
         """The reason stands no more; nothing happens where it did not stand."""
         with self._lock:
             self._reasons.pop(reason, None)
+            self._since.pop(reason, None)
+
+    def standing(self, reason: NotReady) -> tuple[str, float] | None:
+        """The detail of a reason that stands, and for how many seconds it has; None where it does not."""
+        with self._lock:
+            return (self._reasons[reason], self._monotonic() - self._since[reason]) if reason in self._since else None
 
     def live(self) -> tuple[bool, list[str]]:
         """False, and one line for each silent loop, when a heartbeat is older than allowed. Dependencies play no part."""

@@ -27,6 +27,10 @@ class Action(StrEnum):
     DAEMON_FAILED = "daemon.failed"
     RESOURCE_CLOSED = "resource.closed"
     CLOCK_JUMPED = "clock.jumped"
+    CONFIG_ACCEPTED = "config.accepted"
+    CONFIG_REFUSED = "config.refused"
+    HEARTBEAT_FAILED = "heartbeat.failed"
+    HEARTBEAT_WITHHELD = "heartbeat.withheld"
 
     INTAKE_ASSIGNED = "intake.assigned"
     INTAKE_UNREACHABLE = "intake.unreachable"
@@ -42,11 +46,15 @@ class Action(StrEnum):
     CHECK_FAILED = "check.failed"
     INCIDENT_CHANGED = "incident.changed"
     REFERENCE_ADDED = "reference.added"
+    REFERENCE_DAMAGED = "reference.damaged"
+    JUDGING_FAILED = "judging.failed"
+    CONDITION_CHANGED = "condition.changed"
     RETRAINING_REQUESTED = "retraining.requested"
 
     DELIVERY_SENT = "delivery.sent"
     DELIVERY_POSTPONED = "delivery.postponed"
     DELIVERY_DEAD = "delivery.dead"
+    RECEIVER_DISABLED = "receiver.disabled"
 
 
     JOB_FAILED = "job.failed"
@@ -213,7 +221,7 @@ class _Repeats(logging.Filter):
             return True
         key = (record.name, record.levelno, str(record.msg))
         at, held = self._last.get(key, (-REPEAT_SECONDS, 0))
-        if record.created - at < REPEAT_SECONDS:
+        if 0 <= record.created - at < REPEAT_SECONDS:  # less than nothing: the clock was set back
             self._last[key] = (at, held + 1)
             return False
         if len(self._last) >= REMEMBERED_LINES:

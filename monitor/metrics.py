@@ -7,12 +7,16 @@ Labels stay small: models, streams, receivers and reasons come from the configur
 from __future__ import annotations
 
 import math
+import threading
+import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector, ProcessCollector
 
 from monitor import __version__
+from monitor.core.gaps import GapReason
 from monitor.core.incidents import IncidentState
 from monitor.core.results import ALL_ROWS, Check, Result, Verdict
 from monitor.core.rules import Model
@@ -26,7 +30,36 @@ OUTCOMES = ("counted", "late", "duplicate", "quarantined", "sampled_out")
 CHECKPOINT_OUTCOMES = ("committed", "fenced")
 DELIVERY_OUTCOMES = ("sent", "postponed", "dead")
 OUTBOX_STATES = ("pending", "sent", "dead")
+STORE_RETRY_REASONS = ("serialization_failure", "deadlock", "lock_timeout", "canceled")
+HEARTBEAT_OUTCOMES = ("sent", "failed", "withheld")
+RECENT_SECONDS = 300.0
+"""What ``driftd_quarantine_share`` looks back on."""
 FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Recent:
+    """Messages of the last ``RECENT_SECONDS``, and how many of them could not be read. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: deque[tuple[float, int, int]] = deque()
+
+    def add(self, received: int, bad: int) -> None:
+        """So many came just now."""
+        with self._lock:
+            self._counts.append((time.monotonic(), received, bad))
+            self._forget()
+
+    def share(self) -> float:
+        """NaN where none came: nothing is known then, which is not the same as nothing bad."""
+        with self._lock:
+            self._forget()
+            received = sum(count for _, count, _ in self._counts)
+            return sum(bad for _, _, bad in self._counts) / received if received else math.nan
+
+    def _forget(self) -> None:
+        while self._counts and self._counts[0][0] < time.monotonic() - RECENT_SECONDS:
+            self._counts.popleft()
 
 
 class Metrics:
@@ -42,6 +75,7 @@ class Metrics:
         self._init_deliveries()
         self._init_daemon()
         self._series: set[tuple[str, str, str, str]] = set()
+        self._recent: dict[tuple[str, str], Recent] = {}
 
     def _init_intake(self) -> None:
         # Messages read, by where they went: the five outcomes of a stream add up to all that it received.
@@ -50,10 +84,14 @@ class Metrics:
         self.quarantined = self._counter("driftd_quarantined", "Messages that could not be read, by reason.", "model", "reason")
         # Messages between our position and the partition's end as the broker last told; growing means too slow.
         self.lag = self._gauge("driftd_consumer_lag_records", "Messages not read yet.", "topic", "partition")
+        # Share of the messages of the last five minutes that could not be read; not a number where none came.
+        self.quarantine_share = self._gauge("driftd_quarantine_share", "Share of recent messages not readable.", "model", "stream")
         # When a message was last received.
         self.last_message = self._gauge("driftd_last_message_timestamp_seconds", "When a message was last received.", "model", "stream")
-        # Times that the log no longer held what was to be read next (retention was faster): those messages are lost.
-        self.offset_gaps = self._counter("driftd_offset_gaps", "Times that the log no longer held the next offset.")
+        # Times that messages were lost: retention was faster, the log was cut short, a batch was damaged, the topic was made again.
+        self.offset_gaps = self._counter("driftd_offset_gaps", "Times that messages were lost before they could be read.", "reason")
+        # Messages lost so, at most (compacted records and transaction markers have offsets too); gaps of unknown size count nothing.
+        self.lost_messages = self._counter("driftd_lost_messages", "Messages lost before they could be read, at most.", "reason")
         # Length of a model's windows, to say "three windows behind" in a rule.
         self.window_seconds = self._gauge("driftd_window_seconds", "Length of a model's windows.", "model")
         # Event time reached by all partitions of a model; standing still while messages come means a stuck partition.
@@ -71,6 +109,8 @@ class Metrics:
         self.judged_until = self._gauge("driftd_window_last_judged_timestamp_seconds", "End of the last judged window.", "model")
         # Results by verdict; `insufficient` and `error` are never `ok`.
         self.results = self._counter("driftd_results", "Results by verdict.", "model", "check", "verdict")
+        # When a window was last judged, by the wall clock; with long windows, see the loop `judge` for whether judging is alive.
+        self.evaluated_at = self._gauge("driftd_evaluation_last_success_timestamp_seconds", "When a window was last judged.", "model")
         # The last value of each measure, all rows of the newest version; column is empty for whole-model results.
         self.result_value = self._gauge("driftd_result_value", "The last value of each measure.", "model", "check", "column", "metric")
         # The limit that value was held against.
@@ -89,6 +129,8 @@ class Metrics:
         self.delivery_seconds = self._histogram("driftd_delivery_duration_seconds", "Duration of an attempt to deliver.", "receiver")
         # Deliveries in the store by state; read from SQL at each scrape, so all replicas tell the same.
         self.outbox = self._gauge("driftd_outbox_deliveries", "Deliveries in the store by state.", "state")
+        # When the oldest delivery that still waits was made, of receivers for which one waits; read from SQL at each scrape.
+        self.outbox_oldest = self._gauge("driftd_outbox_oldest_timestamp_seconds", "When the oldest waiting delivery was made.", "receiver")
 
     def _init_daemon(self) -> None:
         # The version that runs; always 1.
@@ -99,26 +141,54 @@ class Metrics:
         self.heartbeat = self._gauge("driftd_loop_heartbeat_timestamp_seconds", "When a loop last came round.", "loop")
         # 1 while the store answered the last scrape.
         self.store_up = self._gauge("driftd_store_up", "1 when the store answered at this scrape.")
+        # Transactions that the database took back by itself and that were tried again at once, by why; growing means a contended database.
+        self.store_retries = self._counter("driftd_store_retries", "Transactions tried again at once, by why.", "reason")
+        # How long each run of a ticking job took.
+        self.job_seconds = self._histogram("driftd_job_duration_seconds", "Duration of a run of a job.", "job")
+        # Times that a job was due while it still ran: it was left out, as nothing may pile up.
+        self.jobs_skipped = self._counter("driftd_job_skipped", "Times that a job was due while it still ran.", "job")
+        # Dead-man's pings: sent, failed (no good answer), withheld (due, but no loop-wide progress; the log says why: heartbeat.withheld).
+        self.heartbeats = self._counter("driftd_heartbeats", "Dead-man's pings, by outcome.", "outcome")
+        # When a dead-man's ping was last sent.
+        self.heartbeat_sent = self._gauge("driftd_heartbeat_last_success_timestamp_seconds", "When a dead-man's ping was last sent.")
+        # 1 when the configuration file was good at the last reload (or start); 0: the one before is still in force.
+        self.config_good = self._gauge("driftd_config_last_reload_successful", "1 when the last reload was good.")
+        # When the configuration that is in force was loaded.
+        self.config_loaded = self._gauge("driftd_config_last_reload_success_timestamp_seconds", "When the configuration was loaded.")
         # HTTP requests by route (never by raw path) and status.
         self.http_requests = self._counter("driftd_http_requests", "HTTP requests.", "route", "status")
         self.build_info.labels(version=__version__).set(1)
 
     def declare(self, models: Iterable[Model], receivers: Iterable[str] = ()) -> None:
         """Begin every series of these at 0, so that a rate over its first increase is right."""
+        for lost in GapReason:
+            self.offset_gaps.labels(str(lost))
+            self.lost_messages.labels(str(lost))
         for outcome in CHECKPOINT_OUTCOMES:
             self.checkpoints.labels(outcome)
         for state in OUTBOX_STATES:
             self.outbox.labels(state)
+        for reason in STORE_RETRY_REASONS:
+            self.store_retries.labels(reason)
+        for outcome in HEARTBEAT_OUTCOMES:
+            self.heartbeats.labels(outcome)
         for receiver in receivers:
             for outcome in DELIVERY_OUTCOMES:
                 self.deliveries.labels(receiver, outcome)
         for model in models:
             self._declare_model(model)
 
+    def gap(self, reason: GapReason, messages: int | None) -> None:
+        """Messages were lost; None: nobody knows how many."""
+        self.offset_gaps.labels(str(reason)).inc()
+        self.lost_messages.labels(str(reason)).inc(messages or 0)
+
     def _declare_model(self, model: Model) -> None:
         for stream in model.streams:
             for outcome in OUTCOMES:
                 self.messages.labels(model.name, str(stream.kind), outcome)
+            recent = self._recent.setdefault((model.name, str(stream.kind)), Recent())
+            self.quarantine_share.labels(model.name, str(stream.kind)).set_function(recent.share)
         self.window_seconds.labels(model.name).set(model.window.total_seconds())
         for reason in Reason:
             self.quarantined.labels(model.name, str(reason))
@@ -128,6 +198,10 @@ class Metrics:
         self.set_incident(model.name, None)
         for counter in (self.windows_judged, self.retrainings):
             counter.labels(model.name)
+
+    def store_retried(self, reason: str) -> None:
+        """A transaction that the database took back is tried again."""
+        self.store_retries.labels(reason).inc()
 
     def checkpoint_written(self, checkpoint: Checkpoint, lag: Mapping[TopicPartition, int]) -> None:
         """State and offsets are in SQL: count what they hold."""
@@ -142,6 +216,8 @@ class Metrics:
     def _count_stream(self, count: StreamCount, at: datetime) -> None:
         for outcome in OUTCOMES:
             self.messages.labels(count.model, count.stream, outcome).inc(getattr(count, outcome))
+        if (count.model, count.stream) in self._recent:
+            self._recent[count.model, count.stream].add(count.received, count.quarantined)
         if count.received:
             self.last_message.labels(count.model, count.stream).set(at.timestamp())
 
@@ -153,6 +229,8 @@ class Metrics:
     def window_judged(self, judgement: Judgement) -> None:
         """A window has its results in SQL; without results it was only passed over."""
         self.judged_until.labels(judgement.model).set(judgement.judged_until.timestamp())
+        if judgement.at is not None:
+            self.evaluated_at.labels(judgement.model).set(judgement.at.timestamp())
         if not judgement.results:
             return
         self.windows_judged.labels(judgement.model).inc()
@@ -165,6 +243,21 @@ class Metrics:
         self.lag.clear()
         for partition, behind in lag.items():
             self.lag.labels(partition.topic, str(partition.partition)).set(behind)
+
+    def set_outbox_oldest(self, oldest: Mapping[str, datetime]) -> None:
+        """Export the oldest waiting delivery of each receiver, and nothing of receivers for which none waits."""
+        self.outbox_oldest.clear()
+        for receiver, made_at in oldest.items():
+            self.outbox_oldest.labels(receiver).set(made_at.timestamp())
+
+    def declare_job(self, name: str) -> None:
+        """Begin the series of a ticking job."""
+        self.job_seconds.labels(name)
+        self.jobs_skipped.labels(name)
+
+    def total_lag(self) -> int:
+        """Messages not read yet, over the partitions that are ours."""
+        return int(sum(sample.value for metric in self.lag.collect() for sample in metric.samples))
 
     def set_incident(self, model: str, state: IncidentState | None) -> None:
         """Export the state of a model's open incident; None: there is none."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
-from monitor.errors import Retryable, StoreUnavailable
+from monitor.errors import Retryable, StoreFull, StoreUnavailable
 from monitor.health import Health, NotReady
 from monitor.log import Action, logger
 from monitor.pipeline import Reader
@@ -17,9 +17,13 @@ log = logger(__name__)
 
 LOOP = "intake"
 LOOP_MAX_AGE = timedelta(seconds=60)
-"""A loop that has not come round for so long is wedged: ``/livez`` fails."""
+"""A loop that has not come round for so long is wedged: ``/livez`` fails. Where the settings say nothing else."""
 FIRST_BACK_OFF, MAX_BACK_OFF = 0.5, 5.0
 """Seconds to wait while the log or the store is away: doubled each time, up to the second."""
+
+OF_STORE = frozenset({NotReady.STORE_UNAVAILABLE, NotReady.STORAGE_FULL})
+AWAY = OF_STORE | {NotReady.KAFKA_UNREACHABLE}
+"""The reasons that are set here; one of them at a time."""
 
 T = TypeVar("T")
 
@@ -27,7 +31,7 @@ T = TypeVar("T")
 class Patience:
     """Does the reader's work. ``trouble`` says what does not answer, None where all is well."""
 
-    def __init__(self, *, reader: Reader, health: Health, clock: Clock, stop: Stop) -> None:
+    def __init__(self, *, reader: Reader, health: Health, clock: Clock, stop: Stop, max_age: timedelta = LOOP_MAX_AGE) -> None:
         self._reader = reader
         self._health = health
         self._clock = clock
@@ -35,7 +39,8 @@ class Patience:
         self._back_off = FIRST_BACK_OFF
         self._well_at = clock.monotonic()
         self.trouble: str | None = None
-        health.watch(LOOP, LOOP_MAX_AGE)
+        self._verified_at = reader.written_at
+        health.watch(LOOP, max_age)
 
     @property
     def away(self) -> float:
@@ -47,8 +52,7 @@ class Patience:
         try:
             done = work()
         except Retryable as error:
-            away = NotReady.STORE_UNAVAILABLE if isinstance(error, StoreUnavailable) else NotReady.KAFKA_UNREACHABLE
-            self._troubled(away, str(error))
+            self._troubled(_reason(error), str(error))
             self._stop.wait(self._back_off)
             self._back_off = min(self._back_off * 2, MAX_BACK_OFF)
             done = None
@@ -58,8 +62,16 @@ class Patience:
                 self._troubled(NotReady.KAFKA_UNREACHABLE, self._reader.unreachable)
             else:
                 self._well()
-        self._health.beat(LOOP)
+        self._came_round()
         return done
+
+    def _came_round(self) -> None:
+        """Progress is a checkpoint since the last one, with the broker's word for how far its topics go; an idle loop writes one too."""
+        if self.trouble is None and self._reader.written_at > self._verified_at:
+            self._verified_at = self._reader.written_at
+            self._health.progress(LOOP)
+        else:
+            self._health.beat(LOOP)
 
     def _troubled(self, reason: NotReady, why: str) -> None:
         if self.trouble is None:
@@ -67,7 +79,7 @@ class Patience:
         if self.trouble != why:
             log.warning("cannot go on for now", action=Action.INTAKE_UNREACHABLE, reason=reason, detail=why)
         self.trouble = why
-        for other in {NotReady.STORE_UNAVAILABLE, NotReady.KAFKA_UNREACHABLE} - {reason}:
+        for other in AWAY - {reason}:
             self._health.clear(other)
         self._health.not_ready(reason, why)
 
@@ -75,7 +87,15 @@ class Patience:
         if self.trouble is not None:
             log.info("going on", action=Action.INTAKE_BACK)
         self.trouble = None
-        self._health.clear(NotReady.STORE_UNAVAILABLE)
+        for reason in OF_STORE:
+            self._health.clear(reason)
         if self._reader.partitions:  # a replica that got none of them stands by, and is as ready as the others
             self._health.clear(NotReady.KAFKA_UNREACHABLE)
             self._health.clear(NotReady.STARTING)
+
+
+def _reason(error: Retryable) -> NotReady:
+    """Who is away."""
+    if isinstance(error, StoreFull):
+        return NotReady.STORAGE_FULL
+    return NotReady.STORE_UNAVAILABLE if isinstance(error, StoreUnavailable) else NotReady.KAFKA_UNREACHABLE

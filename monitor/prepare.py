@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from monitor.core.profile import CategoricalGrid, Grid
@@ -29,6 +29,19 @@ def prepare(settings: Settings, config: Path, store: ReferenceStore) -> tuple[Mo
         if named is not None and not _has(store, name, named):
             _build(config, name, named)
     return tuple(_complete(settings, name, store) for name in settings.model_names())
+
+
+def unready(settings: Settings, store: ReferenceStore) -> Iterator[str]:
+    """Why ``prepare`` would fail, as far as that can be told without reading reference data."""
+    for name in settings.model_names():
+        named = settings.reference_file(name)
+        if named is not None and not named.data.is_file() and not _has(store, name, named):
+            yield f"models.{name}.reference.data: {named.data} is not there, and no reference of version {named.version} was built"
+        elif named is None:
+            try:
+                _complete(settings, name, store)
+            except UsageError as error:
+                yield str(error)
 
 
 def _has(store: ReferenceStore, model: str, named: ReferenceFile) -> bool:

@@ -19,10 +19,13 @@ log = logger(__name__)
 LEAVE_SECONDS = 9.0
 """So long after SIGTERM the process leaves, whatever hangs: what matters is in the store, and the next start goes on from there."""
 EXIT_DONE, EXIT_FAILED = 0, 1
+STDERR = 2
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Stop:
-    """SIGTERM and SIGINT ask to stop; a second one leaves now, and so does a stop that takes too long.
+    """SIGTERM and SIGINT ask to stop; a second one leaves now, and so does a stop that takes too long. SIGHUP asks for a reload,
+    and to stop where it says that our terminal is gone.
 
     Before ``gently`` a signal ends the building at once. A handler may interrupt the main thread anywhere, also while it holds
     a lock: it sets an attribute and writes to a pipe, nothing else.
@@ -31,14 +34,42 @@ class Stop:
     def __init__(self) -> None:
         self._asked_at: float | None = None
         self._gently = False
+        self._reload = False
+        self._terminal = os.isatty(STDERR)
         self._heard, self._said = os.pipe()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked)
+        signal.signal(signal.SIGHUP, self._hung_up)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # held back by ``begin_anew``, where we are what it began
         threading.Thread(target=self._guard, name="stop-guard", daemon=True).start()
 
     def gently(self) -> None:
         """From now on the loop looks at it."""
         self._gently = True
+
+    def reload_asked(self) -> bool:
+        """Whether a reload was asked for since this was last looked at."""
+        asked, self._reload = self._reload, False
+        return asked
+
+    def begin_anew(self) -> None:
+        """Become the same command again, in this process: memory, threads and open files go, the process id stays.
+
+        Signals are held back from here until the new program listens to them; where one has asked to stop before, this returns.
+        Raises OSError where the program is no longer there.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        if not self:
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  our own command line
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def _hung_up(self, number: int, frame: FrameType | None) -> None:
+        if self._terminal and not os.isatty(STDERR):
+            self._asked(number, frame)
+        self._reload = True
 
     def _asked(self, number: int, _frame: FrameType | None) -> None:
         if self._asked_at is not None:
@@ -49,6 +80,7 @@ class Stop:
             raise SystemExit(EXIT_DONE)
 
     def _guard(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # or one could be caught here between the main thread's block and its exec
         select.select([self._heard], [], [])
         time.sleep(LEAVE_SECONDS)
         log.warning("left before all was closed; the next start goes on from the store", action=Action.DAEMON_STOPPED)

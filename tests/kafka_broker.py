@@ -193,6 +193,17 @@ class ApacheKafka:
             self._process.wait()
             self._process = None
 
+    def terminate(self) -> None:
+        """Stop it as it should be stopped: the next start trusts its files, and does not mend them."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(START_SECONDS)
+            self._process = None
+
+    def broker(self) -> Broker:
+        """As tests see it."""
+        return Broker(bootstrap=self.bootstrap, real=True, data=self.folder / "data", halt=self.stop)
+
 
 @contextmanager
 def apache() -> Iterator[Broker]:
@@ -201,7 +212,7 @@ def apache() -> Iterator[Broker]:
         node = ApacheKafka(Path(folder))
         node.start()
         try:
-            yield Broker(bootstrap=node.bootstrap, real=True, data=node.folder / "data", halt=node.stop)
+            yield node.broker()
         finally:
             node.stop()
 
@@ -253,6 +264,20 @@ def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
                     "no java with mvn, no Docker: the mock cluster stands in, and tests that need Apache Kafka are left out", yellow=True
                 )
         yield broker
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[ApacheKafka]:
+    """A broker of the test's own that has not been started, to be stopped and started at will."""
+    if not (shutil.which("java") and (shutil.which("mvn") or _jars().exists())):
+        pytest.skip("needs a broker that it may stop: install java and maven")
+    folder = tmp_path / "kafka"
+    folder.mkdir()
+    made = ApacheKafka(folder)
+    with (folder / "server.properties").open("a") as properties:  # or a killed broker may not register again for 9 seconds
+        properties.write("\nbroker.session.timeout.ms=1000\nbroker.heartbeat.interval.ms=200\n")
+    yield made
+    made.stop()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,14 +74,18 @@ def _kafka(settings: Settings) -> Iterator[str]:
 
 
 def _store(settings: Settings) -> Iterator[str]:
-    from monitor.storage import open_store
+    """Asked without making or migrating anything: an older daemon may be at work on it."""
+    from monitor.storage import Schema, look, open_store
 
-    store = open_store(settings.store)
-    try:
-        store.ping()
-    finally:
-        store.close()
-    yield "open, and its tables are those of this version"
+    match look(settings.store):
+        case Schema.NONE:
+            yield "can be used, and is empty: the start makes its tables"
+        case Schema.OLDER:
+            yield "open, with the tables of an older version: the start brings them up to this one"
+        case Schema.CURRENT:
+            with closing(open_store(settings.store, migrate=False)) as store:
+                store.ping()
+            yield "open, and its tables are those of this version"
 
 
 def _slack(slack: SlackSettings) -> Iterator[str]:
@@ -93,13 +98,7 @@ def _slack(slack: SlackSettings) -> Iterator[str]:
 
 
 def _reference(settings: Settings, name: str) -> Iterator[str]:
-    from monitor.storage import open_store
-
-    store = open_store(settings.store)
-    try:
-        versions = sorted(reference.version for reference in store.references(name) if reference.active)
-    finally:
-        store.close()
+    versions = _active_versions(settings.store, name)
     if versions:
         yield f"{name}: active for {'all versions' if ALL_VERSIONS in versions else ', '.join(versions)}"
         return
@@ -109,6 +108,15 @@ def _reference(settings: Settings, name: str) -> Iterator[str]:
     if not source.data.is_file():
         raise UsageError(f"{name}: {source.data} is not there")
     yield f"{name}: built at the start from {source.data.name}"
+
+
+def _active_versions(url: str, model: str) -> list[str]:
+    from monitor.storage import Schema, look, open_store
+
+    if look(url) is not Schema.CURRENT:
+        return []
+    with closing(open_store(url, migrate=False)) as store:
+        return sorted(reference.version for reference in store.references(model) if reference.active)
 
 
 def _connected(settings: Settings) -> bool:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.core.drift.base import ColumnProfile, side_of
+from monitor.core.drift.base import side_of
 from monitor.core.drift.calibration import column_shares, unseen_rows
 from monitor.core.drift.transform import Change, quantiles, recognise
 from monitor.core.evaluate import Subject
 from monitor.core.finding import number, percent
-from monitor.core.profile import CategoricalProfile, NumericProfile
+from monitor.core.profile import CategoricalProfile, NumericProfile, Profile
 from monitor.core.quality import unseen_names
 from monitor.core.results import Check, Result, Verdict, WindowKey
 from monitor.core.rules import Model
@@ -119,23 +119,23 @@ def _said(result: Result, subject: Subject | None) -> str:
     bare = f"{result.metric} {number(result.value)}, limit {number(result.threshold)}"
     if subject is None or subject.profile is None or subject.reference is None:
         return bare
-    here = subject.profile.columns.get(result.column or "")
-    there = subject.reference.profile.columns.get(result.column or "")
-    if here is None or there is None:
+    name, here, there = result.column or "", subject.profile, subject.reference.profile
+    if name not in here.columns or name not in there.columns:
         return bare
     if result.check is Check.QUALITY:
-        return _quality(result.metric, here, there)
+        return _quality(result.metric, name, here, there)
     try:
-        return _drift(here, there) or bare
+        return _drift(name, here, there) or bare
     except (ArithmeticError, ValueError):
         return bare  # no values on one side, or numbers beyond arithmetic: the sentence can do without
 
 
-def _quality(metric: str, here: ColumnProfile, there: ColumnProfile) -> str:
+def _quality(metric: str, name: str, window: Profile, reference: Profile) -> str:
+    here, there = window.columns[name], reference.columns[name]
     if metric == "null_share" and here.n == 0 and here.null == here.total:
         return "gone, no row has a value"
     if metric == "unseen_share" and isinstance(here, CategoricalProfile) and isinstance(there, CategoricalProfile):
-        names = ", ".join(map(_short, unseen_names(here, there)))
+        names = ", ".join(map(_short, unseen_names(name, window, reference)))
         return f"{percent(unseen_rows(here, there) / max(here.n, 1))} in unseen categories ({names})"
     kind = metric.removesuffix("_share")
     words = {"null": "nulls", "non_finite": "NaN or infinity", "wrong_type": "values of a wrong type"}.get(kind, kind)
@@ -143,12 +143,13 @@ def _quality(metric: str, here: ColumnProfile, there: ColumnProfile) -> str:
     return f"{words} {percent(before)} → {percent(after)}"
 
 
-def _drift(here: ColumnProfile, there: ColumnProfile) -> str | None:
+def _drift(name: str, window: Profile, reference: Profile) -> str | None:
+    here, there = window.columns[name], reference.columns[name]
     if isinstance(here, NumericProfile) and isinstance(there, NumericProfile):
         moved = _numbers(here, there)
         return moved and moved + _transform(here, there)
     if isinstance(here, CategoricalProfile) and isinstance(there, CategoricalProfile):
-        return _shares(here, there)
+        return _shares(here, there, unseen_names(name, window, reference))
     return None
 
 
@@ -175,14 +176,12 @@ def _transform(here: NumericProfile, there: NumericProfile) -> str:
     return f" (about {times}: a unit change?)" if found.known else f" (about {times})"
 
 
-def _shares(here: CategoricalProfile, there: CategoricalProfile) -> str:
+def _shares(here: CategoricalProfile, there: CategoricalProfile, unseen: Sequence[str]) -> str:
     """The category whose share moved most; new ones together count as one."""
     before, after = side_of(there).shares, side_of(here).shares
     at = int(np.argmax(np.abs(after - before)))
-    if at == len(here.grid.categories):
-        name = f"unseen categories ({', '.join(map(_short, unseen_names(here, there)))})"
-    else:
-        name = _short(here.grid.categories[at])
+    known = here.grid.categories
+    name = _short(known[at]) if at < len(known) else f"unseen categories ({', '.join(map(_short, unseen))})"
     return f"{name} {percent(float(before[at]))} → {percent(float(after[at]))}"
 
 

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from monitor.core.drift.calibration import alpha_per_window
 from monitor.core.drift.verdict import judge_drift, kind_of
-from monitor.core.finding import Finding
+from monitor.core.finding import Finding, percent
+from monitor.core.gaps import Gap
 from monitor.core.profile import Profile
 from monitor.core.quality import judge_quality
 from monitor.core.reference import Reference
-from monitor.core.results import Account, Check, Result, Verdict, WindowKey
+from monitor.core.results import OTHER_VERSIONS, Account, Check, Result, Verdict, WindowKey
 from monitor.core.rules import Model
 from monitor.core.schema import Column, Role
-from monitor.core.volume import judge_volume
+from monitor.core.volume import judge_gaps, judge_volume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class Subject:
     """One closed window and what it is compared with.
 
     ``known_versions``: those that have a reference. ``other_rows``: those of the model's other versions in the same window.
+    ``gaps``: what was lost and may belong to it. ``damage``: why it cannot be judged, for something stored cannot be read.
     """
 
     key: WindowKey
@@ -29,13 +31,17 @@ class Subject:
     reference: Reference | None
     known_versions: tuple[str, ...] = ()
     other_rows: int = 0
+    gaps: tuple[Gap, ...] = ()
+    damage: str = ""
 
 
 def evaluate(subject: Subject, rules: Model) -> tuple[Result, ...]:
     """All results of the window, ordered by check, column and metric. The same subject and rules give the same results."""
     alpha = alpha_per_window(rules.drift.budget, rules.window)
     findings = judge_volume(subject.key, subject.account, subject.reference, rules, alpha, other_rows=subject.other_rows)
-    findings += _judge_columns(subject, rules, alpha)
+    findings += [*judge_gaps(subject.gaps), *_judge_columns(subject, rules, alpha)]
+    if subject.key.version == OTHER_VERSIONS:
+        findings.append(_too_many_versions(subject, rules))
     rows = subject.account.counted
     reference = None if subject.reference is None else subject.reference.hash
     ordered = sorted(findings, key=lambda finding: finding.order)
@@ -44,8 +50,10 @@ def evaluate(subject: Subject, rules: Model) -> tuple[Result, ...]:
 
 def _judge_columns(subject: Subject, rules: Model, alpha: float) -> list[Finding]:
     reference, profile = subject.reference, subject.profile
+    if subject.damage:
+        return _both(Verdict.ERROR, "profile", f"this window could not be judged: {subject.damage}")
     if reference is None:
-        return _both(Verdict.SKIPPED, "reference", _missing(subject))
+        return _both(Verdict.SKIPPED, "reference", _missing(subject, rules))
     rows = 0 if profile is None else profile.rows
     if profile is None or rows < max(rules.min_rows, 1):
         few = max(rules.min_rows, 1)
@@ -69,7 +77,20 @@ def watched(rules: Model, reference: Reference) -> tuple[Column, ...]:
     return tuple(sorted(chosen, key=lambda column: column.name))
 
 
-def _missing(subject: Subject) -> str:
+def _too_many_versions(subject: Subject, rules: Model) -> Finding:
+    rows = subject.account.counted
+    share = rows / max(rows + subject.other_rows, 1)
+    said = f"{percent(share)} of the rows: {_crowded(rules)}"
+    return Finding(check=Check.QUALITY, column=None, metric="other_versions_share", verdict=Verdict.WARN, reason=said, value=share)
+
+
+def _crowded(rules: Model) -> str:
+    return f"versions beyond max_versions {rules.max_versions:,} of a window are counted together; is an id mapped as the version?"
+
+
+def _missing(subject: Subject, rules: Model) -> str:
+    if subject.key.version == OTHER_VERSIONS:
+        return f"no reference for {OTHER_VERSIONS} of {subject.key.model}: {_crowded(rules)}"
     known = ", ".join(sorted(subject.known_versions)) or "none"
     return f"no reference for version {subject.key.version!r} of {subject.key.model}; versions with one: {known}"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,13 +11,17 @@ import numpy as np
 
 from monitor.core.ids import IdSet
 from monitor.core.profile import Grid, Profile
-from monitor.core.results import Account, WindowKey
+from monitor.core.results import OTHER_VERSIONS, Account, WindowKey
 from monitor.core.rules import Model
-from monitor.core.schema import Batch, CategoricalValues, Fault, Flags, Hashes, from_micros
+from monitor.core.schema import MICROSECOND, Batch, Fault, Flags, Hashes, from_micros, to_micros
 from monitor.core.windows import judge_lateness, window_of, window_starts
 
 NO_VERSION = "*"  # the version of rows whose stream maps none
 Place = tuple[str, int]  # topic and partition
+VERSIONED_WINDOWS = 4096
+"""So many windows' versions are remembered, those that had rows last: of windows long sealed too, since late rows are booked there."""
+MOST_CELLS = 50_000
+"""Columns of windows (1.5 to 8 kB each) held at most before they should be drained: a year of minutes comes as a window per row."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,27 +43,60 @@ class Delta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folded:
-    """All that was gained since the last drain: windows, and by place and window start the ids newly counted."""
+    """All that was gained since the last drain: windows, and by place and window start the ids newly counted.
+
+    By window start besides: ``crowded``, rows that were counted under ``OTHER_VERSIONS``, and ``unremembered``, rows that were
+    counted though their ids could not be kept, so that they may be doubles.
+    """
 
     windows: Mapping[WindowKey, Delta]
     ids: Mapping[tuple[Place, datetime], Hashes]
     untimed: int
+    crowded: Mapping[datetime, int] = field(default_factory=dict)
+    unremembered: Mapping[datetime, int] = field(default_factory=dict)
 
 
 class Folder:
-    """Folds the rows of one model. ``grid_of`` gives the grid that the rows of a version are counted on."""
+    """Folds the rows of one model. ``grid_of`` gives the grid that the rows of a version are counted on.
 
-    def __init__(self, model: Model, grid_of: Callable[[str], Grid]) -> None:
+    ``named`` gives the versions that have windows of their own however many there are: those with a reference.
+    """
+
+    def __init__(self, model: Model, grid_of: Callable[[str], Grid], named: Callable[[], Collection[str]] = tuple) -> None:
         self._model = model
         self._grid_of = grid_of
+        self._named = named
         self._places: dict[Place, PartitionState] = {}
+        self._versions: dict[int, set[str]] = {}
+        self._kept_ids = 0
+        self._reset()
+
+    def _reset(self) -> None:
         self._windows: dict[WindowKey, Delta] = {}
+        self._cells = 0
         self._ids: dict[tuple[Place, datetime], list[Hashes]] = {}
         self._untimed = 0
+        self._crowded: Counter[datetime] = Counter()
+        self._unremembered: Counter[datetime] = Counter()
+
+    def restart(self, versions: Mapping[int, Collection[str]] | None = None) -> None:
+        """Forget everything. ``versions``: by the start of each window not yet sealed (microseconds), those stored for it."""
+        self._places, self._kept_ids = {}, 0
+        self._versions = {start: {*names} - {OTHER_VERSIONS} for start, names in (versions or {}).items()}
+        self._reset()
 
     def assign(self, place: Place, *, seed: int, max_time: int | None, seen: Mapping[int, Hashes]) -> None:
-        """Begin a partition from its stored state; ``seen`` holds id hashes by window start (microseconds)."""
-        self._places[place] = PartitionState(seed=seed, max_time=max_time, seen={start: IdSet(h) for start, h in seen.items()})
+        """Begin a partition from its stored state; ``seen`` holds id hashes by window start (microseconds), the latest kept first."""
+        self._kept_ids -= sum(map(len, self._places[place].seen.values())) if place in self._places else 0
+        state = self._places[place] = PartitionState(seed=seed, max_time=max_time)
+        for start in sorted(seen, reverse=True):
+            state.seen[start] = IdSet(seen[start][: self._room])
+            self._kept_ids += len(state.seen[start])
+
+    @property
+    def _room(self) -> int:
+        """How many more ids may be kept."""
+        return max(self._model.dedupe_ids - self._kept_ids, 0)
 
     def max_time(self, place: Place) -> int | None:
         """The latest event time folded from a partition, in microseconds."""
@@ -73,10 +111,16 @@ class Folder:
         if len(batch):
             lateness = judge_lateness(batch.times, size=self._model.window, allowed=self._model.allowed_lateness, max_time=state.max_time)
             state.max_time = lateness.max_time
-            for start, version, rows in _groups(batch, window_starts(batch.times, self._model.window)):
-                total += self._fold_window(place, state, start, version, batch, rows, lateness.late)
+            starts = window_starts(batch.times, self._model.window)
+            for start in np.unique(starts).tolist():
+                total += self._fold_window(place, start, batch, starts == start, lateness.late)
             self._forget_sealed(state)
         return total
+
+    @property
+    def full(self) -> bool:
+        """Whether what was gained is to be drained before anything more is folded."""
+        return self._cells >= MOST_CELLS
 
     def drain(self) -> Folded:
         """Hand over what was gained, and start from nothing."""
@@ -84,8 +128,10 @@ class Folder:
             windows=self._windows,
             ids={key: np.concatenate(chunks) for key, chunks in self._ids.items()},
             untimed=self._untimed,
+            crowded=self._crowded,
+            unremembered=self._unremembered,
         )
-        self._windows, self._ids, self._untimed = {}, {}, 0
+        self._reset()
         return gained
 
     def _delta(self, version: str, start: datetime) -> Delta:
@@ -98,54 +144,79 @@ class Folder:
             self._untimed += 1
         else:
             start, _ = window_of(from_micros(fault.time), self._model.window)
-            self._delta(fault.version or NO_VERSION, start).account += account
+            version = fault.version or NO_VERSION
+            self._delta(version if self._has_own_window(to_micros(start), version) else OTHER_VERSIONS, start).account += account
         return account
 
-    def _fold_window(
-        self, place: Place, state: PartitionState, start: int, version: str, batch: Batch, rows: Flags, late: Flags
-    ) -> Account:
-        delta = self._delta(version, from_micros(start))
+    def _fold_window(self, place: Place, start: int, batch: Batch, rows: Flags, late: Flags) -> Account:
+        """The rows of one window. An id counts once in it, whatever the version: the first row in the order of offsets."""
         counted = rows & ~late
-        in_time = int(counted.sum())
-        if self._model.dedupe and batch.ids is not None and in_time:
-            counted = self._first_seen(place, state, start, batch.ids, counted)
-        n = int(counted.sum())
-        account = Account(counted=n, late=int(rows.sum()) - in_time, duplicate=in_time - n)
+        if self._model.dedupe and batch.ids is not None and counted.any():
+            counted = self._first_seen(place, start, batch.ids, counted)
+        total = Account()
+        for version, own in self._by_version(start, batch, rows):
+            total += self._add(place, from_micros(start), version, batch, own & counted, own & late, own)
+        return total
+
+    def _add(self, place: Place, start: datetime, version: str, batch: Batch, counted: Flags, late: Flags, rows: Flags) -> Account:
+        n, tardy = int(counted.sum()), int(late.sum())
+        account = Account(counted=n, late=tardy, duplicate=int(rows.sum()) - n - tardy)
+        delta = self._delta(version, start)
         delta.account += account
         if n:
             if delta.profile is None:
                 delta.profile = Profile.empty(self._grid_of(version), sample_rows=self._model.sample_rows)
-            delta.profile.fold(batch if n == len(batch) else batch.take(counted), topic_seed=state.seed)
+                self._cells += len(delta.profile.columns)
+            delta.profile.fold(batch if n == len(batch) else batch.take(counted), topic_seed=self._places[place].seed)
         return account
 
-    def _first_seen(self, place: Place, state: PartitionState, start: int, ids: Hashes, rows: Flags) -> Flags:
+    def _first_seen(self, place: Place, start: int, ids: Hashes, rows: Flags) -> Flags:
         at = np.flatnonzero(rows)
-        new = at[state.seen.setdefault(start, IdSet()).add_new(ids[at])]
-        if len(new):
-            self._ids.setdefault((place, from_micros(start)), []).append(ids[new])
+        added = self._places[place].seen.setdefault(start, IdSet()).add(ids[at], self._room)
+        new, kept = at[added.new], at[added.kept]
+        if len(kept):
+            self._ids.setdefault((place, from_micros(start)), []).append(ids[kept])
+            self._kept_ids += len(kept)
+        if len(new) > len(kept):
+            self._unremembered[from_micros(start)] += len(new) - len(kept)
         flags = np.zeros(len(rows), dtype=np.bool_)
         flags[new] = True
         return flags
 
+    def _by_version(self, start: int, batch: Batch, rows: Flags) -> Iterator[tuple[str, Flags]]:
+        """The rows of each version that has a window of its own, in the order that they appear; then those of all others."""
+        versions = batch.versions
+        if versions is None:
+            yield NO_VERSION, rows
+            return
+        crowd: list[int] = []
+        codes, first = np.unique(versions.codes[rows], return_index=True)
+        for code in codes[np.argsort(first)].tolist():
+            version = versions.dictionary[code] if code >= 0 else "unknown"
+            if self._has_own_window(start, version):
+                yield version, rows & (versions.codes == code)
+            else:
+                crowd.append(code)
+        if crowd:
+            others = rows & np.isin(versions.codes, crowd)
+            self._crowded[from_micros(start)] += int(others.sum())
+            yield OTHER_VERSIONS, others
+
+    def _has_own_window(self, start: int, version: str) -> bool:
+        """Whether a version is one of the first ``max_versions`` of a window, or one that always has its own."""
+        known = self._versions[start] = self._versions.pop(start, set())  # to the end: it had rows last
+        if len(self._versions) > VERSIONED_WINDOWS:
+            del self._versions[next(iter(self._versions))]
+        if version not in known:
+            if len(known) >= self._model.max_versions and version not in self._named():
+                return False
+            known.add(version)
+        return True
+
     def _forget_sealed(self, state: PartitionState) -> None:
+        """Ids of windows that take no more rows from this partition."""
         if state.max_time is None:
             return
-        step = self._model.window + self._model.allowed_lateness
-        for start in [s for s in state.seen if from_micros(s) + step <= from_micros(state.max_time)]:
-            del state.seen[start]
-
-
-def _groups(batch: Batch, starts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Iterator[tuple[int, str, Flags]]:
-    """The rows of each window and version, in the order of windows, then of versions."""
-    for start in np.unique(starts):
-        in_window = starts == start
-        if batch.versions is None:
-            yield int(start), NO_VERSION, in_window
-        else:
-            yield from ((int(start), version, rows) for version, rows in _by_version(batch.versions, in_window))
-
-
-def _by_version(versions: CategoricalValues, in_window: Flags) -> Iterator[tuple[str, Flags]]:
-    for code in np.unique(versions.codes[in_window]):
-        name = versions.dictionary[code] if code >= 0 else "unknown"
-        yield name, in_window & (versions.codes == code)
+        step = (self._model.window + self._model.allowed_lateness) // MICROSECOND
+        for start in [s for s in state.seen if s + step <= state.max_time]:
+            self._kept_ids -= len(state.seen.pop(start))

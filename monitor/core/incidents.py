@@ -34,11 +34,17 @@ class TransitionReason(StrEnum):
     REPEAT_INTERVAL_ELAPSED = "repeat interval elapsed"
     ACKNOWLEDGED_BY_PERSON = "acknowledged by a person"
     RESOLVED_BY_PERSON = "resolved by a person"
+    CONDITION_STANDS = "the condition stands"
+    CONDITION_PASSED = "the condition has passed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """``since`` is the start of the first bad window; every other time is the end of a judged window (event time)."""
+    """``since`` is the start of the first bad window; every other time is the end of a judged window (event time).
+
+    ``condition`` is set where it is about driftd's own way rather than about windows (see ``core/conditions``): then every time
+    is the wall clock's.
+    """
 
     id: str
     model: str
@@ -56,6 +62,7 @@ class Incident:
     cause: str = ""
     summary: str = ""
     acknowledged_by: str | None = None
+    condition: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

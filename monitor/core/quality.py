@@ -67,7 +67,7 @@ def _column(name: str, profile: Profile, reference: Reference, rules: QualityRul
         rows = here.n if kind == "unseen" else here.total
         given = _given(kind, rules)
         limit = _usual(name, kind, reference).limit(rows, alpha / len(WORDS)) if given is None else given
-        findings.append(_share(name, kind, share, limit, _names(here, there) if kind == "unseen" else ""))
+        findings.append(_share(name, kind, share, limit, _names(name, profile, reference.profile) if kind == "unseen" else ""))
     return findings
 
 
@@ -114,17 +114,24 @@ def _usual(name: str, kind: str, reference: Reference) -> Usual:
     return Usual(share=share, rows=column.total, windows=windows, window_rows=max(column.total / max(len(windows), 1), 1.0))
 
 
-def unseen_names(here: CategoricalProfile, there: CategoricalProfile) -> tuple[str, ...]:
-    """The largest categories of the window that the reference lacks, at most ``NAMED``."""
-    counts = {text: count for text, count in here.new.kept.items() if text not in there.new.kept}
-    gone = zip(here.grid.categories, here.counts.tolist(), there.counts.tolist(), strict=True)
-    counts |= {text: count for text, count, known in gone if count and not known}
+def unseen_names(name: str, here: Profile, there: Profile) -> tuple[str, ...]:
+    """The largest categories of a column of the window that the reference lacks, at most ``NAMED``."""
+    column, known = here.columns[name], there.columns[name]
+    if not isinstance(column, CategoricalProfile) or not isinstance(known, CategoricalProfile):
+        return ()
+    counts = {text: count for text, count in here.new_categories(name).items() if text not in known.new.kept}
+    gone = zip(column.grid.categories, column.counts.tolist(), known.counts.tolist(), strict=True)
+    counts |= {text: count for text, count, had in gone if count and not had}
     return tuple(heapq.nsmallest(NAMED, counts, key=lambda text: (-counts[text], text)))
 
 
-def _names(here: ColumnProfile, there: ColumnProfile) -> str:
-    if not isinstance(here, CategoricalProfile) or not isinstance(there, CategoricalProfile) or not unseen_rows(here, there):
+def _names(name: str, here: Profile, there: Profile) -> str:
+    column, known = here.columns[name], there.columns[name]
+    if not isinstance(column, CategoricalProfile) or not isinstance(known, CategoricalProfile) or not unseen_rows(column, known):
         return ""
-    names = unseen_names(here, there)
-    more = here.new.distinct > len(names)
-    return f": {', '.join(map(repr, names))}{' and others' if more else ''}" if names else f", about {number(here.new.distinct)} of them"
+    names = unseen_names(name, here, there)
+    more = column.new.distinct - len(names)
+    if not names:
+        return f", about {number(more)} of them"
+    others = f" and about {number(more)} others" if column.new.other else " and others"
+    return f": {', '.join(map(repr, names))}{others if more > 0 else ''}"

@@ -8,6 +8,9 @@ from enum import StrEnum
 
 ALL_ROWS = "*"
 
+OTHER_VERSIONS = "(other)"
+"""The version under which a window counts the rows of versions beyond the model's ``max_versions``."""
+
 
 class Check(StrEnum):
     """The families of rules applied to a closed window."""

@@ -114,6 +114,8 @@ class Model:
     columns: tuple[Column, ...]
     idle_after: timedelta = timedelta(minutes=5)
     sample_rows: int = 200
+    max_versions: int = 50
+    dedupe_ids: int = 5_000_000
     drift: DriftRules = DriftRules()
     quality: QualityRules = QualityRules()
     volume: VolumeRules = VolumeRules()

@@ -119,6 +119,7 @@ class Reason(StrEnum):
     FUTURE_TIME = "future_time"
     ANCIENT_TIME = "ancient_time"
     MISSING_ID = "missing_id"
+    UNREADABLE = "unreadable"  # the decoder itself broke on it
 
 
 class Record(Protocol):

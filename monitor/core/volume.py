@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from monitor.core.drift.calibration import MIN_WINDOWS, Prediction
 from monitor.core.finding import Finding, number, percent
+from monitor.core.gaps import Gap, lost, told
 from monitor.core.reference import Reference
 from monitor.core.results import ALL_ROWS, Account, Check, Verdict, WindowKey
 from monitor.core.rules import Model, VolumeRules
@@ -114,6 +115,24 @@ def time_range(provenance: Mapping[str, object]) -> timedelta | None:
     except (ValueError, TypeError):
         return None  # provenance is a note for people; volume can do without
     return covered if covered > timedelta(0) else None
+
+
+def judge_gaps(gaps: Sequence[Gap]) -> list[Finding]:
+    """An alert where messages of the window were lost before they could be read; a warning where nobody knows whether any were."""
+    if not gaps:
+        return []
+    missing = lost(gaps)
+    return [
+        Finding(
+            check=Check.VOLUME,
+            column=None,
+            metric="lost_messages",
+            verdict=Verdict.ALERT if missing else Verdict.WARN,
+            reason=f"incomplete: {told(gaps)} were lost before they could be read",
+            value=None if missing is None else float(missing),
+            threshold=0.0,
+        )
+    ]
 
 
 def _quarantined(account: Account, min_rows: int) -> Finding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -70,6 +72,12 @@ class Exchange:
         """Close without an answer."""
         self._handler.close_connection = True
 
+    def reset(self) -> None:
+        """Tear the connection down: the other side gets a reset, not an end."""
+        self._handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._handler.close_connection = True
+        self._handler.connection.close()
+
 
 Fault = Callable[[Exchange], None]
 
@@ -107,6 +115,12 @@ def drops_after_work(exchange: Exchange) -> None:
     """Do what was asked for, and close without an answer."""
     exchange.process()
     exchange.hang_up()
+
+
+def resets_after_work(exchange: Exchange) -> None:
+    """Do what was asked for, and reset the connection."""
+    exchange.process()
+    exchange.reset()
 
 
 def drips_headers(exchange: Exchange) -> None:

@@ -7,38 +7,22 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 from monitor.demo.scripted_http import Fault, Reply, Request, ScriptedServer, answers
+from monitor.demo.slack_history import NEEDS, SlackPost, channels, history, replies
 from monitor.demo.slack_limits import refusal
 
 TEAM, BOT, WEBHOOK_CHANNEL = "driftd demo", "driftd", "#incoming-webhook"
 WEBHOOK_PATH = "/services/T000/B000/secret"
-FIRST_TS = 1_700_000_000
+CHAT = frozenset({"chat:write"})
+"""What a bot needs to post; reading channels takes more."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlackPost:
-    """A message as the channel has it now. ``ts`` names it; ``thread_ts`` is set for a reply; ``edits`` counts updates."""
-
-    channel: str
-    ts: str
-    body: Mapping[str, Any] = field(default_factory=dict)
-    thread_ts: str | None = None
-    edits: int = 0
-
-    @property
-    def text(self) -> str:
-        """The fallback text."""
-        return str(self.body.get("text", ""))
-
-    @property
-    def channel_id(self) -> str:
-        """Slack answers with the id of a channel, whatever name it was called by."""
-        return self.channel if self.channel.startswith("C") else "C" + "".join(c for c in self.channel.upper() if c.isalnum())
+__all__ = ["CHAT", "SlackPost", "SlackServer", "refuses"]
 
 
 def refuses(error: str) -> Fault:
@@ -47,13 +31,21 @@ def refuses(error: str) -> Fault:
 
 
 class SlackServer(ScriptedServer):
-    """``posts`` are the messages in the order of posting, as they stand now.
+    """``posts`` are the messages in the order of posting, as they stand now. ``scopes``: what the token may do.
 
     ``on_message`` is told every post, and every change of one (its ``edits`` are not 0), by the thread of the request.
     """
 
-    def __init__(self, *, token: str | None = None, on_message: Callable[[SlackPost], None] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        token: str | None = None,
+        on_message: Callable[[SlackPost], None] | None = None,
+        scopes: Collection[str] = CHAT,
+    ) -> None:
         self.posts: list[SlackPost] = []
+        self.scopes = frozenset(scopes)
+        self._made = 0
         self._token = token
         self._on_message = on_message
         self._changing = threading.Lock()
@@ -79,6 +71,9 @@ class SlackServer(ScriptedServer):
         denied = self._denied(request)
         if denied is not None:
             return {"error": denied}
+        needed = NEEDS.get(method)
+        if needed is not None and needed not in self.scopes:
+            return {"error": "missing_scope", "needed": needed, "provided": ",".join(sorted(self.scopes))}
         arguments = _arguments(request)
         match method:
             case "auth.test":
@@ -87,8 +82,18 @@ class SlackServer(ScriptedServer):
                 return self._post(arguments)
             case "chat.update":
                 return self._update(arguments)
+            case "conversations.history":
+                return history(self._there(), arguments)
+            case "conversations.replies":
+                return replies(self._there(), arguments)
+            case "users.conversations":
+                return channels(self._there(), arguments)
             case _:
                 return {"error": "unknown_method"}
+
+    def _there(self) -> list[SlackPost]:
+        with self._changing:
+            return list(self.posts)
 
     def _denied(self, request: Request) -> str | None:
         given = request.headers.get("authorization", "")
@@ -117,7 +122,9 @@ class SlackServer(ScriptedServer):
             at = next((n for n, post in enumerate(self.posts) if post.ts == arguments.get("ts")), None)
             if at is None:
                 return {"error": "message_not_found"}
-            post = replace(self.posts[at], body=_stored(arguments), edits=self.posts[at].edits + 1)
+            before = self.posts[at]
+            kept = {name: before.body[name] for name in ("metadata",) if name in before.body}  # stays unless given anew
+            post = replace(before, body={**kept, **_stored(arguments)}, edits=before.edits + 1)
             self.posts[at] = post
         self._say(post)
         return {"channel": post.channel_id, "ts": post.ts, "text": post.text}
@@ -137,7 +144,8 @@ class SlackServer(ScriptedServer):
         return Reply(body=b"ok")
 
     def _kept(self, channel: str, message: Mapping[str, Any], thread: str | None) -> SlackPost:
-        ts = f"{FIRST_TS + len(self.requests)}.{len(self.posts):06d}"
+        self._made += 1
+        ts = f"{time.time():.0f}.{self._made:06d}"
         post = SlackPost(channel=channel, ts=ts, body=_stored(message), thread_ts=thread)
         self.posts.append(post)
         return post

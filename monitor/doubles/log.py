@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from monitor.errors import Retryable
-from monitor.ports import OutOfRange, Polled, TopicPartition
+from monitor.ports import Damaged, OutOfRange, Polled, TopicPartition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,8 @@ class MemoryLog:
         self._sought: set[TopicPartition] = set()
         self.told: dict[TopicPartition, int] = {}
         self.away: str | None = None
+        self._damaged: list[tuple[TopicPartition, int, int]] = []
+        self._divergent: dict[TopicPartition, int] = {}
 
     # --- the broker's side ---------------------------------------------------------------------------------
 
@@ -67,9 +69,15 @@ class MemoryLog:
         first = min(max(before, log.first), log.end)
         log.records, log.first = log.records[first - log.first :], first
 
-    def cut(self, partition: TopicPartition, at: int) -> None:
-        """Lose every message from this offset on, as an unclean election does."""
+    def damage(self, partition: TopicPartition, first: int, beyond: int) -> None:
+        """Make these offsets unreadable, as a broken disk does: this reader comes upon them once, and has to join anew."""
+        self._damaged.append((partition, first, beyond))
+
+    def cut(self, partition: TopicPartition, at: int, *, told: bool = False) -> None:
+        """Lose every message from this offset on, as an unclean election does. ``told``: the broker says to a reader beyond it where."""
         log = self._partition(partition)
+        if told and self._positions.get(partition, 0) > at:
+            self._divergent[partition] = at
         log.records = log.records[: max(at - log.first, 0)]
 
     def recreate(self, topic: str) -> None:
@@ -102,13 +110,18 @@ class MemoryLog:
         if self._news:
             self._news = False
             return Polled(records={}, assigned=self._assigned)
+        if self._divergent:
+            divergent, self._divergent = self._divergent, {}
+            raise OutOfRange({p: self._positions[p] for p in divergent}, divergent)
         gone = {p: self._positions[p] for p in self._sought if not self._log[p].first <= self._positions[p] <= self._log[p].end}
         if gone:
             raise OutOfRange(gone)
         records, room = {}, self._max_records
         for partition in sorted(self._sought):
             log, at = self._log[partition], self._positions[partition]
-            batch = log.records[at - log.first : at - log.first + room]
+            self._come_upon_damage(partition, at)
+            most = min([room, *(first - at for p, first, _ in self._damaged if p == partition and first > at)])
+            batch = log.records[at - log.first : at - log.first + most]
             if batch:
                 records[partition] = batch
                 self._positions[partition] = batch[-1].offset + 1
@@ -164,6 +177,14 @@ class MemoryLog:
     def close(self) -> None:
         """Leave: nothing is given any more until the next assignment."""
         self._sought.clear()
+
+    def _come_upon_damage(self, partition: TopicPartition, at: int) -> None:
+        for known in self._damaged:
+            where, first, beyond = known
+            if where == partition and first <= at < beyond:
+                self._damaged.remove(known)
+                self.rebalance(self._assigned)  # it joins again, and is told its partitions
+                raise Damaged(partition, first=at, beyond=beyond, detail="a wrong checksum")
 
     def _answer(self) -> None:
         if self.away is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import TypeVar
 
+from monitor.core.gaps import Gap
 from monitor.core.incidents import Incident, IncidentEvent
 from monitor.core.reference import Reference
 from monitor.core.results import Result, WindowKey
@@ -61,6 +63,7 @@ class Data:
     ids: dict[tuple[str, TopicPartition, datetime], Hashes] = field(default_factory=dict)
     quarantine: dict[tuple[str, str, TopicPartition, int], QuarantineRow] = field(default_factory=dict)
     streams: dict[tuple[str, str, str], StreamCount] = field(default_factory=dict)
+    gaps: list[Gap] = field(default_factory=list)
     progress: dict[str, Progress] = field(default_factory=dict)
     results: dict[ResultKey, Result] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
@@ -87,6 +90,13 @@ def last_judged(data: Data, model: str, windows: int) -> set[datetime]:
     """The starts of a model's last windows that have results."""
     starts = sorted({result.window_start for result in data.results.values() if result.model == model})
     return set(starts[max(len(starts) - windows, 0) :])
+
+
+def add_messages(data: Data, messages: Sequence[Message], at: datetime) -> None:
+    """One entry each, in order; a message that is there already stays as it is."""
+    for message in messages:
+        id = "msg_" + hashlib.sha256(message.dedupe.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        data.outbox.setdefault(id, OutboxEntry(id=id, message=message, created_at=at))
 
 
 def _newest(items: Sequence[T], newest: int | None) -> Sequence[T]:
@@ -137,18 +147,19 @@ class MemoryReading(MemoryBase):
         starts = last_judged(data, model, windows)
         latest = {key[:-1]: result for key, result in sorted(data.results.items(), key=lambda item: item[0])}
         counts = Counter(
-            (result.window_start, result.window_end, result.verdict)
+            (result.window_start, result.window_end, result.check, result.verdict)
             for result in latest.values()
             if result.model == model and result.window_start in starts
         )
-        return [VerdictCount(window_start=s, window_end=e, verdict=v, count=n) for (s, e, v), n in sorted(counts.items())]
+        return [VerdictCount(window_start=s, window_end=e, check=c, verdict=v, count=n) for (s, e, c, v), n in sorted(counts.items())]
 
     def window_accounts(
         self, *, model: str | None = None, since: datetime | None = None, newest: int | None = None
     ) -> Sequence[StoredWindow]:
         """Windows that start at or after ``since``, without their profiles."""
         found = [
-            replace(window, profile=None)
+            replace(window, profile=None, incomplete=any(gap.model == window.key.model and gap.touches(window.key.start, window.key.end)
+                                                         for gap in self._data.gaps))
             for window in sorted(self._data.windows.values(), key=lambda window: (window.key.start, window.key))
             if (model is None or window.key.model == model) and (since is None or window.key.start >= since)
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +14,19 @@ from monitor.core.profile import Profile
 from monitor.core.results import ALL_ROWS, Account, Result, WindowKey
 from monitor.core.retraining import Retraining
 from monitor.core.schema import Hashes
-from monitor.doubles.memory import DEAD, PENDING, SENT, Data, MemoryReading, MemoryReferences, OutboxEntry, last_judged, result_key
+from monitor.doubles.memory import (
+    DEAD,
+    PENDING,
+    SENT,
+    Data,
+    MemoryReading,
+    MemoryReferences,
+    OutboxEntry,
+    add_messages,
+    last_judged,
+    result_key,
+)
+from monitor.doubles.watching import MemoryWatching, add_gaps, with_gaps
 from monitor.errors import Fenced
 from monitor.ports import (
     Advance,
@@ -39,7 +50,7 @@ QUARANTINE_ROWS = 10_000
 """Quarantined messages kept per model, the newest."""
 
 
-class MemoryStore(MemoryReading, MemoryReferences):
+class MemoryStore(MemoryReading, MemoryReferences, MemoryWatching):
     """Safe to use from several threads; every verb is one transaction."""
 
     def ping(self) -> None:
@@ -78,6 +89,7 @@ class MemoryStore(MemoryReading, MemoryReferences):
                     key = (ids.model, ids.partition, ids.window_start)
                     data.ids[key] = np.concatenate([data.ids.get(key, ids.hashes[:0]), ids.hashes])
             _add_quarantined(data, checkpoint.quarantined)
+            add_gaps(data, checkpoint)
             for count in booked.streams:
                 _add_stream(data, count)
 
@@ -104,7 +116,8 @@ class MemoryStore(MemoryReading, MemoryReferences):
 
     def windows(self, model: str, start: datetime) -> Sequence[StoredWindow]:
         """Every version and segment of the window that starts then, ordered by key."""
-        found = [window for key, window in self._data.windows.items() if (key.model, key.start) == (model, start)]
+        data = self._data
+        found = [with_gaps(data, window) for key, window in data.windows.items() if (key.model, key.start) == (model, start)]
         return sorted(found, key=lambda window: window.key)
 
     def add_empty_window(self, key: WindowKey) -> None:
@@ -127,7 +140,8 @@ class MemoryStore(MemoryReading, MemoryReferences):
 
     def open_incident(self, model: str) -> Incident | None:
         """The incident of a model that is not resolved."""
-        found = [incident for incident in self.incidents(model=model) if incident.state is not IncidentState.RESOLVED]
+        mine = [incident for incident in self.incidents(model=model) if incident.condition is None]
+        found = [incident for incident in mine if incident.state is not IncidentState.RESOLVED]
         return found[-1] if found else None
 
     def recent_results(self, model: str, checks: Sequence[str], windows: int) -> Sequence[Result]:
@@ -156,7 +170,7 @@ class MemoryStore(MemoryReading, MemoryReferences):
             data.events += judgement.events
             if judgement.retraining is not None:
                 data.retrainings.setdefault(judgement.retraining.id, judgement.retraining)
-            _add_messages(data, judgement.messages, judgement.at or judgement.judged_until)
+            add_messages(data, judgement.messages, judgement.at or judgement.judged_until)
         return True
 
     def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = ()) -> bool:
@@ -167,7 +181,7 @@ class MemoryStore(MemoryReading, MemoryReferences):
                 return False
             data.incidents[incident.id] = incident
             data.events.append(event)
-            _add_messages(data, messages, event.at)
+            add_messages(data, messages, event.at)
         return True
 
     # --- the outbox ------------------------------------------------------------------------------------------
@@ -209,6 +223,23 @@ class MemoryStore(MemoryReading, MemoryReferences):
         """Deliveries by state."""
         counts = Counter(entry.state for entry in self._data.outbox.values())
         return {state: counts[state] for state in (PENDING, SENT, DEAD)}
+
+    def outbox_oldest(self) -> Mapping[str, datetime]:
+        """By receiver, when the oldest delivery that still waits was made."""
+        oldest: dict[str, datetime] = {}
+        for entry in (entry for entry in self._data.outbox.values() if entry.state == PENDING):
+            receiver = entry.message.receiver
+            oldest[receiver] = min(entry.created_at, oldest.get(receiver, entry.created_at))
+        return oldest
+
+    def clock_went_back(self, now: datetime, lease: float) -> None:
+        """What waits is due now; leases are as long as they may be from now."""
+        latest = now + timedelta(seconds=lease)
+        with self._write() as data:
+            for entry in [entry for entry in data.outbox.values() if entry.state == PENDING]:
+                not_before = None if entry.not_before is None else min(entry.not_before, now)
+                leased_until = None if entry.leased_until is None else min(entry.leased_until, latest)
+                data.outbox[entry.id] = replace(entry, not_before=not_before, leased_until=leased_until)
 
 
 def _advance(data: Data, advance: Advance) -> None:
@@ -269,12 +300,6 @@ def _is_as_judged(data: Data, judgement: Judgement) -> bool:
     if judgement.events:
         return state == judgement.events[0].before
     return state in (None, judgement.incident.state)
-
-
-def _add_messages(data: Data, messages: Sequence[Message], at: datetime) -> None:
-    for message in messages:
-        id = "msg_" + hashlib.sha256(message.dedupe.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        data.outbox.setdefault(id, OutboxEntry(id=id, message=message, created_at=at))
 
 
 def _is_due(entry: OutboxEntry, now: datetime) -> bool:

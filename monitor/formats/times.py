@@ -19,6 +19,8 @@ MILLIS_BELOW = 10**14
 MICROS_BELOW = 10**17
 """Epoch microseconds until the year 5138; epoch nanoseconds below 1973."""
 NANOS_BELOW = 10**20
+EXACT_BELOW = 2**53
+"""As floats, larger whole numbers are rounded; as microseconds this is the year 2255, later than any time that is believed."""
 
 NO_TIME = np.iinfo(np.int64).min
 """Stands in an array of times for one that could not be read."""
@@ -113,9 +115,9 @@ def _whole_epochs(numbers: Sequence[int]) -> Ints | None:
 
 
 def _epochs(numbers: Floats) -> Ints | None:
-    """Numbers of seconds, milli- or microseconds; NaN and nanoseconds are left to ``epoch_micros``."""
+    """Numbers of seconds, milli- or microseconds; NaN, nanoseconds and what floats round are left to ``epoch_micros``."""
     sizes = np.abs(numbers)
-    if not (sizes < MICROS_BELOW).all():
+    if not (sizes < EXACT_BELOW).all():
         return None
     return np.rint(numbers * np.where(sizes < SECONDS_BELOW, 1e6, np.where(sizes < MILLIS_BELOW, 1e3, 1.0))).astype(np.int64)
 

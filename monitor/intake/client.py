@@ -18,7 +18,16 @@ DEFAULT_PORT = 9092
 METADATA_AGE_MS = 30_000
 """New partitions and topics are noticed within this time."""
 FETCH_BYTES = 16 * 1024 * 1024
-"""At most so much of one broker's answer is held; a single larger message still comes through."""
+"""At most so much of one broker's answer is held; a single larger message still comes through. No more is asked for before that is read,
+and nothing between polls: a reader that does not poll, since its store is away, gathers nothing."""
+PARTITION_BYTES = 1024 * 1024
+"""At most so much of it is of one partition, so that a long one does not crowd out the others."""
+LARGEST_ANSWER = 256 * 1024 * 1024
+"""A larger answer is refused. It has to hold the largest batch that the brokers take (``max.message.bytes``) and stays below what the
+first bytes of a TLS alert or of HTTP would be as a length."""
+POLL_INTERVAL_MS = 60_000
+"""A reader that has not polled for so long, because its store is away, leaves its partitions to a replica whose store answers: the
+heartbeat goes on by itself and would keep them for ever. It is also how long a rebalance waits for such a reader."""
 FETCH_MIN_BYTES, FETCH_WAIT_MS = 64 * 1024, 500
 """The broker gathers so much, or waits so long: a trickle is read in few round trips."""
 REQUEST_TIMEOUT_MS = 15_000
@@ -80,6 +89,8 @@ def options(kafka: KafkaSettings) -> dict[str, Any]:
         "isolation_level": "read_committed",
         "max_poll_records": kafka.max_poll_records,
         "fetch_max_bytes": FETCH_BYTES,
+        "max_partition_fetch_bytes": PARTITION_BYTES,
+        "receive_message_max_bytes": LARGEST_ANSWER,
         "fetch_min_bytes": FETCH_MIN_BYTES,
         "fetch_max_wait_ms": FETCH_WAIT_MS,
         "metadata_max_age_ms": METADATA_AGE_MS,
@@ -90,6 +101,7 @@ def options(kafka: KafkaSettings) -> dict[str, Any]:
         "security_protocol": str(kafka.security_protocol),
         "metrics_enabled": False,
         "session_timeout_ms": int(kafka.session_timeout.total_seconds() * 1000),
+        "max_poll_interval_ms": max(POLL_INTERVAL_MS, int(kafka.session_timeout.total_seconds() * 1000)),
         "heartbeat_interval_ms": int(kafka.session_timeout.total_seconds() * 1000) // HEARTBEATS_PER_SESSION,
     }
     if kafka.group_instance_id is not None:

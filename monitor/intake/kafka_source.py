@@ -19,8 +19,9 @@ from kafka.errors import (
 )
 from kafka.structs import OffsetAndMetadata
 
-from monitor.errors import Retryable
+from monitor.errors import DriftdError, Retryable
 from monitor.intake.client import make_consumer, said
+from monitor.intake.damage import find_damage
 from monitor.intake.rebalances import Rebalances
 from monitor.intake.watchdog import Watchdog
 from monitor.log import Action, logger
@@ -53,14 +54,15 @@ class KafkaSource:
         self._rebalances = Rebalances()
         self._positions: dict[TopicPartition, int] = {}
         self._sought: set[TopicPartition] = set()
-        self._truncated: dict[TopicPartition, int] = {}
+        self._truncated: OutOfRange | None = None
+        self._at_first: dict[str, frozenset[int]] = {}
 
     def poll(self, timeout: float) -> Polled:
-        """Records of sought partitions; ``assigned`` after a rebalance. Raises Retryable and OutOfRange."""
+        """Records of sought partitions; ``assigned`` after a rebalance. Raises Retryable, OutOfRange and Damaged."""
         consumer = self._consumer()
-        if self._truncated:
-            gone, self._truncated = self._truncated, {}
-            raise OutOfRange(gone)
+        if self._truncated is not None:
+            gone, self._truncated = self._truncated, None
+            raise gone
         with self._watchdog.polling(timeout) if self._watchdog else nullcontext():
             found = self._fetched(consumer, int(timeout * 1000))
         if self._rebalances.take_settled():
@@ -73,7 +75,7 @@ class KafkaSource:
         return Polled(records=records)
 
     def seek(self, positions: Mapping[TopicPartition, int | None]) -> None:
-        """Read on from these offsets; None means the configured start. Raises Retryable.
+        """Read on from these offsets; None means the configured start, or the first of a partition that came later. Raises Retryable.
 
         A partition that was taken away meanwhile is passed over: the next poll tells of it.
         """
@@ -100,7 +102,7 @@ class KafkaSource:
             try:
                 known = self._client.position(_theirs(partition), timeout_ms=0)
             except LogTruncationError as error:
-                self._truncated = self._next_of(error)
+                self._truncated = self._cut_short(error)
             except KafkaError:
                 known = None  # taken away; the next poll tells
         return max(self._positions[partition], known or 0)
@@ -168,7 +170,7 @@ class KafkaSource:
         try:
             client.subscribe(list(self._topics), listener=self._rebalances)
             for topic in self._topics:
-                client.partitions_for_topic(topic)
+                self._at_first.setdefault(topic, frozenset(client.partitions_for_topic(topic) or ()))
         except KafkaError as error:
             client.close(autocommit=False, timeout_ms=CLOSE_MS)
             raise self._away(error) from None
@@ -189,24 +191,32 @@ class KafkaSource:
         except OffsetOutOfRangeError as error:
             raise OutOfRange({_ours(tp): offset for tp, offset in error.args[0].items()}) from None
         except LogTruncationError as error:
-            raise OutOfRange(self._next_of(error)) from None
+            raise self._cut_short(error) from None
         except (CorruptRecordError, UnsupportedCodecError) as error:
-            raise self._unpackable(error) from None
+            raise self._unpackable(consumer, error) from None
         except KafkaError as error:
             raise self._away(error) from None
         except Exception as error:  # decompressors and unpackers raise what they like
-            raise self._unpackable(error) from error
+            raise self._unpackable(consumer, error) from error
 
-    def _unpackable(self, error: Exception) -> Retryable:
-        next_up = ", ".join(f"{p.topic}/{p.partition} at {self._positions[p]}" for p in sorted(self._sought))
-        self._drop()
-        return Retryable(f"a batch cannot be unpacked: {said(error)}; next to be read: {next_up}")
+    def _unpackable(self, consumer: KafkaConsumer, error: Exception) -> DriftdError:
+        """What to raise: the damage, where it is there at a second look. The client goes either way."""
+        try:
+            found = find_damage(consumer, {partition: self.position(partition) for partition in self._sought})
+        except KafkaError as other:
+            return Retryable(f"a batch cannot be unpacked ({said(error)}), and Kafka does not answer which: {said(other)}")
+        finally:
+            self._drop()
+        return found or Retryable(f"a batch could not be unpacked ({said(error)}); a second look finds all well")
 
     def _away(self, error: KafkaError) -> Retryable:
         return Retryable(f"Kafka at {self._where} does not answer: {said(error)}")
 
-    def _next_of(self, error: LogTruncationError) -> dict[TopicPartition, int]:
-        return {_ours(tp): self._positions.get(_ours(tp), 0) for tp in error.divergent_offsets}
+    def _cut_short(self, error: LogTruncationError) -> OutOfRange:
+        """What we read last is not what the log holds there now, and where it parts from it, if the broker knows."""
+        parted = {_ours(tp): at for tp, at in error.divergent_offsets.items()}
+        return OutOfRange({partition: self._positions.get(partition, 0) for partition in parted},
+                          {partition: at.offset for partition, at in parted.items() if at is not None})
 
     def _held(self, consumer: KafkaConsumer) -> frozenset[TopicPartition]:
         """The assignment, paused: a partition without a position would make every poll fail for the others too."""
@@ -229,11 +239,13 @@ class KafkaSource:
         return mark
 
     def _starts(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Where reading begins. Nothing is skipped of a partition that came while we ran: all that it holds is new."""
         match self._settings.start:
             case Start.EARLIEST:
                 return self.begins(partitions)
             case Start.LATEST:
-                return self.ends(partitions)
+                old = [p for p in partitions if p.partition in self._at_first.get(p.topic, ())]
+                return {**self.ends(old), **self.begins([p for p in partitions if p not in old])}
 
     def _offsets(self, ask: Callable[..., Any], partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         try:

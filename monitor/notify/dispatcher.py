@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from monitor import failpoints
-from monitor.errors import Permanent, Retryable
+from monitor.errors import Gone, Permanent, Retryable
 from monitor.failpoints import Point
 from monitor.log import Action, logger, redact
 from monitor.notify.backoff import wait
 from monitor.ports import Clock, Delivery, OutboxStore, Receipt, Receiver
 
-LEASE = 60.0
-"""Seconds that a delivery is ours; longer than any ``send`` may take (three calls of 15 s), so that nobody sends it beside us."""
+LEASE = timedelta(seconds=60)
+"""So long a delivery is ours; longer than a ``send`` may take by default (three calls of 15 s), so that nobody sends it beside us."""
 
 BATCH = 50
 """Deliveries of one receiver in one call of ``dispatch``; they are claimed one by one, so that no lease runs out in a queue."""
+ROUND = 30.0
+"""Seconds after which a call of ``dispatch`` takes no further delivery: a receiver that hangs is no job that hangs."""
 
 ERROR_LIMIT = 300
 
@@ -59,7 +61,7 @@ class Dispatcher:
         clock: Clock,
         owner: str,
         *,
-        lease: float = LEASE,
+        lease: timedelta = LEASE,
         seen: Callable[[Attempt], None] | None = None,
     ) -> None:
         self._store = store
@@ -68,7 +70,7 @@ class Dispatcher:
             raise ValueError(f"receivers' names are not unique: {sorted(receiver.name for receiver in receivers)}")
         self._clock = clock
         self._owner = owner
-        self._lease = lease
+        self._lease = lease.total_seconds()
         self._seen = seen
         self._stopped = threading.Event()
 
@@ -76,6 +78,11 @@ class Dispatcher:
     def receivers(self) -> tuple[str, ...]:
         """Their names; one job each."""
         return tuple(self._workers)
+
+    @property
+    def disabled(self) -> Mapping[str, str]:
+        """The receivers that want nothing more, and why: what is due for them is buried without a call, for as long as we run."""
+        return {name: worker.gone for name, worker in self._workers.items() if worker.gone is not None}
 
     def run_once(self) -> int:
         """One round over all receivers, one after the other; how many deliveries were attempted."""
@@ -148,8 +155,9 @@ class Dispatcher:
 
     def _work(self, worker: _Worker) -> int:
         self._settle(worker)
+        ends = self._clock.monotonic() + ROUND
         for done in range(BATCH):
-            if self._stopped.is_set():
+            if self._stopped.is_set() or self._clock.monotonic() > ends:
                 return done
             claimed = self._store.claim(worker.receiver.name, owner=self._owner, lease=self._lease, limit=1, now=self._clock.now())
             if not claimed:
@@ -165,11 +173,16 @@ class Dispatcher:
             self._seen(Attempt(receiver=delivery.receiver, kind=delivery.kind, outcome=outcome, seconds=seconds))
 
     def _outcome(self, worker: _Worker, delivery: Delivery) -> Outcome:
+        if worker.gone is not None:
+            return self._bury(delivery, worker.gone)
         try:
             failpoints.at(Point.DELIVERY_CLAIMED)
             receipt = worker.receiver.send(delivery)
         except Retryable as error:
             return self._postpone(worker, delivery, redact(str(error)), error.retry_after)
+        except Gone as error:
+            self._disable(worker)
+            return self._bury(delivery, redact(str(error)))
         except Permanent as error:
             return self._bury(delivery, redact(str(error)))
         except Exception as error:  # a fault of ours must not stop the others; its text might hold a secret, so only its place is told
@@ -204,6 +217,11 @@ class Dispatcher:
                     delivery=delivery.id, incident=delivery.incident, attempts=delivery.attempts + 1, until=until.isoformat(), error=error)
         return Outcome.POSTPONED
 
+    def _disable(self, worker: _Worker) -> None:
+        at = self._clock.now().isoformat(timespec="seconds")
+        worker.gone = f"{worker.receiver.name} answered 410 Gone at {at}; nothing more is sent to it until driftd is started again"
+        log.error("a receiver wants nothing more", action=Action.RECEIVER_DISABLED, receiver=worker.receiver.name, detail=worker.gone)
+
     def _bury(self, delivery: Delivery, error: str) -> Outcome:
         self._store.dead(delivery, error[:ERROR_LIMIT], self._clock.now())
         log.error("delivery given up", action=Action.DELIVERY_DEAD, receiver=delivery.receiver, kind=delivery.kind,
@@ -220,3 +238,4 @@ class _Worker:
         self.sent: list[tuple[Delivery, Receipt]] = []
         self.retries: dict[str, datetime] = {}
         self.error: Exception | None = None
+        self.gone: str | None = None

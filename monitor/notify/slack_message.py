@@ -21,6 +21,9 @@ FIELD_LIMIT = 2000
 FALLBACK_LIMIT = 3000
 """Slack takes 40,000 characters of text; a notification shows a few hundred."""
 
+EVENT_TYPE = "driftd_incident"
+"""Slack's name for what kind of metadata a message bears."""
+
 Block = Mapping[str, object]
 
 
@@ -179,7 +182,7 @@ def one_line(text: str) -> str:
 def metadata(message: IncidentMessage, delivery: str) -> Mapping[str, object]:
     """What tells two posts of one delivery from two deliveries; people do not see it."""
     payload = {"delivery": delivery, "incident": message.incident, "model": message.model, "at": rfc3339(message.until)}
-    return {"event_type": "driftd_incident", "event_payload": payload}
+    return {"event_type": EVENT_TYPE, "event_payload": payload}
 
 
 def _assembled(look: Look, title: str, sentence: str, blocks: Sequence[Block]) -> SlackMessage:

@@ -26,12 +26,21 @@ FORM = frozenset({"invalid_blocks", "invalid_payload", "invalid_attachments", "t
 class SlackWebhook:
     """Sends incident messages to the channel that the URL stands for. The URL is a secret, read at each use."""
 
-    def __init__(self, *, url: Secret, clock: Clock, timeout: float = TIMEOUT, name: str = "slack", insecure: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        url: Secret,
+        clock: Clock,
+        timeout: float = TIMEOUT,
+        name: str = "slack",
+        insecure: bool = False,
+        link_local: bool = False,
+    ) -> None:
         self.name = name
         self._url = url
         self._insecure = insecure
         self._clock = clock
-        self._limits = Limits(read=timeout, total=timeout)
+        self._limits = Limits(read=timeout, total=timeout, link_local=link_local)
 
     def send(self, delivery: Delivery) -> Receipt:
         """Post. Raises Retryable or Permanent; neither tells the URL."""

@@ -1,7 +1,12 @@
-"""One HTTP POST with an end: no redirects, no proxies, a deadline over everything, a bounded answer, errors without URLs."""
+"""One HTTP POST with an end: no redirects, no proxies, a deadline over everything, a bounded answer, errors without URLs.
+
+A host is looked up once, its addresses are checked, and what was checked is what is called: a name that points elsewhere
+a moment later (DNS rebinding) changes nothing.
+"""
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +20,8 @@ from typing import cast
 import httpcore
 import httpx
 
-from monitor.errors import Permanent, Retryable
+from monitor.errors import Gone, Permanent, Retryable
+from monitor.settings.addresses import REMEDY, refused_range
 
 GONE = 410
 RETRYABLE = frozenset({408, 425, 429})
@@ -24,12 +30,16 @@ RETRYABLE = frozenset({408, 425, 429})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Patience in seconds for connecting, for one read or write, and for all of it; ``body``: bytes of the answer that are read."""
+    """Patience in seconds for connecting, for one read or write, and for all of it; ``body``: bytes of the answer that are read.
+
+    ``link_local``: whether link-local and cloud-metadata addresses may be called.
+    """
 
     connect: float = 5.0
     read: float = 10.0
     total: float = 20.0
     body: int = 64 * 1024
+    link_local: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +55,10 @@ class Answer:
 def post(url: str, *, content: bytes, headers: Mapping[str, str], limits: Limits) -> Answer:
     """Send it once and take whatever status comes, 3xx included.
 
-    Raises Retryable when there is no answer in time or the connection fails, Permanent when the URL cannot be used.
+    Raises Retryable when there is no answer in time or the connection fails, Permanent when the URL cannot be used or its
+    host is at an address that is refused.
     """
-    transport = _Transport(time.monotonic() + limits.total)
+    transport = _Transport(_Backend(time.monotonic() + limits.total, link_local=limits.link_local))
     try:
         with _told(), httpx.Client(transport=transport, follow_redirects=False, trust_env=False) as client:
             request = client.build_request("POST", url, content=content, headers={"accept-encoding": "identity", **headers})
@@ -58,7 +69,7 @@ def post(url: str, *, content: bytes, headers: Mapping[str, str], limits: Limits
 
 
 def demand_success(answer: Answer, who: str, now: datetime, detail: str = "") -> None:
-    """Nothing on 2xx. Raises Retryable on 408, 429 and 5xx, not before the ``Retry-After`` given; Permanent on all else.
+    """Nothing on 2xx. Raises Retryable on 408, 425, 429 and 5xx, not before the ``Retry-After`` given; Gone on 410; Permanent on all else.
 
     3xx is a failure: whoever follows it would hand the secret or the signed body to somebody else. ``detail`` must hold no secret.
     """
@@ -70,7 +81,7 @@ def demand_success(answer: Answer, who: str, now: datetime, detail: str = "") ->
     if 300 <= answer.status < 400:
         said += ", a redirect, which is not followed"
     if answer.status == GONE:
-        said += ", gone: it wants no more messages"
+        raise Gone(f"{said}, gone: it wants no more messages")
     raise Permanent(said)
 
 
@@ -89,7 +100,7 @@ def retry_after(answer: Answer, now: datetime) -> float | None:
 def _http_date(text: str) -> datetime | None:
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a zone of thirty digits is no date either
         return None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
@@ -131,16 +142,16 @@ def _tls() -> ssl.SSLContext:
 
 
 class _Transport(httpx.BaseTransport):
-    """Carries one request over a connection of its own that dies at ``deadline`` (monotonic seconds)."""
+    """Carries one request over a connection of its own."""
 
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
+    def __init__(self, backend: _Backend) -> None:
+        self._backend = backend
         self._pool: httpcore.ConnectionPool | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
         tls = _tls() if url.scheme == "https" else None
-        self._pool = httpcore.ConnectionPool(ssl_context=tls, retries=0, network_backend=_Backend(self._deadline))
+        self._pool = httpcore.ConnectionPool(ssl_context=tls, retries=0, network_backend=self._backend)
         answer = self._pool.handle_request(
             httpcore.Request(
                 method=request.method,
@@ -171,13 +182,14 @@ class _Body(httpx.SyncByteStream):
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Connections whose every wait is cut at the deadline: per-read timeouts alone never end a slow drip.
+    """Connections whose every wait is cut at the deadline (monotonic seconds): per-read timeouts alone never end a slow drip.
 
     Looking up a host name is the resolver's own time: nothing can cut it.
     """
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, *, link_local: bool) -> None:
         self._deadline = deadline
+        self._link_local = link_local
         self._real = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -188,9 +200,35 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        patience = _left(self._deadline, timeout)
-        stream = self._real.connect_tcp(host, port, patience, local_address, socket_options)
-        return _Stream(stream, self._deadline)
+        failed: Exception = httpcore.ConnectError(f"{host} has no address")
+        for address in addresses(host, port, link_local=self._link_local):
+            patience = _left(self._deadline, timeout)
+            try:
+                stream = self._real.connect_tcp(address, port, patience, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failed = error
+            else:
+                return _Stream(stream, self._deadline)
+        raise failed
+
+
+def addresses(host: str, port: int, *, link_local: bool) -> tuple[str, ...]:
+    """The addresses of a host, looked up once, in the resolver's order.
+
+    Raises Permanent where one of them is refused, unless ``link_local``: a name that answers so is not to be trusted with
+    the others. Raises httpcore's own error where the name is not known.
+    """
+    try:
+        answered = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise httpcore.ConnectError(f"looking up {host} failed: {error.strerror}") from None
+    found = tuple(dict.fromkeys(str(place[0]) for *_, place in answered))
+    for address in found:
+        refused = None if link_local else refused_range(address)
+        if refused is not None:
+            at = "is" if address == host else f"is at {address},"
+            raise Permanent(f"the host {host} {at} in {refused}, link-local or cloud metadata, which is not called; {REMEDY}")
+    return found
 
 
 class _Stream(httpcore.NetworkStream):

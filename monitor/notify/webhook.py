@@ -23,12 +23,14 @@ PREFIX = "whsec_"
 class Webhook:
     """Posts signed JSON to one URL. The secret is read at each use; while it is rotated it holds both, apart by white space."""
 
-    def __init__(self, *, name: str, url: str, secret: Secret, clock: Clock, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, *, name: str, url: str, secret: Secret, clock: Clock, timeout: float = TIMEOUT, link_local: bool = False
+    ) -> None:
         self.name = name
         self._url = url
         self._secret = secret
         self._clock = clock
-        self._limits = Limits(read=timeout, total=timeout)
+        self._limits = Limits(read=timeout, total=timeout, link_local=link_local)
 
     def send(self, delivery: Delivery) -> Receipt:
         """Post it once: any 2xx is success, whatever the body. Raises Retryable or Permanent; neither tells URL or secret."""
@@ -69,7 +71,7 @@ def keys(text: str) -> tuple[bytes, ...]:
 
 def _key(word: str) -> bytes:
     if not word.startswith(PREFIX):
-        return word.encode()
+        return word.encode("utf-8", "surrogateescape")  # of the environment, any bytes can come
     coded = word.removeprefix(PREFIX).rstrip("=")
     try:
         key = base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True)

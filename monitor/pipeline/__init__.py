@@ -1,8 +1,21 @@
-"""The loop's steps. Reader: poll, decode, fold, checkpoint. Judge: seal, evaluate, decide, record."""
+"""The loop's steps. Reader: poll, decode, fold, checkpoint. Judge: seal, evaluate, decide, record. SelfWatch: what stands in the way."""
 
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.reader import Pace, Reader
 from monitor.pipeline.references import References
+from monitor.pipeline.selfwatch import NoEventTime, SelfWatch, judging_fails, kafka_away, receivers_fail
 from monitor.pipeline.telling import Routes, Telling
 
-__all__ = ["Judge", "Pace", "Reader", "References", "Routes", "Telling"]
+__all__ = [
+    "Judge",
+    "NoEventTime",
+    "Pace",
+    "Reader",
+    "References",
+    "Routes",
+    "SelfWatch",
+    "Telling",
+    "judging_fails",
+    "kafka_away",
+    "receivers_fail",
+]

@@ -8,13 +8,15 @@ from datetime import datetime
 
 from monitor import failpoints
 from monitor.core.fold import Folder, Place
+from monitor.core.gaps import Gap, GapReason
 from monitor.core.results import Account
 from monitor.core.rules import Model, Stream
-from monitor.core.schema import Fault, Record
+from monitor.core.schema import Fault, Record, from_micros
 from monitor.failpoints import Point
 from monitor.formats import decoder
+from monitor.pipeline.gaps import GapBook
 from monitor.pipeline.references import References
-from monitor.ports import Quarantined, SeenIds, StreamCount, TopicPartition, WindowDelta
+from monitor.ports import GapEnd, Quarantined, SeenIds, StreamCount, TopicPartition, WindowDelta
 
 
 class Channel:
@@ -25,6 +27,7 @@ class Channel:
         self._stream = stream
         self._decoder = decoder(stream)
         self.folder = Folder(model, lambda version: references.grid(model, version))
+        self.gaps = GapBook()
         self.clear()
 
     def clear(self) -> None:
@@ -37,8 +40,17 @@ class Channel:
         """Decode and fold messages of one partition, in the order of their offsets."""
         batch = self._decoder.decode(records)
         failpoints.at(Point.MID_FOLD)
+        if self.gaps.waiting(partition) and len(batch):
+            self.gaps.seen(self.model.name, partition, from_micros(int(batch.times[0])))
         self._account += self.folder.fold(place(partition), batch)
         self._quarantined.extend(self._quarantine(fault, partition, now) for fault in batch.faults)
+
+    def lose(self, partition: TopicPartition, reason: GapReason, first: int, beyond: int | None, now: datetime) -> None:
+        """Note that messages of a partition can never be read."""
+        high = self.folder.max_time(place(partition))
+        since = None if high is None else from_micros(high)
+        self.gaps.note(Gap(model=self.model.name, topic=partition.topic, partition=partition.partition, reason=reason, first=first,
+                           beyond=beyond, since=since, at=now))
 
     def _quarantine(self, fault: Fault, partition: TopicPartition, now: datetime) -> Quarantined:
         return Quarantined(model=self.model.name, stream=self._stream.kind, partition=partition, offset=fault.offset,
@@ -47,7 +59,10 @@ class Channel:
     def drain(self) -> Gained:
         """Hand over what was gained."""
         folded = self.folder.drain()
+        gaps, gap_ends = self.gaps.drain()
         gained = Gained(
+            gaps=gaps,
+            gap_ends=gap_ends,
             windows=[WindowDelta(key=key, account=delta.account, profile=delta.profile) for key, delta in sorted(folded.windows.items())],
             ids=[SeenIds(model=self.model.name, partition=TopicPartition(*at), window_start=start, hashes=hashes)
                  for (at, start), hashes in folded.ids.items()],
@@ -72,6 +87,8 @@ class Gained:
     ids: list[SeenIds] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     streams: list[StreamCount] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    gap_ends: list[GapEnd] = field(default_factory=list)
 
     def add(self, other: Gained) -> None:
         """Take another channel's gain in."""
@@ -79,6 +96,8 @@ class Gained:
         self.ids += other.ids
         self.quarantined += other.quarantined
         self.streams += other.streams
+        self.gaps += other.gaps
+        self.gap_ends += other.gap_ends
 
 
 def place(partition: TopicPartition) -> Place:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from monitor.core.results import Result, Verdict, WindowKey
 from monitor.core.retraining import Retraining, decide
 from monitor.core.rules import Model, StreamKind
 from monitor.core.windows import PartitionTime, next_window, sealable_until, watermark
+from monitor.errors import Retryable, UsageError
 from monitor.failpoints import Point
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
@@ -27,7 +29,8 @@ MAX_EMPTY_WINDOWS = 100
 """So many windows in a row without a row are judged; then silence has been told, and the next window with rows goes on."""
 
 STALE_CLAIM = timedelta(seconds=60)
-"""A partition's claim to be read to its end counts for so long; its owner renews it with every checkpoint."""
+"""A partition's claim to be read to its end counts for so long; its owner renews it with every checkpoint. Neither does a claim
+from the future count, which a wall clock that was set back makes."""
 
 
 class MarkStore(JudgementStore, Protocol):
@@ -49,14 +52,30 @@ class Judge:
         self._metrics = metrics
         self._telling = telling
         self._partitions = partitions
+        self.failing: Mapping[str, str] = {}
 
     def sweep(self) -> int:
-        """Seal and judge what is due; how many windows were judged."""
-        return sum(self._advance(model, self._due(model)) for model in self._models)
+        """Seal and judge what is due; how many windows were judged. Raises Retryable when the store is away."""
+        return sum(self._alone(model, self._due) for model in self._models)
 
     def finish(self) -> int:
         """Take the end of the topics as the end of time: every window closes."""
-        return sum(self._advance(model, self._store.latest_end(model.name)) for model in self._models)
+        return sum(self._alone(model, lambda model: self._store.latest_end(model.name)) for model in self._models)
+
+    def _alone(self, model: Model, until: Callable[[Model], datetime | None]) -> int:
+        """A model that cannot be judged keeps no other from it: it is noted in ``failing``, and tried again at the next sweep."""
+        try:
+            judged = self._advance(model, until(model))
+        except (Retryable, UsageError):  # the store is away, or damaged: that is no model's own trouble
+            raise
+        except Exception as error:  # a fault of ours: told in the log and as an incident
+            said = f"{type(error).__name__}: {error}"
+            if self.failing.get(model.name) != said:
+                log.exception("a model could not be judged", action=Action.JUDGING_FAILED, model=model.name)
+            self.failing = {**self.failing, model.name: said}
+            return 0
+        self.failing = {name: said for name, said in self.failing.items() if name != model.name}
+        return judged
 
     def _due(self, model: Model) -> datetime | None:
         """Windows that end by then take no more rows, as far as every partition of the model's topics tells."""
@@ -66,7 +85,7 @@ class Judge:
         if not expected or len(marks) < len(expected):
             return None
         now = self._clock.now()
-        times = [PartitionTime(max_time=m.max_time, seen_at=m.seen_at, caught_up=m.caught_up and now - m.at <= STALE_CLAIM)
+        times = [PartitionTime(max_time=m.max_time, seen_at=m.seen_at, caught_up=m.caught_up and abs(now - m.at) <= STALE_CLAIM)
                  for m in marks.values()]
         mark = watermark(times, now=now, idle_after=model.idle_after)
         self._metrics.watermark(model.name, mark)
@@ -112,23 +131,36 @@ class Judge:
         """Results, then the incident they make or end, then whether to ask for retraining, then who is told."""
         key = windows[0].key
         subjects = [self._subject(model, window, windows) for window in windows]
-        results = tuple(result for subject in subjects for result in evaluate(subject, model))
+        results = tuple(result for subject in subjects for result in self._results(subject, model))
         cause = explain(results, subjects, model)
         judged = Judged(model=model.name, start=key.start, end=key.end, results=results, headline=cause.headline,
                         columns=tuple(column.name for column in cause.columns))
         taken = step(self._store.open_incident(model.name), judged, model.alerts)
         history = self._history(model, results)
         retraining = self._retraining(model, history, taken, key.end)
-        messages = (*self._telling.window(taken, cause, [window.account for window in windows]),
+        stale = self._clock.now() - key.end > model.window + model.allowed_lateness + model.alerts.repeat_after
+        messages = (*self._telling.window(taken, cause, [window.account for window in windows], stale=stale),
                     *self._telling.retraining(retraining, history, cause))
         return Judgement(model=model.name, previous=previous, judged_until=key.end, results=results, incident=taken.incident,
                          events=taken.events, retraining=retraining, messages=messages, at=self._clock.now())
 
+    def _results(self, subject: Subject, model: Model) -> Sequence[Result]:
+        """A version whose evaluation fails is an error of its own: the others, and the windows after it, are judged all the same."""
+        try:
+            return evaluate(subject, model)
+        except Exception as error:  # a fault of ours, told in the result and in the log
+            log.exception("a window could not be evaluated", action=Action.CHECK_FAILED, model=model.name,
+                          window_start=subject.key.start.isoformat())
+            return evaluate(replace(subject, profile=None, damage=f"{type(error).__name__}: {error}"), model)
+
     def _subject(self, model: Model, window: StoredWindow, windows: Sequence[StoredWindow]) -> Subject:
         others = sum(w.account.counted for w in windows if w.key.segment == window.key.segment and w.key != window.key)
-        return Subject(key=window.key, account=window.account, profile=window.profile,
-                       reference=self._references.of(model.name, window.key.version),
-                       known_versions=self._references.versions(model.name), other_rows=others)
+        key = window.key
+        return Subject(key=key, account=window.account, profile=window.profile,
+                       reference=self._references.of(model.name, key.version),
+                       damage=window.damage or self._references.damage(model.name, key.version),
+                       known_versions=self._references.versions(model.name), other_rows=others,
+                       gaps=tuple(self._store.gaps(model.name, key.start, key.end)) if window.incomplete else ())
 
     def _history(self, model: Model, results: tuple[Result, ...]) -> tuple[Result, ...]:
         """The results that the retraining policy looks at, this window's included, oldest first."""

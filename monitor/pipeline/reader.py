@@ -9,33 +9,35 @@ from datetime import datetime, timedelta
 import xxhash
 
 from monitor import failpoints
+from monitor.core.gaps import GapReason, OnLoss, hole_of
 from monitor.core.rules import Model, StreamKind
 from monitor.core.schema import Record, from_micros, to_micros
-from monitor.errors import Fenced, Retryable
+from monitor.errors import Fenced, Retryable, UsageError
 from monitor.failpoints import Point
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.channel import Channel, Gained, place
 from monitor.pipeline.references import References
-from monitor.ports import Advance, Checkpoint, CheckpointStore, Clock, LogSource, Mark, OutOfRange, Polled, TopicPartition
+from monitor.ports import Advance, Checkpoint, CheckpointStore, Clock, Damaged, LogSource, Mark, OutOfRange, Polled, TopicPartition
 
 log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How often to write: after ``every``, or ``max_rows`` messages, whichever is first."""
+    """How often to write: after ``every``, or ``max_rows`` messages, whichever is first; and where to go on after a loss."""
 
     every: timedelta = timedelta(seconds=5)
     max_rows: int = 50_000
     poll_timeout: float = 0.5
+    out_of_range: OnLoss = OnLoss.EARLIEST
 
 
 class Reader:
     """Owns the log source. Between checkpoints it keeps only what the next one will add.
 
     ``step`` raises Retryable when the store is away; nothing is lost, call it again later. ``unreachable`` says why the log
-    does not answer, when it does not.
+    does not answer, when it does not. ``written_at``: monotonic seconds of the last checkpoint, at first of our beginning.
     """
 
     def __init__(self, *, source: LogSource, store: CheckpointStore, models: Sequence[Model], references: References, clock: Clock,
@@ -49,9 +51,9 @@ class Reader:
         self._stored: dict[TopicPartition, Advance] = {}
         self._next: dict[TopicPartition, int] = {}
         self._topic_ids: dict[str, str] = {}
-        self._seen_at: dict[TopicPartition, datetime | None] = {}
+        self._seen_at: dict[TopicPartition, float | None] = {}  # monotonic: a wall clock that jumps makes no partition idle
         self._messages = 0
-        self._written_at = clock.monotonic()
+        self.written_at = clock.monotonic()
         self._pending: Checkpoint | None = None
         self._taking: frozenset[TopicPartition] | None = None
         self.partitions: frozenset[TopicPartition] = frozenset()
@@ -70,12 +72,15 @@ class Reader:
         except OutOfRange as error:
             self._skip_gap(error)
             return 0
+        except Damaged as error:
+            self._skip_damage(error)
+            return 0
         failpoints.at(Point.AFTER_POLL)
         if polled.assigned is not None:
             self._hand_over(polled.assigned)
         messages = self._take_all(polled)
         self._messages += messages
-        if self._messages >= self._pace.max_rows or self._clock.monotonic() - self._written_at >= self._pace.every.total_seconds():
+        if self._messages >= self._pace.max_rows or self._clock.monotonic() - self.written_at >= self._pace.every.total_seconds():
             self.checkpoint()
         return messages
 
@@ -116,7 +121,7 @@ class Reader:
     def _written(self, checkpoint: Checkpoint) -> None:
         self._stored |= {a.partition: a for a in checkpoint.advances}
         self._pending = None
-        self._written_at = self._clock.monotonic()
+        self.written_at = self._clock.monotonic()
         self._metrics.checkpoint_written(checkpoint, self._source.lag())
         if checkpoint.quarantined:
             log.warning("messages could not be read", action=Action.MESSAGES_QUARANTINED, messages=len(checkpoint.quarantined),
@@ -173,6 +178,7 @@ class Reader:
         if topic_id and stored.topic_id and topic_id != stored.topic_id:
             log.warning("topic was deleted and made again: reading it from its start", action=Action.TOPIC_RECREATED,
                         topic=partition.topic, partition=partition.partition, stored_offset=stored.next_offset)
+            self._lose(partition, GapReason.RECREATED, stored.next_offset, None, 0)
             return 0
         return stored.next_offset
 
@@ -185,9 +191,10 @@ class Reader:
         self._seen_at = {}
         for channel in self._all_channels():
             marks = {m.partition: m for m in self._store.marks(channel.model.name)}
+            channel.gaps.restore(self._store.open_gaps(channel.model.name))
             for partition in (p for p in partitions if channel in self._channels[p.topic]):
                 mark = marks.get(partition)
-                self._seen_at[partition] = mark.seen_at if mark else None
+                self._seen_at[partition] = None if mark is None or mark.seen_at is None else self._moment(mark.seen_at)
                 seen = self._store.seen_ids(channel.model.name, partition) if channel.model.dedupe else {}
                 channel.folder.assign(
                     place(partition),
@@ -197,9 +204,9 @@ class Reader:
                 )
 
     def _skip_gap(self, error: OutOfRange) -> None:
-        """The log no longer holds the stored offsets: say so, and go on with the next that it holds.
+        """The log no longer holds the stored offsets: note what was lost, and go on as the policy says.
 
-        What retention took lies before its beginning; where the log was cut short, what comes next is new, at its end.
+        Raises UsageError where the policy is to stop, and Retryable when the log does not answer.
         """
         if self._recreated():  # nothing of the new topic was read yet
             self._pending = self._build()
@@ -208,13 +215,29 @@ class Reader:
             return
         partitions = sorted(error.offsets)
         begins, ends = self._source.begins(partitions), self._source.ends(partitions)
-        on = {p: min(max(error.offsets[p], begins[p]), ends[p]) for p in partitions}
         for p in partitions:
-            log.error("the log no longer holds what was to be read next", action=Action.INTAKE_GAP, topic=p.topic,
-                      partition=p.partition, wanted=error.offsets[p], going_on_at=on[p])
-            self._metrics.offset_gaps.inc()
-        self._source.seek(on)
-        self._next |= on
+            hole = hole_of(error.offsets[p], begins[p], ends[p], self._pace.out_of_range, error.divergent.get(p))
+            if hole.on is None:
+                raise UsageError(f"{p.topic}/{p.partition}: the log holds offsets {begins[p]} to {ends[p]}, {error.offsets[p]} was to be "
+                                 f"read next ({hole.reason}), and kafka.out_of_range is fail; set it to earliest or latest to go on")
+            self._lose(p, hole.reason, error.offsets[p], hole.beyond, hole.on)
+        self._source.seek({p: self._next[p] for p in partitions})
+
+    def _skip_damage(self, error: Damaged) -> None:
+        """A stretch that cannot be unpacked: written as lost together with the offset beyond it, before the source joins again."""
+        if error.partition in self._next:
+            first = max(error.first, self._next[error.partition])
+            self._lose(error.partition, GapReason.DAMAGED, first, error.beyond, error.beyond, str(error))
+            self.checkpoint()
+
+    def _lose(self, partition: TopicPartition, reason: GapReason, first: int, beyond: int | None, on: int, detail: str = "") -> None:
+        log.error("messages were lost before they could be read", action=Action.INTAKE_GAP, topic=partition.topic,
+                  partition=partition.partition, reason=reason, first=first, beyond=beyond, going_on_at=on, detail=detail or None)
+        self._metrics.gap(reason, None if beyond is None else beyond - first)
+        now = self._clock.now()
+        for channel in self._channels[partition.topic]:
+            channel.lose(partition, reason, first, beyond, now)
+        self._next[partition] = on
 
     def _take_all(self, polled: Polled) -> int:
         """Fold what a poll brought. Where the store is away in the middle (a grid is looked up there), it is read again."""
@@ -233,12 +256,12 @@ class Reader:
         for channel in self._channels[partition.topic]:
             channel.take(partition, records, now)
         self._next[partition] = records[-1].offset + 1
-        self._seen_at[partition] = now
+        self._seen_at[partition] = self._clock.monotonic()
         return len(records)
 
     def _build(self) -> Checkpoint:
+        """Every partition is in it, moved or not: who lost one must not write its mark either, for others close windows by that."""
         caught_up = self._caught_up()
-        moved = [p for p in sorted(self._next) if self._moved(p)]
         gained = Gained()
         for channel in self._all_channels():
             gained.add(channel.drain())
@@ -246,12 +269,14 @@ class Reader:
         return Checkpoint(
             at=self._clock.now(),
             advances=tuple(Advance(partition=p, expected=self._stored[p].next_offset if p in self._stored else None,
-                                   next_offset=self._next[p], topic_id=self._topic_ids.get(p.topic)) for p in moved),
+                                   next_offset=self._next[p], topic_id=self._topic_ids.get(p.topic)) for p in sorted(self._next)),
             marks=self._marks(caught_up),
             windows=tuple(gained.windows),
             ids=tuple(gained.ids),
             quarantined=tuple(gained.quarantined),
             streams=tuple(gained.streams),
+            gaps=tuple(gained.gaps),
+            gap_ends=tuple(gained.gap_ends),
         )
 
     def _moved(self, partition: TopicPartition) -> bool:
@@ -275,11 +300,19 @@ class Reader:
         now = self._clock.now()
         return tuple(
             Mark(model=channel.model.name, partition=partition, max_time=None if high is None else from_micros(high),
-                 seen_at=self._seen_at.get(partition), caught_up=partition in caught_up, at=now)
+                 seen_at=self._wall(self._seen_at.get(partition)), caught_up=partition in caught_up, at=now)
             for partition in sorted(self._next)
             for channel in self._channels[partition.topic]
             for high in [channel.folder.max_time(place(partition))]
         )
+
+    def _moment(self, wall: datetime) -> float:
+        """That time by the monotonic clock; now, where the wall clock was set back behind it since."""
+        return self._clock.monotonic() - max((self._clock.now() - wall).total_seconds(), 0.0)
+
+    def _wall(self, moment: float | None) -> datetime | None:
+        """That moment by the wall clock as it goes now: what others compare with the time of the mark."""
+        return None if moment is None else self._clock.now() - timedelta(seconds=self._clock.monotonic() - moment)
 
     def _all_channels(self) -> Iterable[Channel]:
         return [channel for channels in self._channels.values() for channel in channels]

@@ -9,17 +9,22 @@ from datetime import timedelta
 from monitor.core.profile import Grid
 from monitor.core.reference import ANY_VERSION, Reference
 from monitor.core.rules import Model
+from monitor.errors import DecodeError
+from monitor.log import Action, logger
 from monitor.ports import Clock, ReferenceStore
+
+log = logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
 class Known:
-    """What was found in the store for one model at one moment (monotonic seconds)."""
+    """What was found in the store for one model at one moment (monotonic seconds). ``damage``: by version, why it cannot be read."""
 
     at: float
     versions: tuple[str, ...]
     newest: str | None
     references: dict[str, Reference | None] = field(default_factory=dict)
+    damage: dict[str, str] = field(default_factory=dict)
 
 
 class References:
@@ -37,6 +42,14 @@ class References:
         with self._lock:
             known = self._refreshed(model)
             return self._load(model, version, known) or self._load(model, ANY_VERSION, known)
+
+    def damage(self, model: str, version: str) -> str:
+        """Why the active reference of a version cannot be read; empty where it can, or where there is none."""
+        with self._lock:
+            known = self._refreshed(model)
+            if self._load(model, version, known) is not None:
+                return ""
+            return known.damage.get(version) or known.damage.get(ANY_VERSION, "")
 
     def versions(self, model: str) -> tuple[str, ...]:
         """The versions that have an active reference, sorted."""
@@ -66,5 +79,14 @@ class References:
         if version not in known.versions:
             return None
         if version not in known.references:
-            known.references[version] = self._store.active_reference(model, version)
+            known.references[version] = self._read(model, version, known)
         return known.references[version]
+
+    def _read(self, model: str, version: str, known: Known) -> Reference | None:
+        """A stored document that was tampered with is no reference: its model is told so, and no other is touched."""
+        try:
+            return self._store.active_reference(model, version)
+        except DecodeError as error:
+            known.damage[version] = f"its reference cannot be read: {error}"
+            log.error("a reference cannot be read", action=Action.REFERENCE_DAMAGED, model=model, version=version, detail=str(error))
+            return None

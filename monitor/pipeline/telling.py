@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.core.cause import Cause
-from monitor.core.incidents import Step
+from monitor.core.conditions import Condition
+from monitor.core.incidents import NotifyKind, Step
 from monitor.core.results import Account, Result
 from monitor.core.retraining import Retraining
 from monitor.notify import incident_messages, retraining_message
@@ -31,13 +32,27 @@ class Telling:
     def __init__(self, routes: Mapping[str, Routes]) -> None:
         self._routes = routes
 
-    def window(self, step: Step, cause: Cause, accounts: Sequence[Account]) -> tuple[Message, ...]:
-        """What people are told of a judged window: nothing, or one message a receiver."""
+    def window(self, step: Step, cause: Cause, accounts: Sequence[Account], *, stale: bool = False) -> tuple[Message, ...]:
+        """What people are told of a judged window: nothing, or one message a receiver.
+
+        ``stale``: it ended long ago, and is judged only now. Nobody is reminded of the past: a backlog is one message, not fifty.
+        """
+        if stale and step.notify is not None and step.notify.kind is NotifyKind.REPEAT:
+            return ()
         return self._incident(step, cause, accounts)
 
     def person(self, step: Step) -> tuple[Message, ...]:
         """What people are told when one of them acknowledged or resolved an incident."""
         return self._incident(step, None, ())
+
+    def condition(self, step: Step) -> tuple[Message, ...]:
+        """What people are told of driftd's own way. That a receiver fails is told by the others."""
+        if step.incident is None:
+            return ()
+        failing = (step.incident.condition or "").removeprefix(f"{Condition.RECEIVER_FAILING}:")
+        routes = self._routes.get(step.incident.model, NOBODY)
+        people = [receiver for receiver in routes.people if receiver != failing]
+        return incident_messages(step, None, (), people, page_url=routes.page_url)
 
     def retraining(self, retraining: Retraining | None, history: Sequence[Result], cause: Cause) -> tuple[Message, ...]:
         """The signed request, where the model has somebody to ask."""

@@ -1,6 +1,6 @@
 """Protocols between the inside and the edges. The pipeline knows these, never an edge."""
 
-from monitor.ports.checkpoint import Advance, Checkpoint, CheckpointStore, Mark, Quarantined, SeenIds, StreamCount, WindowDelta
+from monitor.ports.checkpoint import Advance, Checkpoint, CheckpointStore, GapEnd, Mark, Quarantined, SeenIds, StreamCount, WindowDelta
 from monitor.ports.clock import Clock
 from monitor.ports.judging import Judgement, JudgementStore, Message, Progress, StoredWindow
 from monitor.ports.log import Damaged, LogSource, OutOfRange, Polled, TopicPartition
@@ -16,6 +16,7 @@ __all__ = [
     "Damaged",
     "Delivery",
     "DeliveryRow",
+    "GapEnd",
     "Judgement",
     "JudgementStore",
     "LogSource",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from monitor.core.gaps import Gap
 from monitor.core.profile import Profile
 from monitor.core.results import Account, WindowKey
 from monitor.core.schema import Hashes, Reason
@@ -98,6 +99,15 @@ class StreamCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GapEnd:
+    """The first event time seen after the open gaps of a partition: it closes them."""
+
+    model: str
+    partition: TopicPartition
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """All that one transaction writes: everything or nothing."""
 
@@ -108,6 +118,8 @@ class Checkpoint:
     ids: tuple[SeenIds, ...] = ()
     quarantined: tuple[Quarantined, ...] = ()
     streams: tuple[StreamCount, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    gap_ends: tuple[GapEnd, ...] = ()
 
     def booked(self, sealed: Mapping[str, datetime | None]) -> Checkpoint:
         """The same where some windows take no more rows (by model, until when): what they counted is late, and has no profile."""
@@ -135,6 +147,9 @@ class CheckpointStore(Protocol):
 
     def seen_ids(self, model: str, partition: TopicPartition) -> Mapping[datetime, Hashes]:
         """By window start, the id hashes of windows not yet sealed."""
+
+    def open_gaps(self, model: str) -> Sequence[Gap]:
+        """Gaps of a model after which no row has come yet."""
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         """One transaction. Rows of a window already sealed are booked as late instead, and their profile is dropped.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from monitor.core.gaps import Gap
 from monitor.core.incidents import Incident, IncidentEvent
 from monitor.core.profile import Profile
 from monitor.core.results import Account, Result, WindowKey
@@ -24,11 +25,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredWindow:
-    """One window of one version and segment as stored. ``profile`` is None for an empty window."""
+    """One window of one version and segment as stored. ``profile`` is None for an empty window, and where it cannot be read.
+
+    ``damage`` says why it cannot. ``incomplete``: some of its rows may have been lost before they could be read.
+    """
 
     key: WindowKey
     account: Account
     profile: Profile | None
+    damage: str = ""
+    incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +80,9 @@ class JudgementStore(Protocol):
     def windows(self, model: str, start: datetime) -> Sequence[StoredWindow]:
         """Every version and segment of the window that starts then, ordered by key."""
 
+    def gaps(self, model: str, start: datetime, end: datetime) -> Sequence[Gap]:
+        """What was lost of a model and may belong to ``[start, end)``, oldest first."""
+
     def add_empty_window(self, key: WindowKey) -> None:
         """Make an account of zeros, so that silence shows; nothing where the window exists."""
 
@@ -84,7 +93,7 @@ class JudgementStore(Protocol):
         """The end of the latest window with an account."""
 
     def open_incident(self, model: str) -> Incident | None:
-        """The incident of a model that is not resolved, pending ones included."""
+        """The incident of a model's windows that is not resolved, pending ones included."""
 
     def recent_results(self, model: str, checks: Sequence[str], windows: int) -> Sequence[Result]:
         """The results of the last judged windows, oldest first."""
@@ -94,6 +103,18 @@ class JudgementStore(Protocol):
 
         False: the stored incident is no longer in ``event.before`` (or is gone); nothing written.
         """
+
+    def open_conditions(self) -> Sequence[Incident]:
+        """Incidents of driftd's own way (``condition`` is set) that are not resolved, oldest first."""
+
+    def open_condition(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = ()) -> bool:
+        """Write a new one, its line of history and what goes out about it. False: one of that condition and model is open already."""
+
+    def touch_condition(self, id: str, at: datetime) -> None:
+        """It still stands: move ``updated_at``, unless it is resolved meanwhile."""
+
+    def failing_receivers(self) -> Mapping[str, str]:
+        """Receivers whose last ended delivery was given up, with its error."""
 
     def last_retraining(self, model: str) -> Retraining | None: ...
 

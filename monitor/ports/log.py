@@ -19,10 +19,14 @@ class TopicPartition:
 
 
 class OutOfRange(DriftdError):
-    """The log no longer holds the offsets that were to be read next, by partition."""
+    """The log no longer holds the offsets that were to be read next, by partition.
 
-    def __init__(self, offsets: Mapping[TopicPartition, int]) -> None:
+    ``divergent``: where the log parts from what was read, as far as the broker says so (after an unclean election).
+    """
+
+    def __init__(self, offsets: Mapping[TopicPartition, int], divergent: Mapping[TopicPartition, int] | None = None) -> None:
         self.offsets = dict(offsets)
+        self.divergent = dict(divergent or {})
         super().__init__("offsets out of range: " + ", ".join(f"{p.topic}/{p.partition} at {o}" for p, o in sorted(self.offsets.items())))
 
 

@@ -51,3 +51,9 @@ class OutboxStore(Protocol):
 
     def outbox_depth(self) -> Mapping[str, int]:
         """Deliveries by state: pending, sent, dead."""
+
+    def outbox_oldest(self) -> Mapping[str, datetime]:
+        """By receiver, when the oldest delivery that still waits was made; no entry where none waits."""
+
+    def clock_went_back(self, now: datetime, lease: float) -> None:
+        """What was to wait until a time of the clock before it was set back is due now, and leases are as long as they may be from now."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from monitor.core.incidents import Incident, IncidentEvent
-from monitor.core.results import Result, Verdict
+from monitor.core.results import Check, Result, Verdict
 from monitor.core.retraining import Retraining
 from monitor.ports.checkpoint import CheckpointStore, Quarantined, StreamCount
 from monitor.ports.judging import JudgementStore, StoredWindow
@@ -41,10 +41,11 @@ class DeliveryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictCount:
-    """How many results of one window of a model, over all its versions and segments, came to one verdict."""
+    """How many results of one check of one window of a model, over all its versions and segments, came to one verdict."""
 
     window_start: datetime
     window_end: datetime
+    check: Check
     verdict: Verdict
     count: int
 

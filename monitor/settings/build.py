@@ -36,6 +36,8 @@ def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | Non
         columns=columns,
         idle_after=model.idle_after,
         sample_rows=model.sample_rows,
+        max_versions=model.max_versions,
+        dedupe_ids=model.dedupe_ids,
         drift=_drift(model),
         quality=_quality(model),
         volume=VolumeRules(min_ratio=model.volume.min_ratio, max_ratio=model.volume.max_ratio),

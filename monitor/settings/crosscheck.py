@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from monitor.core.results import Check
 from monitor.core.rules import Task
 from monitor.core.schema import Role
+from monitor.errors import Permanent
 from monitor.settings.block import Block
 from monitor.settings.build import role_columns, watched_columns
 from monitor.settings.document import Document, Finding, Loc
@@ -15,7 +16,7 @@ from monitor.settings.file import FileSettings
 from monitor.settings.kafka import KafkaSettings, SaslMechanism
 from monitor.settings.model import ModelSettings
 from monitor.settings.problems import suggestion
-from monitor.settings.receivers import SLACK_API_URL, SlackSettings, why_not_safe
+from monitor.settings.receivers import SLACK_API_URL, SlackSettings, why_unusable
 from monitor.settings.repair import section_of
 
 Fault = tuple[Loc, str]
@@ -83,23 +84,38 @@ def _slack(file: FileSettings) -> Iterator[Fault]:
         if slack.api_url != SLACK_API_URL:
             yield ("slack", "api_url"), "not used with an incoming webhook, which has an address of its own"
         yield from _inline_webhook(slack)
-    elif unsafe := why_not_safe(slack.api_url, slack.insecure):
-        yield ("slack", "api_url"), unsafe
+        return
+    for why in why_unusable(slack.api_url, insecure=slack.insecure, allow_link_local=slack.allow_link_local):
+        yield ("slack", "api_url"), why
 
 
 def _inline_webhook(slack: SlackSettings) -> Iterator[Fault]:
     if slack.webhook_url is None or slack.webhook_url.text is None:
         return
     try:
-        unsafe = why_not_safe(slack.webhook_url.text, slack.insecure)
+        found = why_unusable(slack.webhook_url.text, insecure=slack.insecure, allow_link_local=slack.allow_link_local)
     except ValueError as error:
-        unsafe = str(error)
-    if unsafe:
-        yield ("slack", "webhook_url"), unsafe
+        found = (str(error),)
+    for why in found:
+        yield ("slack", "webhook_url"), why
 
 
 def _http(file: FileSettings) -> Iterator[Fault]:
     yield from _either(("http",), file.http, "token")
+
+
+def _heartbeat(file: FileSettings) -> Iterator[Fault]:
+    heartbeat = file.heartbeat
+    if heartbeat is None:
+        return
+    yield from _either(("heartbeat",), heartbeat, "url")
+    if heartbeat.url is None:
+        yield ("heartbeat",), "expected exactly one of url, url_file"
+    elif heartbeat.url.text is not None:
+        try:
+            heartbeat.usable_url()
+        except Permanent as error:
+            yield ("heartbeat", "url"), str(error).removeprefix("heartbeat.url: ")
 
 
 def _streams(model: ModelSettings) -> Iterator[Fault]:
@@ -207,8 +223,8 @@ def _retraining(model: ModelSettings) -> Iterator[Fault]:
     yield from _either(at, webhook, "secret")
     if webhook.secret is None:
         yield at, "expected exactly one of secret, secret_file"
-    if unsafe := why_not_safe(webhook.url, webhook.insecure):
-        yield (*at, "url"), unsafe
+    for why in why_unusable(webhook.url, insecure=webhook.insecure, allow_link_local=webhook.allow_link_local):
+        yield (*at, "url"), why
 
 
 def _retraining_when(model: ModelSettings) -> Iterator[Fault]:
@@ -216,7 +232,9 @@ def _retraining_when(model: ModelSettings) -> Iterator[Fault]:
         yield ("retraining", "when", "performance"), "needs the model's performance section, which is not given"
 
 
-TOP_CHECKS: dict[str, Callable[[FileSettings], Iterator[Fault]]] = {"kafka": _kafka, "slack": _slack, "http": _http}
+TOP_CHECKS: dict[str, Callable[[FileSettings], Iterator[Fault]]] = {
+    "kafka": _kafka, "slack": _slack, "http": _http, "heartbeat": _heartbeat,
+}
 
 MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[ModelSettings], Iterator[Fault]]], ...] = (
     (("streams",), _streams),

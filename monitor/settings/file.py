@@ -12,7 +12,7 @@ from monitor.settings.durations import shown
 from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
 from monitor.settings.receivers import SlackSettings
-from monitor.settings.service import CheckpointSettings, HttpSettings, LogSettings
+from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings
 
 STORE_SCHEMES = ("postgresql+psycopg", "sqlite")
 _SCHEME = re.compile(r"([A-Za-z0-9+._-]*)://", re.ASCII)
@@ -36,6 +36,8 @@ class FileSettings(Block):
     kafka: KafkaSettings = Field(description=KafkaSettings.__doc__)
     slack: SlackSettings | None = Field(default=None, description=SlackSettings.__doc__)
     http: HttpSettings = Field(default=HttpSettings(), description=HttpSettings.__doc__)
+    heartbeat: HeartbeatSettings | None = Field(default=None, description=HeartbeatSettings.__doc__)
     checkpoint: CheckpointSettings = Field(default=CheckpointSettings(), description=CheckpointSettings.__doc__)
+    memory: MemorySettings = Field(default=MemorySettings(), description=MemorySettings.__doc__)
     log: LogSettings = Field(default=LogSettings(), description=LogSettings.__doc__)
     models: dict[Name, ModelSettings] = Field(min_length=1, description="The watched models by name.")

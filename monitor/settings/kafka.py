@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
+from monitor.core.gaps import OnLoss
 from monitor.settings.block import Block, Duration, File, SecretText, Text, within
 from monitor.settings.durations import shown
 from monitor.settings.secret import Secret
@@ -95,6 +96,10 @@ class KafkaSettings(Block):
     client_id: Text = Field(default="driftd", description="Name by which the brokers' logs and quotas know driftd.")
     api_version: ApiVersion | None = Field(default=None, description="Protocol version to assume; left out: asked of the broker.")
     start: Start = Field(default=Start.EARLIEST, description="Where a partition begins that driftd has no stored offset of.")
+    out_of_range: OnLoss = Field(
+        default=OnLoss.EARLIEST,
+        description="Where to go on when the log lost the next offset: earliest (what is left), latest (the end), fail (stop).",
+    )
     max_poll_records: int = Field(default=5000, ge=1, le=100_000, description="Most messages that one poll returns.")
     poll_timeout: PollTimeout = Field(default=timedelta(seconds=1), description="How long one poll waits for messages.")
     security_protocol: SecurityProtocol = Field(default=SecurityProtocol.PLAINTEXT, description="Protection of the connection.")

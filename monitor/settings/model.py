@@ -113,6 +113,13 @@ class ModelSettings(Block):
         default=timedelta(minutes=5), description="A partition read to its end and silent for so long no longer holds windows open."
     )
     sample_rows: int = Field(default=200, ge=0, le=10_000, description="Rows of each window kept as a sample.")
+    max_versions: int = Field(
+        default=50, ge=1, le=10_000, description="Versions that get a window of their own; rows of further ones are counted as (other)."
+    )
+    dedupe_ids: int = Field(
+        default=5_000_000, ge=0, le=1_000_000_000,
+        description="Ids of open windows remembered for dedupe, 8 bytes each; beyond them rows count, doubles too.",
+    )
     streams: StreamsSettings = Field(description="The topics of the model.")
     columns: dict[Annotated[str, Field(min_length=1, max_length=200)], ColumnEntry] | None = Field(
         default=None, min_length=1, description="name: kind, or name: {kind, path}; left out: taken from the reference."

@@ -7,11 +7,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from monitor.settings.addresses import why_refused
 from monitor.settings.block import Block, Duration, File, SecretText, Text, Url, host_of, within
 from monitor.settings.durations import shown
 from monitor.settings.secret import Secret
 
 SLACK_API_URL = "https://slack.com/api/"
+LINK_LOCAL = "Allow link-local and cloud-metadata addresses (169.254.0.0/16 and others), which are refused otherwise."
 LOOPBACK = frozenset({"localhost", "::1"})
 
 
@@ -28,13 +30,21 @@ def why_not_safe(url: str, insecure: bool) -> str | None:
     return f"http to {shown(host)} can be read on the way; expected https, a loopback host, or insecure: true beside it"
 
 
+def why_unusable(url: str, *, insecure: bool, allow_link_local: bool) -> tuple[str, ...]:
+    """Everything for which a URL is refused before it is called. Raises ValueError where it is no web address."""
+    return tuple(why for why in (why_not_safe(url, insecure), why_refused(url, allow_link_local)) if why)
+
+
 Timeout = Annotated[Duration, AfterValidator(within(timedelta(seconds=1), timedelta(minutes=2)))]
 
 
 class SlackSettings(Block):
     """Where incidents are told: a bot token and a channel, or an incoming webhook."""
 
-    token: SecretText | None = Field(default=None, description="Bot token (xoxb-…) with chat:write.")
+    token: SecretText | None = Field(
+        default=None,
+        description="Bot token (xoxb-…) with chat:write; with channels:history and channels:read too, a lost answer doubles no message.",
+    )
     token_file: File | None = Field(default=None, description="File that holds the bot token; read at each use.")
     channel: Text | None = Field(default=None, description="Channel name or id; needed with a token.")
     webhook_url: SecretText | None = Field(default=None, description="Incoming-webhook URL, instead of a token; it is a secret.")
@@ -42,6 +52,7 @@ class SlackSettings(Block):
     api_url: Url = Field(default=SLACK_API_URL, description="Address of Slack's Web API; another one for a test server.")
     timeout: Timeout = Field(default=timedelta(seconds=15), description="How long one call may take.")
     insecure: bool = Field(default=False, description="Allow plain http to other machines (test servers only).")
+    allow_link_local: bool = Field(default=False, description=LINK_LOCAL)
 
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
         """The secrets given, by key."""
@@ -57,6 +68,7 @@ class WebhookSettings(Block):
     secret_file: File | None = Field(default=None, description="File that holds the signing secret; read at each use.")
     timeout: Timeout = Field(default=timedelta(seconds=15), description="How long one call may take.")
     insecure: bool = Field(default=False, description="Allow plain http to other machines.")
+    allow_link_local: bool = Field(default=False, description=LINK_LOCAL)
 
     @property
     def signing_secret(self) -> Secret:

@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from monitor.settings.block import Block
 from monitor.settings.durations import DURATION_PATTERN, duration_text
 from monitor.settings.file import FileSettings
+from monitor.settings.sizes import SIZE_PATTERN
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 VARIABLE = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}"}
@@ -119,6 +120,8 @@ def _kind(value: dict[str, Any], defs: dict[str, Any]) -> str:
         return f"`{value['const']}`"
     if value.get("pattern") == DURATION_PATTERN:
         return "duration"
+    if value.get("pattern") == SIZE_PATTERN:
+        return "size"
     names = {"object": "mapping", "array": "list", "string": "text", "integer": "whole number", "boolean": "`true`, `false`"}
     kinds = value["type"] if isinstance(value["type"], list) else [value["type"]]
     return " or ".join(str(names.get(kind, kind)) for kind in kinds)

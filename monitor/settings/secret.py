@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +11,8 @@ from monitor.errors import Retryable
 from monitor.log import hide
 
 MASK = "********"
+MAX_BYTES = 64 * 1024
+"""No secret is longer; what is longer is another file, whose text must not become a header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +43,28 @@ class Secret:
         if self.text is not None:
             return self.text
         try:
-            text = Path(str(self.file)).read_text(encoding="utf-8").strip()
+            text = _bounded(str(self.file)).decode().strip()
         except (OSError, UnicodeDecodeError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
             raise Retryable(f"secret file {self.file}: {reason}") from None
         if not text:
             raise Retryable(f"secret file {self.file}: empty")
         return text
+
+
+def _bounded(path: str) -> bytes:
+    """What a regular file holds. Opened without waiting: a FIFO that nobody writes to would hold up its reader for ever.
+
+    Raises OSError, ValueError for a path with a null byte, and Retryable for what is no regular file or too long.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Retryable(f"secret file {path}: not a regular file")
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read(MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) > MAX_BYTES:
+        raise Retryable(f"secret file {path}: over {MAX_BYTES} bytes; expected a secret alone")
+    return content

@@ -8,8 +8,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from monitor.errors import Permanent
 from monitor.log import LogFormat
 from monitor.settings.block import Block, Duration, File, SecretText, Text, Url, within
+from monitor.settings.receivers import LINK_LOCAL, Timeout, why_unusable
+from monitor.settings.sizes import Size
 
 
 class LogLevel(StrEnum):
@@ -25,10 +28,39 @@ class HttpSettings(Block):
     """The port with probes, metrics, API and page."""
 
     host: Text = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 to be reached from other machines.")
+    live_within: Annotated[Duration, AfterValidator(within(timedelta(seconds=10), timedelta(hours=1)))] = Field(
+        default=timedelta(minutes=1), description="A loop that has not come round for so long makes /livez fail."
+    )
     port: int = Field(default=8765, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
     token: SecretText | None = Field(default=None, description="Bearer token that writes need; without one, writes are refused.")
     token_file: File | None = Field(default=None, description="File that holds the bearer token; read at each use.")
     public_url: Url | None = Field(default=None, description="Address of the page as people reach it; messages link to it.")
+
+
+class HeartbeatSettings(Block):
+    """A dead-man's switch outside: called only while every loop of driftd gets its work done; who hears nothing tells people."""
+
+    url: SecretText | None = Field(default=None, description="Where to POST a short status; it is a secret, as it holds its key.")
+    url_file: File | None = Field(default=None, description="File that holds the URL; read at each use.")
+    every: Annotated[Duration, AfterValidator(within(timedelta(seconds=1), timedelta(days=1)))] = Field(
+        default=timedelta(minutes=1), description="Call it so often; not oftener than a checkpoint is written."
+    )
+    timeout: Timeout = Field(default=timedelta(seconds=10), description="How long one call may take.")
+    insecure: bool = Field(default=False, description="Allow plain http to other machines.")
+    allow_link_local: bool = Field(default=False, description=LINK_LOCAL)
+
+    def usable_url(self) -> str:
+        """The URL as it is now. Raises Retryable where its file cannot be read, Permanent, without telling it, where it may not be used."""
+        if self.url is None:
+            raise ValueError("heartbeat without url")  # ``load_settings`` has refused such a file
+        found = self.url.read()
+        try:
+            unusable = why_unusable(found, insecure=self.insecure, allow_link_local=self.allow_link_local)
+        except ValueError as error:
+            raise Permanent(f"heartbeat.url: {error}") from None
+        if unusable:
+            raise Permanent(f"heartbeat.url: {'; '.join(unusable)}")
+        return found
 
 
 class CheckpointSettings(Block):
@@ -38,6 +70,15 @@ class CheckpointSettings(Block):
         default=timedelta(seconds=5), description="Write state and offsets at least this often."
     )
     max_rows: int = Field(default=50_000, ge=1, le=10_000_000, description="Write sooner when so many rows have been folded.")
+
+
+class MemorySettings(Block):
+    """How much memory the daemon may use."""
+
+    limit: Size | None = Field(
+        default=None,
+        description="Resident memory from which reading pauses, e.g. 512MiB; left out: 1GiB, or 90 % of what the container may use.",
+    )
 
 
 class LogSettings(Block):

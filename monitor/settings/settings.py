@@ -16,7 +16,7 @@ from monitor.settings.model import ModelSettings
 from monitor.settings.notes import notes_of
 from monitor.settings.receivers import SlackSettings, WebhookSettings
 from monitor.settings.secret import Secret
-from monitor.settings.service import CheckpointSettings, HttpSettings, LogSettings
+from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings
 
 SLACK_RECEIVER = "slack"
 RETRAINING_PREFIX = "retraining:"
@@ -61,9 +61,19 @@ class Settings:
         return self.file.http
 
     @property
+    def heartbeat(self) -> HeartbeatSettings | None:
+        """Who is called while all is well."""
+        return self.file.heartbeat
+
+    @property
     def checkpoint(self) -> CheckpointSettings:
         """How often state is written."""
         return self.file.checkpoint
+
+    @property
+    def memory(self) -> MemorySettings:
+        """How much memory the daemon may use."""
+        return self.file.memory
 
     @property
     def log(self) -> LogSettings:
@@ -123,6 +133,8 @@ class Settings:
             found += [(f"slack.{key}", secret) for key, secret in self.slack.secrets()]
         if self.http.token is not None:
             found.append(("http.token", self.http.token))
+        if self.heartbeat is not None and self.heartbeat.url is not None:
+            found.append(("heartbeat.url", self.heartbeat.url))
         found += [(f"models.{name}.retraining.webhook.secret", webhook.signing_secret) for name, webhook in self.webhooks.items()]
         return tuple(found)
 

@@ -16,7 +16,9 @@ from monitor.core.schema import Hashes
 from monitor.errors import Fenced
 from monitor.failpoints import Point
 from monitor.ports import Advance, Checkpoint, Mark, Quarantined, SeenIds, StreamCount, TopicPartition, WindowDelta
+from monitor.storage.again import again
 from monitor.storage.engine import Database, insert_into
+from monitor.storage.gaps import add_gaps
 from monitor.storage.progress import locked_progress
 from monitor.storage.rows import fields_of
 from monitor.storage.tables import id_chunks, marks, quarantine, streams
@@ -79,6 +81,7 @@ class CheckpointVerbs:
                 parts[start].append(hashes)
         return {start: np.frombuffer(b"".join(chunks), dtype=HASH_BYTES).astype(np.uint64) for start, chunks in parts.items()}
 
+    @again
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         """One transaction. Rows of a window already sealed are booked as late instead, and their profile is dropped.
 
@@ -95,6 +98,7 @@ class CheckpointVerbs:
             self._add_windows(connection, booked.windows)
             _add_ids(connection, checkpoint.ids, sealed)
             _add_quarantined(connection, checkpoint.quarantined)
+            add_gaps(connection, checkpoint.gaps, checkpoint.gap_ends)
             for count in sorted(booked.streams, key=lambda count: (count.model, count.stream, count.topic)):
                 _add_stream(connection, count)
             failpoints.at(Point.CHECKPOINT_BEFORE_COMMIT)

@@ -14,6 +14,7 @@ from monitor.core.results import ALL_ROWS, Result, WindowKey
 from monitor.core.retraining import Retraining
 from monitor.failpoints import Point
 from monitor.ports import Judgement, Message, Progress, StoredWindow
+from monitor.storage.again import again
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.outbox import PENDING
 from monitor.storage.progress import ensure_progress, read_progress
@@ -49,6 +50,7 @@ class JudgingVerbs:
             start: datetime | None = connection.execute(query if after is None else query.where(windows.c.start >= after)).scalar_one()
         return start
 
+    @again
     def seal(self, model: str, until: datetime, previous: datetime | None) -> bool:
         """Compare-and-set ``sealed_until``; drops the id hashes of sealed windows. False: another replica was first."""
         with self._db.write() as connection:
@@ -64,6 +66,7 @@ class JudgingVerbs:
         with self._db.read() as connection:
             return stored_windows(connection, self._shelf, model, start)
 
+    @again
     def add_empty_window(self, key: WindowKey) -> None:
         """Make an account of zeros, so that silence shows; nothing where the window exists."""
         with self._db.write() as connection:
@@ -85,10 +88,10 @@ class JudgingVerbs:
         return end
 
     def open_incident(self, model: str) -> Incident | None:
-        """The incident of a model that is not resolved, pending ones included."""
+        """The incident of a model's windows that is not resolved, pending ones included."""
         query = (
             columns_of(incidents, Incident)
-            .where(incidents.c.model == model, incidents.c.state != IncidentState.RESOLVED)
+            .where(incidents.c.model == model, incidents.c.state != IncidentState.RESOLVED, incidents.c.condition.is_(None))
             .order_by(incidents.c.since.desc(), incidents.c.id.desc())
             .limit(1)
         )
@@ -111,6 +114,7 @@ class JudgingVerbs:
             row = connection.execute(query).one_or_none()
         return None if row is None else made(Retraining, row)
 
+    @again
     def record(self, judgement: Judgement) -> bool:
         """One transaction, by compare-and-set on ``judged_until`` and on the state of the incident.
 
@@ -124,16 +128,17 @@ class JudgingVerbs:
             if judgement.results:
                 connection.execute(insert(results), [fields_of(result) for result in judgement.results])
             if judgement.incident is not None:
-                _put_incident(connection, judgement.incident)
-            _add_events(connection, judgement.events)
+                put_incident(connection, judgement.incident)
+            add_events(connection, judgement.events)
             if judgement.retraining is not None:
                 new = insert_into(connection, retrainings).values(fields_of(judgement.retraining))
                 connection.execute(new.on_conflict_do_nothing(index_elements=["id"]))
-            _add_messages(connection, judgement.messages, judgement.at or judgement.judged_until)
+            add_messages(connection, judgement.messages, judgement.at or judgement.judged_until)
             failpoints.at(Point.JUDGE_BEFORE_COMMIT)
         failpoints.at(Point.JUDGE_AFTER_COMMIT)
         return True
 
+    @again
     def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = ()) -> bool:
         """A person's change, its line of history and what goes out about it, by compare-and-set on the stored state.
 
@@ -142,9 +147,9 @@ class JudgingVerbs:
         with self._db.write() as connection:
             if event.before is None or _stored_state(connection, incident.id) != event.before:
                 return False
-            _put_incident(connection, incident)
-            _add_events(connection, (event,))
-            _add_messages(connection, messages, event.at)
+            put_incident(connection, incident)
+            add_events(connection, (event,))
+            add_messages(connection, messages, event.at)
             return True
 
 
@@ -171,19 +176,21 @@ def _stored_state(connection: Connection, incident: str) -> IncidentState | None
     return state
 
 
-def _put_incident(connection: Connection, incident: Incident) -> None:
+def put_incident(connection: Connection, incident: Incident) -> None:
+    """Write an incident as it now stands."""
     values = fields_of(incident)
     new = insert_into(connection, incidents).values(values)
     changes = {name: new.excluded[name] for name in values if name != "id"}
     connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=changes))
 
 
-def _add_events(connection: Connection, events: Sequence[IncidentEvent]) -> None:
+def add_events(connection: Connection, events: Sequence[IncidentEvent]) -> None:
+    """Lines of history, in order."""
     if events:
         connection.execute(insert(incident_events), [fields_of(event) for event in events])
 
 
-def _add_messages(connection: Connection, messages: Sequence[Message], at: datetime) -> None:
+def add_messages(connection: Connection, messages: Sequence[Message], at: datetime) -> None:
     """One row each, in order: their numbers are the order of sending. A message that is there already stays as it is."""
     for message in messages:
         values = {**fields_of(message), "id": message_id(message.dedupe), "state": PENDING, "attempts": 0, "created_at": at}

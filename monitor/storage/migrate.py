@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
 from monitor.errors import UsageError
 from monitor.storage.engine import Database
+from monitor.storage.limits import MIGRATING
 
 VERSION_TABLE = "driftd_revision"
 ADVISORY_LOCK = 0x6472696674640001
@@ -23,10 +25,10 @@ def bring_up(database: Database, *, migrate: bool) -> None:
     with database.read() as connection:
         if stored_revision(connection) == newest_revision():
             return
-    with database.write() as connection:
-        if not database.is_sqlite:
+    with closing(Database(database.url, limits=MIGRATING)) as patient, patient.write() as connection:
+        if not patient.is_sqlite:
             connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
-        _check(stored_revision(connection), database.place, migrate=migrate)
+        accept(stored_revision(connection), where=database.place, migrate=migrate)
         _upgrade(connection)
 
 
@@ -49,7 +51,8 @@ def newest_revision() -> str:
     return known_revisions()[-1]
 
 
-def _check(stored: str | None, where: str, *, migrate: bool) -> None:
+def accept(stored: str | None, *, where: str, migrate: bool) -> None:
+    """Raises UsageError for a schema of a newer program, and, where it may not ``migrate``, for any but this program's own."""
     known = known_revisions()
     if stored is not None and stored not in known:
         raise UsageError(

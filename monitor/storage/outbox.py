@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, or_, select, update
 
 from monitor.ports import Delivery, Receipt
+from monitor.storage.again import again
 from monitor.storage.engine import Database
 from monitor.storage.tables import deliveries
 
@@ -22,6 +23,7 @@ class OutboxVerbs:
     def __init__(self, database: Database) -> None:
         self._db = database
 
+    @again
     def claim(self, receiver: str, *, owner: str, lease: float, limit: int, now: datetime) -> Sequence[Delivery]:
         """Take due deliveries of a receiver for ``lease`` seconds, oldest first. An incident's messages keep their order.
 
@@ -56,11 +58,29 @@ class OutboxVerbs:
             counts = {row.state: row.deliveries for row in connection.execute(query)}
         return {state: counts.get(state, 0) for state in STATES}
 
+    def outbox_oldest(self) -> Mapping[str, datetime]:
+        """By receiver, when the oldest delivery that still waits was made; no entry where none waits."""
+        made = func.min(deliveries.c.created_at, type_=deliveries.c.created_at.type).label("made")
+        query = select(deliveries.c.receiver, made).where(deliveries.c.state == PENDING).group_by(deliveries.c.receiver)
+        with self._db.read() as connection:
+            return {row.receiver: row.made for row in connection.execute(query)}
+
+    @again
+    def clock_went_back(self, now: datetime, lease: float) -> None:
+        """What was to wait until a time of the clock before it was set back is due now, and leases are as long as they may be from now."""
+        mine, latest = deliveries.c, now + timedelta(seconds=lease)
+        with self._db.write() as connection:
+            pending = update(deliveries).where(mine.state == PENDING)
+            connection.execute(pending.where(mine.not_before > now).values(not_before=now))
+            connection.execute(pending.where(mine.leased_until > latest).values(leased_until=latest))
+
+    @again
     def _end(self, delivery: Delivery, values: dict[str, Any]) -> None:
         with self._db.write() as connection:
             free = {**values, "owner": None, "leased_until": None}
             connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(free))
 
+    @again
     def _settle(self, delivery: Delivery, values: dict[str, Any]) -> None:
         """Only while the claim that ``delivery`` came from is the last one: the count of attempts tells."""
         ours = (deliveries.c.id == delivery.id, deliveries.c.state == PENDING, deliveries.c.attempts == delivery.attempts + 1)

@@ -16,6 +16,7 @@ from monitor.storage.engine import Database
 from monitor.storage.outbox import SENT
 from monitor.storage.rows import account_of, columns_of, key_of, made
 from monitor.storage.tables import deliveries, incident_events, incidents, quarantine, results, retrainings, streams, windows
+from monitor.storage.windows import INCOMPLETE
 
 RESULT_ORDER = tuple(
     results.c[name] for name in ("window_start", "model", "version", "segment", "check", "column", "metric", "revision")
@@ -59,11 +60,11 @@ class ReadVerbs:
         """The last judged windows of a model, oldest first; only the latest revision of each result counts."""
         latest = func.row_number().over(partition_by=RESULT_ORDER[:-1], order_by=results.c.revision.desc()).label("age")
         judged = (results.c.model == model, results.c.window_start.in_(last_judged(model, windows)))
-        newest = select(results.c.window_start, results.c.window_end, results.c.verdict, latest).where(*judged).subquery().c
-        group = (newest.window_start, newest.window_end, newest.verdict)
+        newest = select(results.c.window_start, results.c.window_end, results.c.check, results.c.verdict, latest).where(*judged).subquery().c
+        group = (newest.window_start, newest.window_end, newest.check, newest.verdict)
         query = select(*group, func.count().label("results")).where(newest.age == 1).group_by(*group)
         return [
-            VerdictCount(window_start=row.window_start, window_end=row.window_end, verdict=row.verdict, count=row.results)
+            VerdictCount(window_start=row.window_start, window_end=row.window_end, check=row.check, verdict=row.verdict, count=row.results)
             for row in self._rows(query, group)
         ]
 
@@ -71,11 +72,11 @@ class ReadVerbs:
         self, *, model: str | None = None, since: datetime | None = None, newest: int | None = None
     ) -> Sequence[StoredWindow]:
         """Windows that start at or after ``since``, without their profiles."""
-        query = select(*(column for column in windows.c if column is not windows.c.profile))
+        query = select(*(column for column in windows.c if column is not windows.c.profile), INCOMPLETE)
         query = query if model is None else query.where(windows.c.model == model)
         query = query if since is None else query.where(windows.c.start >= since)
         found = self._rows(query, WINDOW_ORDER, newest)
-        return [StoredWindow(key=key_of(row), account=account_of(row), profile=None) for row in found]
+        return [StoredWindow(key=key_of(row), account=account_of(row), profile=None, incomplete=row.incomplete) for row in found]
 
     def incidents(self, *, model: str | None = None, newest: int | None = None) -> Sequence[Incident]:
         """Incidents by the start of their first bad window."""

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, and_, func, insert, select, text
 from monitor.core.reference import Reference
 from monitor.errors import UsageError
 from monitor.ports import StoredReference
+from monitor.storage.again import again
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.tables import active_references, reference_profiles
 
@@ -25,6 +26,7 @@ class ReferenceVerbs:
     def __init__(self, database: Database) -> None:
         self._db = database
 
+    @again
     def add_reference(self, reference: Reference, *, activate: bool, at: datetime) -> Reference:
         """Number and keep it. The same hash again is the same reference: returned, not doubled."""
         with self._db.write() as connection:
@@ -54,6 +56,7 @@ class ReferenceVerbs:
         of_version = (active_references.c.model == model, active_references.c.version == version)
         return self._load(select(reference_profiles).select_from(joined).where(*of_version))
 
+    @again
     def activate(self, model: str, number: int, at: datetime) -> None:
         """Raises UsageError when there is no such reference."""
         stored = select(reference_profiles.c.number, reference_profiles.c.version).where(reference_profiles.c.model == model)

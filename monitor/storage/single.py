@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from monitor.errors import UsageError
-from monitor.storage.engine import parse_url
+from monitor.storage.url import parse_url
 
 
 def only_daemon(url: str) -> Callable[[], None]:

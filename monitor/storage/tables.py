@@ -22,6 +22,7 @@ from sqlalchemy import (
     text,
 )
 
+from monitor.core.gaps import GapReason
 from monitor.core.incidents import IncidentState, TransitionReason
 from monitor.core.results import Check, Verdict
 from monitor.core.retraining import RetrainingState
@@ -125,6 +126,23 @@ quarantine = Table(
 )
 Index(None, quarantine.c.model, quarantine.c.id)
 
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("number", BIG_KEY, autoincrement=True, nullable=False),
+    Column("model", KeyText, nullable=False),
+    Column("topic", KeyText, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("reason", Enumerated(GapReason), nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("beyond", BigInteger),
+    Column("since", UtcDateTime),
+    Column("until", UtcDateTime),
+    Column("at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("number"),
+)
+Index(None, gaps.c.model, gaps.c.until)
+
 streams = Table(
     "streams",
     metadata,
@@ -195,6 +213,7 @@ incidents = Table(
     Column("cause", CleanText, nullable=False),
     Column("summary", CleanText, nullable=False),
     Column("acknowledged_by", CleanText),
+    Column("condition", KeyText),  # set: of driftd's own way, not of windows
     PrimaryKeyConstraint("id"),
 )
 Index(None, incidents.c.model, incidents.c.since)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from monitor.errors import Retryable
 from monitor.web import api, changes, openapi, page, probes
-from monitor.web.errors import on_http_error, on_store_away
+from monitor.web.errors import on_disconnect, on_http_error, on_store_away
 from monitor.web.guards import BodyLimit, HostGuard, RequestCount, SecurityHeaders
 from monitor.web.parts import Parts
 
@@ -32,6 +33,8 @@ ROUTES = (
     Route("/api/v1/references", api.references),
 )
 
+HANDLERS = {HTTPException: on_http_error, Retryable: on_store_away, ClientDisconnect: on_disconnect}
+
 
 def build(parts: Parts) -> Starlette:
     """The application over these parts."""
@@ -41,7 +44,7 @@ def build(parts: Parts) -> Starlette:
         *([Middleware(HostGuard, allowed=parts.hosts)] if parts.hosts is not None else []),
         Middleware(BodyLimit),
     ]
-    app = Starlette(routes=ROUTES, middleware=middleware, exception_handlers={HTTPException: on_http_error, Retryable: on_store_away})
+    app = Starlette(routes=ROUTES, middleware=middleware, exception_handlers=HANDLERS)
     app.router.redirect_slashes = False
     app.state.parts = parts
     return app

@@ -35,18 +35,28 @@ def on_http_error(request: Request, error: Exception) -> Response:
     """For Starlette's own errors (unknown path, wrong method) and ``Refused``."""
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls this for nothing else
     code = error.code if isinstance(error, Refused) else {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
-    message = error.detail if isinstance(error, Refused) else f"{error.detail}: {request.method} {request.url.path}"
+    message = error.detail if isinstance(error, Refused) else f"{error.detail}: {request.method} {_path(request)}"
     hint = error.hint if isinstance(error, Refused) else None
-    return answer(request.url.path, error.status_code, code, message, hint=hint, headers=dict(error.headers or {}))
+    return answer(_path(request), error.status_code, code, message, hint=hint, headers=dict(error.headers or {}))
 
 
 def on_store_away(request: Request, error: Exception) -> Response:
     """503: the store cannot be read now, so nothing can be said; trying again is right."""
     assert isinstance(error, Retryable)  # noqa: S101 - registered for this class only
     return answer(
-        request.url.path, 503, "store_unavailable", f"the store cannot be read now: {redact(str(error))}",
+        _path(request), 503, "store_unavailable", f"the store cannot be read now: {redact(str(error))}",
         headers={"Retry-After": RETRY_AFTER_SECONDS},
     )
+
+
+def on_disconnect(request: Request, _error: Exception) -> Response:
+    """The caller went away in the middle of its body, or took too long for it: nobody reads this answer, and nothing is wrong with us."""
+    return answer(_path(request), 408, "timeout", "the body did not come in time")
+
+
+def _path(request: Request) -> str:
+    """The path alone: ``request.url`` raises where the query is no UTF-8."""
+    return str(request.scope["path"])
 
 
 def answer(path: str, status: int, code: str, message: str, *, hint: str | None = None,

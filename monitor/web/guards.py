@@ -77,7 +77,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "0")
-        if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+        if announced.isascii() and announced.isdigit() and int(announced[:20]) > MAX_BODY_BYTES:
             await answer(scope["path"], 413, "too_large", TOO_LARGE, headers={"Connection": "close"})(scope, receive, send)
             return
         read = 0

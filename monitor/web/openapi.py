@@ -53,6 +53,7 @@ _INCIDENT: dict[str, Schema] = {
     "id": TEXT, "model": TEXT, "state": _enum(IncidentState), "severity": _enum(Verdict), "cause": TEXT, "summary": TEXT, "checks": TEXTS,
     "columns": TEXTS, "since": TIME, "updated_at": TIME, "fired_at": _or_null(TIME), "resolved_at": _or_null(TIME),
     "notified_at": _or_null(TIME), "bad_windows": WHOLE, "good_windows": WHOLE, "acknowledged_by": _or_null(TEXT),
+    "condition": _or_null(TEXT),
 }
 
 SCHEMAS: Mapping[str, Schema] = {
@@ -62,6 +63,7 @@ SCHEMAS: Mapping[str, Schema] = {
     }, "What one check said of one window. `column` is null for the whole model; `reference` is the hash of the profile compared with."),
     "Window": _object(_WINDOW | {
         "received": WHOLE, "counted": WHOLE, "late": WHOLE, "duplicate": WHOLE, "quarantined": WHOLE, "sampled_out": WHOLE,
+        "incomplete": YES_NO,
     }, "The account of a window's rows: `received` is the sum of the five that follow it."),
     "Incident": _object(_INCIDENT, "One ongoing or past problem of a model. Times are event time."),
     "IncidentEvent": _object({

@@ -104,7 +104,7 @@ def _overview(parts: Parts) -> Overview:
     cards = tuple(_card(parts, each) for each in parts.models)
     return Overview(
         cards=cards,
-        open=tuple(card.incident for card in cards if card.incident is not None),
+        open=(*store.open_conditions(), *(card.incident for card in cards if card.incident is not None)),
         past=tuple(each for each in reversed(store.incidents(newest=INCIDENTS)) if each.state is IncidentState.RESOLVED),
         findings=tuple(reversed(store.results(verdicts=BAD, newest=FINDINGS))),
         accounts=account_lines(store.window_accounts(newest=ROWS_READ), ACCOUNTS),

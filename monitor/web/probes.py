@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from prometheus_client.exposition import choose_encoder
@@ -10,6 +11,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from monitor.errors import Retryable
 from monitor.web.parts import Parts, parts_of
+
+_ODD_VERSION = re.compile(r"version=(?!\d{1,4}\.\d{1,4}\.\d{1,4}\s*(?:;|$))", re.ASCII)
 
 
 async def livez(request: Request) -> Response:
@@ -37,8 +40,13 @@ def metrics(request: Request) -> Response:
     """Prometheus text, or OpenMetrics where ``Accept`` asks for it."""
     parts = parts_of(request)
     _refresh(parts)
-    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    encode, media_type = choose_encoder(_accepted(request.headers.get("accept", "")))
     return Response(encode(parts.metrics.registry), media_type=media_type)
+
+
+def _accepted(accept: str) -> str:
+    """Without what asks for a version that is none: the library raises on those."""
+    return ",".join(part for part in accept.split(",") if not _ODD_VERSION.search(part))
 
 
 def _refresh(parts: Parts) -> None:
@@ -50,6 +58,7 @@ def _refresh(parts: Parts) -> None:
     try:
         for state, depth in parts.store.outbox_depth().items():
             parts.metrics.outbox.labels(state).set(depth)
+        parts.metrics.set_outbox_oldest(parts.store.outbox_oldest())
         for model in parts.models:
             incident = parts.store.open_incident(model.name)
             parts.metrics.set_incident(model.name, None if incident is None else incident.state)

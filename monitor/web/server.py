@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
+from typing import cast
 
 import uvicorn
 
@@ -21,13 +24,15 @@ from monitor.web.app import build
 from monitor.web.auth import no_token
 from monitor.web.guards import LOOPBACK_NAMES
 from monitor.web.parts import Parts, tell_nobody
+from monitor.web.patience import Patience, PatientProtocol
 
 START_SECONDS = 10.0
 STOP_SECONDS = 3
 """So long may requests under way take when the server stops."""
 KEEP_ALIVE_SECONDS = 5
-MAX_CONNECTIONS = 256
-BACKLOG = 128
+BACKLOG = 512
+
+PATIENCE = Patience()
 
 log = logger(__name__)
 
@@ -35,8 +40,8 @@ log = logger(__name__)
 class WebServer:
     """``start`` returns when the port answers; ``show`` tells it the models once they are known."""
 
-    def __init__(self, *, store: Store, health: Health, metrics: Metrics, http: HttpSettings) -> None:
-        self._host, self._wanted = http.host, http.port
+    def __init__(self, *, store: Store, health: Health, metrics: Metrics, http: HttpSettings, patience: Patience = PATIENCE) -> None:
+        self._host, self._wanted, self._patience = http.host, http.port, patience
         self._parts = Parts(
             store=store, health=health, metrics=metrics,
             token=no_token if http.token is None else http.token.read,
@@ -63,9 +68,9 @@ class WebServer:
         self.port = listener.getsockname()[1]
         started = threading.Event()
         self._server = _Server(uvicorn.Config(
-            build(self._parts), loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None, access_log=False,
-            server_header=False, proxy_headers=False, timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=STOP_SECONDS, limit_concurrency=MAX_CONNECTIONS,
+            build(self._parts), loop="asyncio", http=self._protocol(), ws="none", lifespan="off", log_config=None, access_log=False,
+            server_header=False, proxy_headers=False, timeout_keep_alive=KEEP_ALIVE_SECONDS, backlog=BACKLOG,
+            timeout_graceful_shutdown=STOP_SECONDS,
         ), started)
         self._thread = threading.Thread(target=self._serve, args=(self._server, listener, started), name=f"http:{self.port}", daemon=True)
         self._thread.start()
@@ -79,6 +84,9 @@ class WebServer:
         self._server.should_exit = True
         self._thread.join(STOP_SECONDS + 2)
         self._server = self._thread = None
+
+    def _protocol(self) -> type[asyncio.Protocol]:
+        return cast("type[asyncio.Protocol]", partial(PatientProtocol, self._patience))  # uvicorn calls it, and asks nothing else of it
 
     def _bind(self) -> socket.socket:
         try:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from monitor.core.incidents import Incident, IncidentState
-from monitor.core.results import ALL_ROWS, Account, Result, Verdict
+from monitor.core.results import ALL_ROWS, Account, Check, Result, Verdict
 from monitor.ports import StoredWindow, VerdictCount
 
 WORST_FIRST = (Verdict.ALERT, Verdict.ERROR, Verdict.WARN, Verdict.INSUFFICIENT, Verdict.OK, Verdict.SKIPPED)
@@ -22,6 +22,7 @@ class Standing(StrEnum):
 
     WAITING = "waiting"
     OK = "ok"
+    NOT_JUDGED = "not judged"
     INSUFFICIENT = "insufficient"
     WARN = "warn"
     ERROR = "error"
@@ -33,6 +34,7 @@ class Standing(StrEnum):
 TONES: Mapping[Standing, Verdict] = {
     Standing.WAITING: Verdict.SKIPPED,
     Standing.OK: Verdict.OK,
+    Standing.NOT_JUDGED: Verdict.SKIPPED,
     Standing.INSUFFICIENT: Verdict.INSUFFICIENT,
     Standing.WARN: Verdict.WARN,
     Standing.ERROR: Verdict.ERROR,
@@ -86,13 +88,17 @@ class Measure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLine:
-    """The account of one window over all versions; ``share`` is its rows against the largest window shown, within [0, 1]."""
+    """The account of one window over all versions; ``share`` is its rows against the largest window shown, within [0, 1].
+
+    ``incomplete``: some of its rows may have been lost before they could be read.
+    """
 
     model: str
     start: datetime
     end: datetime
     account: Account
     share: float
+    incomplete: bool = False
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
@@ -109,19 +115,27 @@ def standing(incident: Incident | None, counts: Iterable[VerdictCount]) -> Stand
         return Standing.WAITING
     by_verdict = {
         Verdict.OK: Standing.OK, Verdict.WARN: Standing.WARN, Verdict.ALERT: Standing.PENDING, Verdict.ERROR: Standing.ERROR,
-        Verdict.INSUFFICIENT: Standing.INSUFFICIENT, Verdict.SKIPPED: Standing.INSUFFICIENT,
+        Verdict.INSUFFICIENT: Standing.INSUFFICIENT, Verdict.SKIPPED: Standing.NOT_JUDGED,
     }
     return by_verdict[last[0].worst]
 
 
 def cells(counts: Iterable[VerdictCount]) -> tuple[Cell, ...]:
     """One cell a window, oldest first."""
-    windows: dict[tuple[datetime, datetime], dict[Verdict, int]] = defaultdict(dict)
+    windows: dict[tuple[datetime, datetime], list[VerdictCount]] = defaultdict(list)
     for each in counts:
-        windows[each.window_start, each.window_end][each.verdict] = each.count
-    return tuple(
-        Cell(start=start, end=end, worst=worst(found), counts=found) for (start, end), found in sorted(windows.items())
-    )
+        windows[each.window_start, each.window_end].append(each)
+    return tuple(_cell(start, end, found) for (start, end), found in sorted(windows.items()))
+
+
+def _cell(start: datetime, end: datetime, found: Sequence[VerdictCount]) -> Cell:
+    """Ok it is only where drift was looked at: a window without anything to compare with is no healthy one."""
+    sums: dict[Verdict, int] = defaultdict(int)
+    for each in found:
+        sums[each.verdict] += each.count
+    drift = {each.verdict for each in found if each.check is Check.DRIFT}
+    shown = worst(sums)
+    return Cell(start=start, end=end, worst=Verdict.SKIPPED if shown is Verdict.OK and drift == {Verdict.SKIPPED} else shown, counts=sums)
 
 
 def measures(results: Iterable[Result]) -> tuple[Measure, ...]:
@@ -153,13 +167,17 @@ def _rank(measure: Measure) -> tuple[int, int, float, str, str, str]:
 def account_lines(windows: Iterable[StoredWindow], limit: int) -> tuple[AccountLine, ...]:
     """The last ``limit`` windows over all rows, newest first; versions are added up."""
     sums: dict[tuple[str, datetime, datetime], Account] = {}
+    incomplete: set[tuple[str, datetime, datetime]] = set()
     for window in windows:
         key = window.key
+        if window.incomplete:
+            incomplete.add((key.model, key.start, key.end))
         if key.segment == ALL_ROWS:
             sums[key.model, key.start, key.end] = sums.get((key.model, key.start, key.end), Account()) + window.account
     newest = sorted(sums.items(), key=lambda item: (item[0][1], item[0][0]), reverse=True)[:limit]
     largest = max((account.received for _, account in newest), default=0) or 1
     return tuple(
-        AccountLine(model=model, start=start, end=end, account=account, share=account.received / largest)
+        AccountLine(model=model, start=start, end=end, account=account, share=account.received / largest,
+                    incomplete=(model, start, end) in incomplete)
         for (model, start, end), account in newest
     )

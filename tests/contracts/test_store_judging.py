@@ -184,10 +184,10 @@ def test_results_are_chosen_by_model_check_time_and_verdict(store: Store) -> Non
 def test_verdicts_are_counted_by_window_and_only_of_the_latest_revision(store: Store) -> None:
     fill(store, 3)
 
-    def count(hour: int, verdict: Verdict) -> VerdictCount:
-        return VerdictCount(window_start=key(hour).start, window_end=key(hour).end, verdict=verdict, count=1)
+    def count(hour: int, check: Check, verdict: Verdict) -> VerdictCount:
+        return VerdictCount(window_start=key(hour).start, window_end=key(hour).end, check=check, verdict=verdict, count=1)
 
-    expected = [count(hour, verdict) for hour in (1, 2) for verdict in (Verdict.OK, Verdict.WARN)]
+    expected = [count(hour, check, verdict) for hour in (1, 2) for check, verdict in ((Check.DRIFT, Verdict.WARN), (Check.QUALITY, Verdict.OK))]
     assert store.verdict_counts("m", windows=2) == expected
     assert store.verdict_counts("o", windows=2) == []
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+import pytest
+
 from monitor.ports import Delivery, Message, Receipt, Store
 from tests.contracts.store_story import NOW, judgement, message
 
@@ -146,3 +148,43 @@ def test_many_dispatchers_never_hold_one_message_together(store: Store) -> None:
         sent = [id for ids in pool.map(dispatch, "abcd") for id in ids]
     assert sorted(sent) == sorted(row.id for row in store.deliveries())
     assert len(sent) == 40
+
+
+def test_the_oldest_waiting_message_of_each_receiver_is_told(store: Store) -> None:
+    assert store.outbox_oldest() == {}
+    put(store, message("a", about=None), message("b", receiver="hook", about=None))
+    assert store.record(judgement(1, messages=(message("c", about=None),), at=NOW + 60 * SECOND))
+    assert store.outbox_oldest() == {"slack": NOW, "hook": NOW}
+    [sent] = claim(store, limit=1)
+    store.delivered(sent, Receipt(), NOW)
+    [dead] = claim(store, "hook")
+    store.dead(dead, "gone", NOW)
+    assert store.outbox_oldest() == {"slack": NOW + 60 * SECOND}
+
+
+@pytest.mark.fault(22)
+def test_a_clock_that_was_set_back_holds_no_message_back(store: Store) -> None:
+    hour = timedelta(hours=1)
+    put(store, message("postponed", about=None), message("leased", about=None), message("untouched", about=None))
+    postponed, _ = claim(store, limit=2, lease=30)
+    store.postponed(postponed, "503", NOW + 60 * SECOND)
+    [free] = claim(store, now=NOW - hour, lease=2)
+    store.delivered(free, Receipt(), NOW - hour)
+    assert claim(store, now=NOW - hour) == []
+
+    store.clock_went_back(NOW - hour, 30)
+    assert texts(claim(store, now=NOW - hour)) == ["postponed"]
+    assert claim(store, now=NOW - hour + 29 * SECOND) == []
+    assert texts(claim(store, now=NOW - hour + 30 * SECOND)) == ["postponed", "leased"]
+
+
+def test_a_clock_that_was_set_back_by_less_than_a_wait_makes_it_no_longer(store: Store) -> None:
+    put(store, message("leased", about=None), message("long due", about=None))
+    claim(store, limit=1, lease=20)
+    _, due = store.deliveries()
+    [claimed] = claim(store)
+    store.postponed(claimed, "503", NOW - 5 * SECOND)
+    store.clock_went_back(NOW - 3 * SECOND, 30)
+    assert [delivery.id for delivery in claim(store, now=NOW)] == [due.id]
+    assert claim(store, now=NOW + 19 * SECOND) == []
+    assert texts(claim(store, now=NOW + 20 * SECOND)) == ["leased"]

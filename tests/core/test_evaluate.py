@@ -15,7 +15,7 @@ from monitor.core.drift import DRIFT_TESTS
 from monitor.core.evaluate import Subject, evaluate, watched
 from monitor.core.finding import Finding, number, percent
 from monitor.core.reference import Reference
-from monitor.core.results import Account, Check, Result, Verdict
+from monitor.core.results import OTHER_VERSIONS, Account, Check, Result, Verdict
 from monitor.core.rules import DriftRules, DriftTest
 from monitor.core.schema import CategoricalValues, Kind, NumericValues, Role, State, Values
 from tests.core.judged import RULES, Data, drawn, feature, key_of, numeric, only, reference_of, rules_with, subject_of
@@ -195,6 +195,29 @@ def test_no_profile_makes_evaluation_raise_or_say_a_number_that_is_none(referenc
     subject = subject_of(reference, data)
     account = replace(subject.account, quarantined=quarantined)
     check_sound(replace(subject, account=account))
+
+
+def other_versions(reference: Reference | None) -> Subject:
+    subject = subject_of(reference, DAYS[0])
+    return replace(subject, key=replace(subject.key, version=OTHER_VERSIONS), other_rows=3 * subject.account.counted)
+
+
+def test_versions_too_many_for_windows_of_their_own_are_judged_together_and_it_is_said() -> None:
+    results = evaluate(other_versions(REFERENCE), RULES)
+    said = only(results, Check.QUALITY, None, "other_versions_share")
+    assert (said.verdict, said.value) == (Verdict.WARN, 0.25)
+    assert said.reason == "25 % of the rows: versions beyond max_versions 50 of a window are counted together; is an id mapped as the version?"
+    assert only(results, Check.DRIFT, "x", "ks").verdict is Verdict.OK
+    check_sound(other_versions(REFERENCE))
+
+
+def test_versions_too_many_and_without_a_reference_are_skipped_with_the_cap_as_the_reason() -> None:
+    results = evaluate(other_versions(None), RULES)
+    for check in (Check.DRIFT, Check.QUALITY):
+        skipped = only(results, check, None, "reference")
+        assert skipped.verdict is Verdict.SKIPPED
+        assert skipped.reason.startswith("no reference for (other) of m: versions beyond max_versions 50")
+    check_sound(other_versions(None))
 
 
 def test_the_accounts_of_an_empty_window_are_sound_too() -> None:

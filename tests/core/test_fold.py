@@ -10,9 +10,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.fold import NO_VERSION, Folded, Folder
+from monitor.core.fold import MOST_CELLS, NO_VERSION, VERSIONED_WINDOWS, Folded, Folder
 from monitor.core.profile import Grid
-from monitor.core.results import Account
+from monitor.core.results import OTHER_VERSIONS, Account
 from monitor.core.rules import Model, Stream, StreamKind, Task
 from monitor.core.schema import Batch, CategoricalValues, Column, Fault, Kind, NumericValues, Reason, from_micros, to_micros
 
@@ -22,7 +22,7 @@ X = Column(name="x", kind=Kind.NUMERIC)
 PLACE = ("flights", 0)
 
 
-def model(*, dedupe: bool = True, lateness: timedelta = HOUR) -> Model:
+def model(*, dedupe: bool = True, lateness: timedelta = HOUR, max_versions: int = 50, dedupe_ids: int = 5_000_000) -> Model:
     return Model(
         name="m",
         task=Task.BINARY,
@@ -30,6 +30,8 @@ def model(*, dedupe: bool = True, lateness: timedelta = HOUR) -> Model:
         allowed_lateness=lateness,
         min_rows=1,
         dedupe=dedupe,
+        max_versions=max_versions,
+        dedupe_ids=dedupe_ids,
         columns=(X,),
         streams=(Stream(kind=StreamKind.PREDICTIONS, topic="flights", columns=(X,)),),
     )
@@ -146,3 +148,142 @@ def test_ids_of_windows_that_can_take_no_more_rows_are_forgotten():
     fold = folder(model(lateness=timedelta(0)))
     fold.fold(PLACE, batch([(0.5, 1), (1.5, 2)]))
     assert list(fold._places[PLACE].seen) == [to_micros(T0 + HOUR)]
+
+
+Row = tuple[float, int, str]  # hours since T0, id, version
+cuts_strategy = st.lists(st.integers(0, 60), max_size=6)
+
+
+def versioned_rows(hours: float) -> st.SearchStrategy[list[Row]]:
+    return st.lists(st.tuples(st.floats(0, hours), st.integers(0, 12), st.sampled_from("abcdef")), max_size=60)
+
+
+def folded_in(of: Model, rows: list[Row], cuts: list[int]) -> Folded:
+    fold = folder(of)
+    for begin, end in pairwise([0, *sorted(min(c, len(rows)) for c in cuts), len(rows)]):
+        part = rows[begin:end]
+        fold.fold(PLACE, batch([(h, i) for h, i, _ in part], begin, versions=[v for _, _, v in part]))
+    return fold.drain()
+
+
+def by_version_by_hand(rows: list[Row], cap: int, room: int) -> dict[tuple[datetime, str], Counter[str]]:
+    """Row by row, without lateness: the first ``cap`` versions of a window are its own, the first ``room`` ids are remembered."""
+    accounts: dict[tuple[datetime, str], Counter[str]] = {}
+    own: dict[datetime, set[str]] = {}
+    seen: set[tuple[datetime, int]] = set()
+    for hours, number, version in rows:
+        start = T0 + ((from_micros(to_micros(T0 + hours * HOUR)) - T0) // HOUR) * HOUR
+        names = own.setdefault(start, set())
+        if len(names) < cap:
+            names.add(version)
+        account = accounts.setdefault((start, version if version in names else OTHER_VERSIONS), Counter())
+        account["duplicate" if (start, number) in seen else "counted"] += 1
+        if len(seen) < room:
+            seen.add((start, number))
+    return accounts
+
+
+def accounts_by_version(folded: Folded) -> dict[tuple[datetime, str], Counter[str]]:
+    return {
+        (key.start, key.version): +Counter({name: getattr(delta.account, name) for name in ("counted", "late", "duplicate")})
+        for key, delta in folded.windows.items()
+    }
+
+
+@given(versioned_rows(4), cuts_strategy, st.integers(1, 7))
+def test_the_versions_of_a_window_that_came_first_are_its_own_wherever_batches_are_cut(rows, cuts, cap):
+    folded = folded_in(model(lateness=4 * HOUR, max_versions=cap), rows, cuts)
+    expected = by_version_by_hand(rows, cap, len(rows))
+    assert accounts_by_version(folded) == expected
+    assert sum(folded.crowded.values()) == sum(sum(a.values()) for (_, version), a in expected.items() if version == OTHER_VERSIONS)
+    assert not folded.unremembered
+
+
+@given(versioned_rows(0.99), cuts_strategy, st.integers(0, 10))
+def test_of_a_window_with_too_many_ids_the_first_are_remembered_wherever_batches_are_cut(rows, cuts, room):
+    folded = folded_in(model(dedupe_ids=room), rows, cuts)
+    expected = by_version_by_hand(rows, 50, room)
+    assert accounts_by_version(folded) == expected
+    remembered = sum(map(len, folded.ids.values()))
+    assert remembered <= room
+    assert sum(folded.unremembered.values()) == sum(a["counted"] for a in expected.values()) - remembered
+
+
+def test_a_version_with_a_reference_has_a_window_of_its_own_however_many_came_before():
+    of = model(dedupe=False, max_versions=1)
+    fold = Folder(of, lambda version: Grid.blank(of.columns), lambda: ("7",))
+    fold.assign(PLACE, seed=7, max_time=None, seen={})
+    fold.fold(PLACE, batch([(0, 1), (0.1, 2), (0.2, 3), (0.3, 4)], versions=["x", "y", "7", "z"]))
+    folded = fold.drain()
+    assert {key.version: delta.account.counted for key, delta in folded.windows.items()} == {"x": 1, "7": 1, OTHER_VERSIONS: 2}
+    assert folded.crowded == {T0: 2}
+
+
+def test_a_fault_of_a_version_too_many_is_booked_under_the_others():
+    fold = folder(model(max_versions=1))
+    faults = [Fault(offset=i, reason=Reason.MISSING_ID, detail="", sample=b"", time=to_micros(T0), version=v) for i, v in enumerate("aab")]
+    fold.fold(PLACE, batch([], faults=tuple(faults)))
+    assert {key.version: d.account.quarantined for key, d in fold.drain().windows.items()} == {"a": 2, OTHER_VERSIONS: 1}
+
+
+def test_after_a_restart_the_stored_versions_of_a_window_are_its_own():
+    of = model(dedupe=False, max_versions=2)
+    fold = folder(of)
+    fold.fold(PLACE, batch([(0, 1), (0.1, 2)], versions=["a", "b"]))
+    fold.restart({to_micros(T0): ("a", "b", OTHER_VERSIONS)})
+    fold.assign(PLACE, seed=7, max_time=None, seen={})
+    fold.fold(PLACE, batch([(0.2, 3), (0.3, 4), (1, 5)], 2, versions=["c", "a", "c"]))
+    found = {(key.start, key.version): delta.account.counted for key, delta in fold.drain().windows.items()}
+    assert found == {(T0, OTHER_VERSIONS): 1, (T0, "a"): 1, (T0 + HOUR, "c"): 1}
+
+
+def test_a_restart_gives_the_ids_of_every_partition_back():
+    fold = folder(model(dedupe_ids=2))
+    fold.fold(PLACE, batch([(0, 1), (0.1, 2), (0.2, 3)]))
+    fold.restart()
+    fold.assign(PLACE, seed=7, max_time=None, seen={})
+    fold.fold(PLACE, batch([(0, 1), (0.1, 2)]))
+    assert not fold.drain().unremembered
+
+
+def test_a_sealed_window_makes_room_for_the_ids_of_the_next():
+    fold = folder(model(lateness=timedelta(0), dedupe_ids=2))
+    fold.fold(PLACE, batch([(0, 1), (0.1, 2)]))
+    fold.fold(PLACE, batch([(1, 1)], 2))
+    fold.fold(PLACE, batch([(1.1, 2), (1.2, 2)], 3))
+    folded = fold.drain()
+    assert folded.unremembered == {T0 + HOUR: 1}, "the first row of an hour still meets the ids of the hour before"
+    assert sum(delta.account.duplicate for delta in folded.windows.values()) == 1
+
+
+def test_of_more_stored_ids_than_may_be_kept_those_of_the_latest_window_are():
+    fold = folder(model(dedupe_ids=3))
+    stored = {to_micros(T0): np.array([1, 2], dtype=np.uint64), to_micros(T0 + HOUR): np.array([1, 2], dtype=np.uint64)}
+    fold.assign(PLACE, seed=7, max_time=to_micros(T0 + HOUR), seen=stored)
+    fold.assign(PLACE, seed=7, max_time=to_micros(T0 + HOUR), seen=stored)
+    assert fold.fold(PLACE, batch([(1, 1), (1.1, 2)])) == Account(duplicate=2)
+    assert fold.fold(PLACE, batch([(0, 1), (0.1, 2)])) == Account(duplicate=1, counted=1)
+
+
+def test_only_the_windows_that_had_rows_last_keep_their_versions_in_mind():
+    fold = folder(model(dedupe=False, lateness=timedelta(0), max_versions=1))
+    for hour in range(VERSIONED_WINDOWS + 1):
+        fold.fold(PLACE, batch([(hour, hour)], hour, versions=["a"]))
+    assert len(fold._versions) == VERSIONED_WINDOWS
+    fold.drain()
+    fold.fold(PLACE, batch([(hour, 0) for hour in (0, VERSIONED_WINDOWS)], hour + 1, versions=["b", "b"]))
+    assert [key.version for key in fold.drain().windows] == ["b", OTHER_VERSIONS]
+
+
+def test_a_window_for_every_row_soon_fills_what_may_be_held():
+    columns = tuple(Column(name=f"x{i}", kind=Kind.NUMERIC) for i in range(500))
+    of = model(dedupe=False)
+    fold = Folder(of, lambda version: Grid.blank(columns))
+    fold.assign(PLACE, seed=7, max_time=None, seen={})
+    hours = MOST_CELLS // len(columns)
+    fold.fold(PLACE, batch([(hour, hour) for hour in range(hours - 1)]))
+    assert not fold.full
+    fold.fold(PLACE, batch([(hours - 1, 0), (hours - 1, 1)], hours))
+    assert fold.full
+    fold.drain()
+    assert not fold.full

@@ -137,6 +137,7 @@ def test_every_row_of_a_column_is_somewhere() -> None:
         assert column.total == len(ROWS), name
 
 
+@pytest.mark.fault(30)
 def test_what_is_no_number_is_counted_apart() -> None:
     states = np.array([State.VALUE, State.NULL, State.NAN, State.NAN, State.POS_INF, State.NEG_INF, State.WRONG_TYPE], dtype=np.uint8)
     profile = folded(batch_of({"hour": NumericValues(values=np.zeros(7), states=states)})).columns["hour"]
@@ -195,10 +196,14 @@ def test_a_column_takes_little_room() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, len(WHOLE.to_bytes()) - 1), st.integers(1, 255))
 def test_a_corrupt_blob_is_a_decode_error(at: int, change: int) -> None:
+    """Or it is the same profile: deflate may say one content in several ways."""
     blob = bytearray(WHOLE.to_bytes())
     blob[at] ^= change
-    with pytest.raises(DecodeError):
-        Profile.from_bytes(bytes(blob), GRID)
+    try:
+        found = Profile.from_bytes(bytes(blob), GRID)
+    except DecodeError:
+        return
+    assert found == WHOLE
 
 
 @pytest.mark.parametrize("blob", [b"", b"x", WHOLE.to_bytes()[:-1]])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from monitor.core.profile import RowSample
+from monitor.core.profile.categorical import category_text
 from monitor.core.profile.sample import WRONG_TYPE, splitmix64
 from monitor.core.schema import CategoricalValues, NumericValues, State
 from tests.core.profile_batches import batch_of, categories, numbers, rows
@@ -59,7 +60,7 @@ def test_what_is_no_value_can_be_told_apart_in_json() -> None:
     by_offset = [sample.rows[key] for key in splitmix64(1, batch.offsets).tolist()]
     assert [row[0] for row in by_offset] == [2.5, None, "NaN", "Infinity", "-Infinity", WRONG_TYPE]
     assert [row[1] for row in by_offset] == [None, 1.0, 0.0, 4.0, 5.0, 6.0]
-    assert [row[2] for row in by_offset] == ["a" * 200, None, "b", "b", "b", WRONG_TYPE]
+    assert [row[2] for row in by_offset] == [category_text("a" * 300), None, "b", "b", "b", WRONG_TYPE]
     assert [row[3] for row in by_offset] == [None] * 6
 
 

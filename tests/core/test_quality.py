@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from monitor.core.evaluate import evaluate
-from monitor.core.quality import FLOOR, Usual
+from monitor.core.profile import Profile
+from monitor.core.quality import FLOOR, Usual, judge_quality, unseen_names
 from monitor.core.reference import Reference
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import QualityRules
-from monitor.core.schema import CategoricalValues, NumericValues, State, Values
+from monitor.core.schema import Batch, CategoricalValues, Column, Kind, NumericValues, State, Values
 from tests.core.judged import Data, numeric, only, reference_of, rules_with, subject_of
-from tests.core.profile_batches import categories
+from tests.core.profile_batches import batch_of, categories
 
 N = 1000
 
@@ -48,6 +51,7 @@ def test_every_column_has_the_shares_that_apply_to_it() -> None:
     assert {r.threshold for r in results} == {FLOOR}
 
 
+@pytest.mark.fault(30)
 def test_each_kind_of_bad_value_has_its_own_result() -> None:
     states = np.full(N, State.VALUE, dtype=np.uint8)
     states[:50], states[50:60], states[60:80], states[80:120] = State.NULL, State.NAN, State.POS_INF, State.WRONG_TYPE
@@ -126,6 +130,62 @@ def test_unseen_categories_are_named_largest_first() -> None:
     assert unseen.reason == "kind: 20 % unseen categories, limit 1 %: 'zz', 'ww', 'yy' and others"
 
 
+def crowded(rows: int, shares: dict[str, float], seed: int = 1) -> Batch:
+    """A few large unseen categories among rows that have a new one each."""
+    rng = np.random.default_rng(seed)
+    names = (*shares, *(f"session-{i}" for i in range(rows)))
+    codes = np.arange(rows) + len(shares)
+    drawn = rng.choice(len(shares) + 1, rows, p=[*shares.values(), 1 - sum(shares.values())])
+    codes[drawn < len(shares)] = drawn[drawn < len(shares)]
+    return batch_of({"kind": CategoricalValues(codes=codes.astype(np.int32), dictionary=names), "x": numeric(np.zeros(rows))})
+
+
+@pytest.mark.fault(32)
+def test_a_large_category_among_endless_new_ones_is_named_first_wherever_batches_are_cut() -> None:
+    reference, batch = usual(), crowded(40_000, {"large": 0.4, "middle": 0.2, "small": 0.05})
+    whole, parts = Profile.empty(reference.grid, 200), [Profile.empty(reference.grid, 200) for _ in range(4)]
+    whole.fold(batch, topic_seed=5)
+    for i, part in enumerate(parts):
+        part.fold(batch.take(np.arange(i, 40_000, 4)), topic_seed=5)
+    assert not {"large", "middle"} & set(whole.columns["kind"].new.kept)  # type: ignore[union-attr]  # else the sample shows nothing here
+    assert unseen_names("kind", whole, reference.profile) == ("large", "middle", "small")
+    merged = parts[3].merge(parts[1]).merge(parts[0].merge(parts[2]))
+    assert merged.new_categories("kind") == whole.new_categories("kind")
+    counts = whole.new_categories("kind")
+    assert counts["large"] == pytest.approx(16_000, rel=0.25)
+    assert max(counts.values()) <= whole.columns["kind"].new.other  # type: ignore[union-attr]
+
+
+@pytest.mark.fault(32)
+def test_the_reason_tells_about_how_many_more_new_categories_there_are() -> None:
+    reference = usual()
+    profile = Profile.empty(reference.grid, 200)
+    profile.fold(crowded(40_000, {"large": 0.5}), topic_seed=5)
+    found = judge_quality([Column(name="kind", kind=Kind.CATEGORICAL)], profile, reference, QualityRules(), 0.01)
+    reason = next(f.reason for f in found if f.metric == "unseen_share")
+    assert reason.startswith("kind: 100 % unseen categories, limit 1 %: 'large', 'session-")
+    told = re.search(r" and about ([\d,]+) others$", reason)
+    assert told, reason
+    assert int(told[1].replace(",", "")) == pytest.approx(20_000, rel=0.2)
+
+
+def test_categories_seen_once_or_twice_in_the_sample_are_no_large_ones() -> None:
+    reference = usual()
+    profile = Profile.empty(reference.grid, 200)
+    profile.fold(crowded(40_000, {"large": 0.0001}), topic_seed=5)
+    assert set(profile.new_categories("kind").values()) <= {1, 2, 3, 4, 5}
+
+
+def test_without_a_sample_the_kept_categories_are_named() -> None:
+    reference = usual()
+    profile = Profile.empty(reference.grid)
+    profile.fold(crowded(40_000, {"large": 0.4}), topic_seed=5)
+    assert profile.new_categories("kind") == profile.columns["kind"].new.kept  # type: ignore[union-attr]
+    assert profile.new_categories("x") == {}
+    assert unseen_names("x", profile, reference.profile) == ()
+
+
+@pytest.mark.fault(29)
 def test_a_column_that_is_gone_is_one_alert() -> None:
     data = day(np.random.default_rng(7)) | {"x": numeric([np.nan] * N)}
     x = [r for r in quality_of(usual(), data) if r.column == "x"]
@@ -133,6 +193,7 @@ def test_a_column_that_is_gone_is_one_alert() -> None:
     assert x[0].reason == "column gone: none of 1,000 rows has a value of x, the reference has 15,000"
 
 
+@pytest.mark.fault(29)
 def test_a_column_that_no_message_carries_any_more_is_gone_too() -> None:
     data = {"kind": day(np.random.default_rng(8))["kind"]}
     x = [r for r in quality_of(usual(), data) if r.column == "x"]
@@ -140,6 +201,7 @@ def test_a_column_that_no_message_carries_any_more_is_gone_too() -> None:
     assert x[0].reason.startswith("column gone")
 
 
+@pytest.mark.fault(29, 30)
 def test_a_column_of_texts_where_numbers_were_is_of_a_wrong_type() -> None:
     data = day(np.random.default_rng(9)) | {"x": categories(*(["n/a"] * N))}
     wrong = only(quality_of(usual(), data), Check.QUALITY, "x", "wrong_type_share")

@@ -69,6 +69,7 @@ ODD: list[tuple[bytes, str]] = [
 ]
 
 
+@pytest.mark.fault(19)
 def test_bad_messages_are_counted_and_the_stream_goes_on(kafka, tmp_path):
     topic = new_topic(kafka, **({"max.message.bytes": "10000000"} if kafka.real else {}))
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "message.max.bytes": 10_000_000})

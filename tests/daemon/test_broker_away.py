@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from tests.daemon.running import Daemon, a_run, daemon, encoded, new_topic, row
 from tests.flights_run import produce
-from tests.kafka_broker import ApacheKafka, Broker, _jars, free_port
+from tests.kafka_broker import Broker, free_port, node
+
+__all__ = ["node"]
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[ApacheKafka]:
-    """A broker of our own that has not been started."""
-    if not (shutil.which("java") and (shutil.which("mvn") or _jars().exists())):
-        pytest.skip("needs a broker that it may stop: install java and maven")
-    folder = tmp_path / "kafka"
-    folder.mkdir()
-    made = ApacheKafka(folder)
-    with (folder / "server.properties").open("a") as properties:  # or a killed broker may not register again for 9 seconds
-        properties.write("\nbroker.session.timeout.ms=1000\nbroker.heartbeat.interval.ms=200\n")
-    yield made
-    made.stop()
 
 
 @pytest.mark.real_kafka

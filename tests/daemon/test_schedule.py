@@ -16,7 +16,8 @@ from monitor.clock import SystemClock
 from monitor.errors import Permanent, Retryable
 from monitor.health import Health
 from monitor.log import configure
-from monitor.schedule import Ticks
+from monitor.metrics import Metrics
+from monitor.schedule import Every, Ticks
 
 SOON = timedelta(milliseconds=20)
 AGE = timedelta(seconds=60)
@@ -55,8 +56,13 @@ def health() -> Health:
 
 
 @pytest.fixture
-def ticks(said, health: Health) -> Iterator[Ticks]:
-    made = Ticks(SystemClock(), health)
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def ticks(said, health: Health, metrics: Metrics) -> Iterator[Ticks]:
+    made = Ticks(SystemClock(), health, metrics)
     yield made
     made.stop(5.0)
 
@@ -97,7 +103,8 @@ def test_any_other_error_is_the_end_and_bears_the_jobs_name(ticks, said):
     assert "in broken" in str(line["traceback"])
 
 
-@pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(hours=-1)])
+@pytest.mark.fault(22)
+@pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(hours=-1), timedelta(days=3653)])
 def test_a_jump_of_the_wall_clock_stops_no_job(jump, ticks, said):
     job = Job()
     ticks.add("judge", job, timedelta(milliseconds=100), AGE)
@@ -108,6 +115,74 @@ def test_a_jump_of_the_wall_clock_stops_no_job(jump, ticks, said):
         job.wait(before + 10, 5.0)
     [line] = lines(said, "clock.jumped")[:1]
     assert line["seconds"] == pytest.approx(jump.total_seconds(), abs=2)
+
+
+@pytest.mark.fault(22)
+def test_after_ten_years_of_missed_ticks_there_is_one_and_then_the_interval_again():
+    second, now = timedelta(seconds=1), SystemClock().now()
+    trigger = Every(second)
+    assert trigger.get_next_fire_time(None, now) == now + second
+    assert trigger.get_next_fire_time(now - second / 2, now) == now + second / 2
+    assert trigger.get_next_fire_time(now - timedelta(days=3653), now) == now + second
+
+
+@pytest.mark.fault(22)
+def test_who_has_to_know_of_a_jump_is_told_until_it_is_done(said, health, metrics):
+    told = Job(lambda number: away() if number < 3 else None)
+
+    def away() -> None:
+        raise Retryable("the store is away")
+
+    heard: list[float] = []
+    ticks = Ticks(SystemClock(), health, metrics, jumped=lambda seconds: (heard.append(seconds), told())[1])
+    ticks.start()
+    with time_machine.travel(SystemClock().now() - timedelta(hours=1), tick=True):
+        told.wait(3)
+        ticks.stop(5.0)
+    assert heard == pytest.approx([-3600.0] * 3, abs=2)
+    assert ticks.failed is None
+
+
+@pytest.mark.fault(22)
+def test_what_breaks_after_a_jump_ends_the_daemon(said, health, metrics):
+    broken = Job(lambda number: 1 / 0)
+    ticks = Ticks(SystemClock(), health, metrics, jumped=lambda seconds: broken())
+    ticks.start()
+    with time_machine.travel(SystemClock().now() + timedelta(hours=1), tick=True):
+        broken.wait(1)
+        ticks.stop(5.0)
+    assert isinstance(ticks.failed, ZeroDivisionError)
+
+
+@pytest.mark.fault(38)
+def test_a_job_longer_than_its_interval_is_left_out_not_piled_up(ticks, metrics):
+    slow = Job(lambda number: (time.sleep(0.3), None)[1])
+    ticks.add("judge", slow, SOON, AGE)
+    ticks.start()
+    slow.wait(3)
+    ticks.stop(5.0)
+
+    def figure(name: str) -> float:
+        return metrics.registry.get_sample_value(name, {"job": "judge"}) or 0.0
+
+    assert slow.runs == figure("driftd_job_duration_seconds_count") <= 4  # 0.9 s hold 45 intervals
+    assert figure("driftd_job_duration_seconds_sum") >= 0.3 * slow.runs
+    assert figure("driftd_job_skipped_total") >= 10
+
+
+def test_progress_is_more_than_to_come_round(ticks, health):
+    def away(number: int) -> None:
+        raise Retryable("the store is away")
+
+    job, other = Job(away), Job()
+    ticks.add("judge", job, SOON, AGE)
+    ticks.add("watchdog", other, SOON, AGE)
+    began = time.monotonic()
+    ticks.start()
+    job.wait(3)
+    other.wait(3)
+    assert health.stalled(began) == ["judge"]
+    assert health.live() == (True, [])
 
 
 def test_a_job_that_does_not_come_round_shows_in_the_heartbeats(ticks, health):

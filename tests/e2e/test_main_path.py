@@ -75,6 +75,7 @@ def assert_equal_to_pandas(run: Run, flights: pd.DataFrame) -> None:
         store.close()
 
 
+@pytest.mark.fault(1)
 def test_ten_kills_change_nothing_in_the_windows_and_results(kafka, topic, tmp_path):
     (tmp_path / "calm").mkdir()
     (tmp_path / "killed").mkdir()

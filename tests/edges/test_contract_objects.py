@@ -47,6 +47,7 @@ def test_a_window_object_carries_an_account_that_adds_up() -> None:
         "duplicate": 3,
         "quarantined": 2,
         "sampled_out": 1,
+        "incomplete": False,
     }
 
 

@@ -119,28 +119,6 @@ def test_messages_of_an_aborted_transaction_are_not_given_and_the_position_passe
 
 
 @pytest.mark.kafka
-def test_a_corrupt_batch_costs_the_client_and_not_the_daemon(real_log: OnKafka) -> None:
-    if real_log.broker.data is None:
-        pytest.skip("needs a broker whose files can be reached")
-    real_log.produce(0, b"good")
-    real_log.produce(0, b"to be spoilt")
-    real_log.produce(0, b"good again")
-    segment = real_log.broker.data / f"{real_log.topic}-0" / "00000000000000000000.log"
-    with segment.open("r+b") as file:
-        file.seek(file.read().index(b"to be spoilt"))
-        file.write(b"to be SPOILT")
-    source = real_log.source()
-    source.seek(dict.fromkeys(assignment_of(source)))
-    assert read(source, 1) == {0: [b"good"]}
-    with pytest.raises(Retryable, match=rf"cannot be unpacked: CorruptRecordError.*next to be read: .*{real_log.topic}/0 at 1"):
-        poll_until(source, lambda: False)
-    assert source.position(at(real_log)) == 1
-    assignment_of(source)
-    source.seek({at(real_log): 2})
-    assert read(source, 1) == {0: [b"good again"]}
-
-
-@pytest.mark.kafka
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
 def test_messages_packed_by_every_codec_are_read(log: OnKafka, codec: str) -> None:
     producer = Producer({"bootstrap.servers": log.broker.bootstrap, "compression.type": codec, "linger.ms": 200})

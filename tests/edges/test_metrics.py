@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import monitor.metrics
+from monitor.core.gaps import GapReason
 from monitor.core.incidents import IncidentState
 from monitor.core.results import Verdict
 from monitor.core.schema import Reason
@@ -111,8 +112,9 @@ def test_attempts_to_deliver_are_counted_with_their_time() -> None:
 
 def test_two_daemons_in_one_process_do_not_meet() -> None:
     one, other = Metrics(), Metrics()
-    one.offset_gaps.inc()
-    assert value(other, "driftd_offset_gaps_total") == 0
+    one.gap(GapReason.RETENTION, 7)
+    assert value(one, "driftd_lost_messages_total", reason="retention") == 7
+    assert value(other, "driftd_lost_messages_total", reason="retention") is None
 
 
 def test_every_metric_has_a_sentence_above_it_and_a_name_in_base_units() -> None:

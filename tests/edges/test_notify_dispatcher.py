@@ -137,6 +137,7 @@ def test_what_can_be_tried_again_waits_its_turn(logs: list[structlog.typing.Even
     assert len({d.id for d in slack.got}) == 1
 
 
+@pytest.mark.fault(12)
 def test_retry_after_is_honoured() -> None:
     store, clock = outbox(message()), Hands()
     work = dispatcher(store, Scripted("slack", fails(Retryable("busy", retry_after=300))), clock=clock)
@@ -147,6 +148,7 @@ def test_retry_after_is_honoured() -> None:
     assert work.run_once() == 1
 
 
+@pytest.mark.fault(14)
 def test_what_cannot_be_mended_is_given_up_and_said(logs: list[structlog.typing.EventDict]) -> None:
     store = outbox(message(), message(2))
     work = dispatcher(store, Scripted("slack", fails(Permanent("Slack refused: invalid_auth"))))
@@ -156,6 +158,7 @@ def test_what_cannot_be_mended_is_given_up_and_said(logs: list[structlog.typing.
     assert logs[0]["log_level"] == "error"
 
 
+@pytest.mark.fault(13, 16)
 def test_after_three_days_of_failures_a_delivery_is_dead() -> None:
     store, clock = outbox(message()), Hands()
     slack = Scripted("slack", *[fails(Retryable("down"))] * 50)
@@ -264,6 +267,7 @@ def live(store: MemoryStore, *receivers: Scripted) -> Dispatcher:
     return Dispatcher(store, receivers, Real(), "me")
 
 
+@pytest.mark.fault(12, 16)
 def test_a_slow_receiver_delays_no_other() -> None:
     release, began = threading.Event(), threading.Event()
 
@@ -315,6 +319,7 @@ def test_draining_does_not_wait_for_a_retry_that_comes_too_late() -> None:
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.fault(16)
 def test_draining_leaves_a_receiver_behind_that_is_still_sending_at_the_deadline() -> None:
     release, over = threading.Event(), threading.Event()
     store = outbox(message(1), message(2, "hook"))

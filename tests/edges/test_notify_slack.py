@@ -23,9 +23,11 @@ from monitor.demo import scripted_http as http
 from monitor.demo.slack_limits import refusal
 from monitor.demo.slack_server import SlackPost, SlackServer, refuses
 from monitor.errors import Permanent, Retryable
-from monitor.notify.slack import SlackBot, _Client, auth_test
+from monitor.notify.slack import SlackBot, auth_test
+from monitor.notify.slack_api import Client
 from monitor.notify.slack_message import SlackMessage, build, build_note, clip, escape
 from monitor.notify.slack_webhook import SlackWebhook
+from monitor.notify.transport import Limits
 from monitor.ports import Delivery
 from monitor.settings.receivers import SlackSettings
 from monitor.settings.secret import Secret
@@ -170,6 +172,7 @@ def test_an_update_refused_for_another_reason_is_an_error(slack: SlackServer, er
         bot(slack).send(delivery(NotifyKind.RESOLVED, thread))
 
 
+@pytest.mark.fault(14)
 @pytest.mark.parametrize("error", ["invalid_auth", "channel_not_found", "not_in_channel", "is_archived", "something_new"])
 def test_what_needs_a_person_is_not_tried_again(slack: SlackServer, error: str) -> None:
     slack.script(refuses(error))
@@ -178,6 +181,7 @@ def test_what_needs_a_person_is_not_tried_again(slack: SlackServer, error: str) 
     assert len(slack.requests) == 1
 
 
+@pytest.mark.fault(13)
 @pytest.mark.parametrize("error", ["ratelimited", "internal_error", "service_unavailable"])
 def test_what_passes_by_itself_is_tried_later(slack: SlackServer, error: str) -> None:
     slack.script(refuses(error))
@@ -186,6 +190,7 @@ def test_what_passes_by_itself_is_tried_later(slack: SlackServer, error: str) ->
     assert len(slack.requests) == 1
 
 
+@pytest.mark.fault(12, 13)
 def test_an_ok_false_with_retry_after_says_when(slack: SlackServer) -> None:
     slack.script(http.answers(200, b'{"ok": false, "error": "ratelimited"}', retry_after="17"))
     with pytest.raises(Retryable) as caught:
@@ -193,6 +198,7 @@ def test_an_ok_false_with_retry_after_says_when(slack: SlackServer) -> None:
     assert caught.value.retry_after == 17.0
 
 
+@pytest.mark.fault(12)
 @pytest.mark.parametrize(("header", "seconds"), [({"retry_after": "30"}, 30.0), ({}, None), ({"retry_after": "later"}, None)])
 def test_too_many_requests_wait_as_long_as_slack_says(slack: SlackServer, header: dict[str, str], seconds: float | None) -> None:
     slack.script(http.answers(429, b'{"ok": false, "error": "ratelimited"}', **header))
@@ -202,6 +208,7 @@ def test_too_many_requests_wait_as_long_as_slack_says(slack: SlackServer, header
     assert len(slack.requests) == 1
 
 
+@pytest.mark.fault(13)
 @pytest.mark.parametrize("body", [b"<html>Bad gateway</html>", b"", b"[1, 2]", b"\xff\xfe", b"null"])
 def test_an_answer_that_is_no_json_object_is_tried_again(slack: SlackServer, body: bytes) -> None:
     slack.script(http.answers(200, body))
@@ -209,6 +216,7 @@ def test_an_answer_that_is_no_json_object_is_tried_again(slack: SlackServer, bod
         bot(slack).send(delivery())
 
 
+@pytest.mark.fault(13)
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_a_slack_in_trouble_is_tried_again(slack: SlackServer, status: int) -> None:
     slack.script(http.answers(status, b"<html>oops</html>"))
@@ -216,6 +224,7 @@ def test_a_slack_in_trouble_is_tried_again(slack: SlackServer, status: int) -> N
         bot(slack).send(delivery())
 
 
+@pytest.mark.fault(15)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_a_failure_and_the_token_goes_nowhere(slack: SlackServer, status: int) -> None:
     target = WebhookReceiver()
@@ -228,6 +237,7 @@ def test_a_redirect_is_a_failure_and_the_token_goes_nowhere(slack: SlackServer, 
         target.close()
 
 
+@pytest.mark.fault(13)
 @pytest.mark.parametrize("fault", [http.hangs, http.drips_headers, http.drips_body])
 def test_a_slack_that_takes_for_ever_is_left_at_the_deadline(slack: SlackServer, fault: http.Fault) -> None:
     slack.script(fault)
@@ -235,6 +245,7 @@ def test_a_slack_that_takes_for_ever_is_left_at_the_deadline(slack: SlackServer,
         bot(slack, timeout=0.4).send(delivery())
 
 
+@pytest.mark.fault(13)
 def test_a_connection_lost_after_the_post_is_one_request_and_our_outbox_decides(slack: SlackServer) -> None:
     slack.script(http.drops_after_work)
     with pytest.raises(Retryable, match="the connection failed"):
@@ -242,6 +253,7 @@ def test_a_connection_lost_after_the_post_is_one_request_and_our_outbox_decides(
     assert (len(slack.requests), len(slack.posts)) == (1, 1)
 
 
+@pytest.mark.fault(14)
 def test_a_form_that_slack_refuses_is_sent_as_text(slack: SlackServer) -> None:
     slack.script(refuses("invalid_blocks"))
     bot(slack).send(delivery())
@@ -284,7 +296,7 @@ def test_a_body_that_is_no_message_is_given_up(slack: SlackServer) -> None:
 
 
 def test_slack_sdk_is_kept_from_sending_in_ways_that_this_client_does_not_guard() -> None:
-    client = _Client(token=TOKEN, api_url="http://127.0.0.1:9/", timeout=1.0, now=START)
+    client = Client(token=TOKEN, api_url="http://127.0.0.1:9/", limits=Limits(), now=START)
     with pytest.raises(Exception, match="are not sent by this client"):
         client.api_call("files.upload", files={"file": b""})
 
@@ -347,6 +359,7 @@ def test_a_webhooks_form_that_slack_refuses_is_sent_as_text(slack: SlackServer) 
     assert "blocks" not in slack.posts[0].body
 
 
+@pytest.mark.fault(12)
 def test_a_webhooks_rate_limit_is_honoured(slack: SlackServer) -> None:
     slack.script(http.answers(429, b"rate_limited", retry_after="12"))
     with pytest.raises(Retryable, match="rate_limited") as caught:
@@ -354,6 +367,7 @@ def test_a_webhooks_rate_limit_is_honoured(slack: SlackServer) -> None:
     assert caught.value.retry_after == 12.0
 
 
+@pytest.mark.fault(15)
 def test_a_webhooks_redirect_is_a_failure_and_the_message_goes_nowhere(slack: SlackServer) -> None:
     target = WebhookReceiver()
     try:
@@ -397,6 +411,7 @@ def mrkdwn(node: object) -> Iterator[str]:
 NASTY = "<!channel> <@U123> <https://evil.example|click> *bold* & @here `x`"
 
 
+@pytest.mark.fault(31)
 def test_names_from_logs_wake_nobody_and_link_nowhere() -> None:
     lines = (ColumnLine(column=NASTY, sentence=NASTY),)
     incident = replace(INCIDENT, model=NASTY, columns=(NASTY,), summary=NASTY, cause=NASTY)
@@ -423,6 +438,7 @@ def test_a_cause_that_is_the_only_columns_sentence_is_said_once() -> None:
     assert said.count(line.sentence) == 1
 
 
+@pytest.mark.fault(31)
 def test_the_largest_message_is_within_slacks_limits() -> None:
     huge = "&" * 100_000
     lines = tuple(ColumnLine(column=huge, sentence=huge) for _ in range(500))
@@ -435,6 +451,7 @@ def test_the_largest_message_is_within_slacks_limits() -> None:
     assert "… and 49" in json.dumps(as_arguments(build(said)), ensure_ascii=False)
 
 
+@pytest.mark.fault(31)
 @given(st.text(max_size=400), st.text(max_size=400), st.lists(st.text(max_size=200), max_size=15))
 def test_any_text_makes_a_message_that_slack_takes(model: str, headline: str, columns: list[str]) -> None:
     lines = tuple(ColumnLine(column=column, sentence=column) for column in columns)
@@ -443,6 +460,7 @@ def test_any_text_makes_a_message_that_slack_takes(model: str, headline: str, co
     json.dumps(as_arguments(build(said))).encode()
 
 
+@pytest.mark.fault(31)
 @pytest.mark.parametrize(
     ("text", "limit", "cut"),
     [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("a&amp;b", 4, "a…"), ("&lt;&gt;x", 7, "&lt;…"), ("a&b;cde", 5, "a&b;…")],

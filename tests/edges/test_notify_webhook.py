@@ -104,6 +104,7 @@ def test_a_secret_that_cannot_sign_waits_to_be_mended(text: str) -> None:
     assert "not*base64" not in str(caught.value)
 
 
+@pytest.mark.fault(17)
 def test_the_id_stays_and_the_timestamp_is_of_the_attempt(server: WebhookReceiver) -> None:
     server.script(http.drops_after_work)
     with pytest.raises(Retryable):
@@ -113,6 +114,7 @@ def test_the_id_stays_and_the_timestamp_is_of_the_attempt(server: WebhookReceive
     assert abs(int(server.requests[1].headers["webhook-timestamp"]) - time.time()) < 60
 
 
+@pytest.mark.fault(16)
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])
 def test_a_receiver_in_trouble_is_tried_again(server: WebhookReceiver, status: int) -> None:
     server.script(http.answers(status, b"<html>oops</html>", content_type="text/html"))
@@ -120,6 +122,7 @@ def test_a_receiver_in_trouble_is_tried_again(server: WebhookReceiver, status: i
         webhook(server).send(delivery())
 
 
+@pytest.mark.fault(16)
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 413, 422])
 def test_a_receiver_that_says_no_is_not_tried_again(server: WebhookReceiver, status: int) -> None:
     server.script(http.answers(status, b"no"))
@@ -127,12 +130,14 @@ def test_a_receiver_that_says_no_is_not_tried_again(server: WebhookReceiver, sta
         webhook(server).send(delivery())
 
 
+@pytest.mark.fault(16)
 def test_gone_is_said_as_such(server: WebhookReceiver) -> None:
     server.script(http.answers(410))
     with pytest.raises(Permanent, match="wants no more messages"):
         webhook(server).send(delivery())
 
 
+@pytest.mark.fault(16)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_a_failure_and_its_target_sees_nothing(server: WebhookReceiver, status: int) -> None:
     target = WebhookReceiver()
@@ -145,6 +150,7 @@ def test_a_redirect_is_a_failure_and_its_target_sees_nothing(server: WebhookRece
         target.close()
 
 
+@pytest.mark.fault(16)
 @pytest.mark.parametrize(
     ("said", "seconds"),
     [("30", 30.0), ("0", 0.0), (" 7 ", 7.0), ("soon", None), ("-5", None), ("1.5", None), ("", None)],
@@ -165,6 +171,7 @@ def test_retry_after_as_a_date_is_held_against_the_receivers_clock() -> None:
     assert retry_after(past, NOW) == 0.0
 
 
+@pytest.mark.fault(16)
 def test_retry_after_as_a_date_goes_through_the_wire(server: WebhookReceiver) -> None:
     server.script(http.answers(503, retry_after=format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)))
     with pytest.raises(Retryable) as caught:
@@ -172,6 +179,7 @@ def test_retry_after_as_a_date_goes_through_the_wire(server: WebhookReceiver) ->
     assert caught.value.retry_after == pytest.approx(3600, abs=5)
 
 
+@pytest.mark.fault(16)
 @pytest.mark.parametrize("fault", [http.hangs, http.hangs_after_work, http.drips_headers])
 def test_no_answer_ends_at_the_deadline(server: WebhookReceiver, fault: http.Fault) -> None:
     server.script(fault)
@@ -181,6 +189,7 @@ def test_no_answer_ends_at_the_deadline(server: WebhookReceiver, fault: http.Fau
     assert time.monotonic() - began < 3
 
 
+@pytest.mark.fault(16)
 @pytest.mark.parametrize("fault", [http.drips_body, http.never_ends])
 def test_a_status_of_success_stands_even_if_the_body_does_not_end(server: WebhookReceiver, fault: http.Fault) -> None:
     server.script(fault)
@@ -189,6 +198,7 @@ def test_a_status_of_success_stands_even_if_the_body_does_not_end(server: Webhoo
     assert time.monotonic() - began < 3
 
 
+@pytest.mark.fault(16)
 def test_an_endless_body_is_read_up_to_the_limit_only(server: WebhookReceiver) -> None:
     server.script(http.never_ends)
     answer = post(server.url, content=b"{}", headers={}, limits=Limits(body=64 * 1024))
@@ -246,6 +256,7 @@ def test_success_is_any_2xx() -> None:
         demand_success(Answer(status=300, headers={}, body=b"", complete=True), "it", NOW)
 
 
+@pytest.mark.fault(17)
 def test_the_body_is_the_same_json_at_every_attempt(server: WebhookReceiver) -> None:
     for _ in range(2):
         webhook(server).send(delivery())

@@ -16,9 +16,9 @@ from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 from sqlalchemy.pool import QueuePool
 
 from monitor.core.incidents import IncidentState
-from monitor.errors import Retryable
+from monitor.errors import Retryable, StoreFull, UsageError
 from monitor.ports import Message
-from monitor.storage import SqlStore, open_store
+from monitor.storage import Limits, SqlStore, open_store
 from monitor.storage.tables import windows
 from tests.contracts.store_story import NOW, START, TP0, advance, checkpoint, delta, event, judgement, key, profile_of, result
 from tests.contracts.store_story import OTHER_GRID as NEXT_GRID
@@ -27,7 +27,7 @@ from tests.postgres import PostgresServer
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlStore]:
-    opened = open_store(f"sqlite:///{tmp_path}/driftd.db", busy_seconds=0.05)
+    opened = open_store(f"sqlite:///{tmp_path}/driftd.db", limits=Limits(busy=0.05))
     yield opened
     opened.close()
 
@@ -42,6 +42,7 @@ def served(postgres: PostgresServer) -> Iterator[tuple[SqlStore, psycopg.Connect
     opened.close()
 
 
+@pytest.mark.fault(9)
 def test_a_file_locked_by_another_writer_is_worth_another_try(store: SqlStore) -> None:
     other = sqlite3.connect(str(store._db.url.database), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -55,18 +56,52 @@ def test_a_file_locked_by_another_writer_is_worth_another_try(store: SqlStore) -
     store.checkpoint(checkpoint(advances=(advance(TP0, None, 1),)))
 
 
+@pytest.mark.fault(10)
 def test_a_full_disk_is_worth_another_try_and_loses_nothing(store: SqlStore) -> None:
     store.checkpoint(checkpoint(delta(key(), 1.0)))
     with store._db.read() as connection:  # goes back into the pool: the next transaction has it
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     many = checkpoint(*(delta(key(hour), *map(float, range(50))) for hour in range(200)))
-    with pytest.raises(Retryable, match="disk is full"):
+    with pytest.raises(StoreFull, match="disk is full"):
         store.checkpoint(many)
     assert len(store.window_accounts()) == 1
     store._db.engine.dispose()
     store.checkpoint(many)
     assert len(store.window_accounts()) == 200
+    with store._db.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+
+
+def test_a_file_that_was_removed_is_written_to_no_more(store: SqlStore) -> None:
+    path = Path(str(store._db.url.database))
+    path.rename(path.with_name("elsewhere.db"))
+    with pytest.raises(UsageError, match=r"the file was removed while it was in use.*Start driftd again"):
+        store.ping()
+    path.with_name("elsewhere.db").rename(path)  # the very same file: no harm was done
+    store.ping()
+
+
+def test_a_file_that_was_replaced_is_neither_written_nor_read(store: SqlStore, tmp_path: Path) -> None:
+    open_store(f"sqlite:///{tmp_path}/other.db").close()
+    (tmp_path / "other.db").rename(str(store._db.url.database))
+    for verb in (store.ping, store.results):
+        with pytest.raises(UsageError, match="the file was replaced by another while it was in use"):
+            verb()
+
+
+def test_a_folder_that_cannot_be_asked_is_worth_another_try(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    opened = open_store(f"sqlite:///{folder}/driftd.db")
+    folder.rename(tmp_path / "kept")
+    folder.symlink_to(folder)  # a loop, which is neither "not there" nor another file
+    with pytest.raises(Retryable, match="Too many levels of symbolic links"):
+        opened.ping()
+    folder.unlink()
+    (tmp_path / "kept").rename(folder)
+    opened.ping()
+    opened.close()
 
 
 def test_more_threads_than_connections_are_told_to_come_again(store: SqlStore) -> None:

@@ -40,6 +40,7 @@ def run_and_kill(url: str, after: int) -> int:
     return int(rest[-1]) if rest else told
 
 
+@pytest.mark.fault(1)
 @pytest.mark.parametrize("make", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_offsets_and_windows_never_part_whenever_the_writer_is_killed(make: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     server: PostgresServer | None = request.getfixturevalue("postgres") if make == "postgres" else None

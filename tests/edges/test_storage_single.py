@@ -9,6 +9,7 @@ from monitor.errors import UsageError
 from monitor.storage import only_daemon
 
 
+@pytest.mark.fault(7)
 def test_a_second_daemon_on_a_sqlite_file_is_refused_and_told_who_runs(tmp_path: Path):
     url = f"sqlite:///{tmp_path}/driftd.db"
     give_back = only_daemon(url)

@@ -42,6 +42,7 @@ WINDOW = [
     "duplicate",
     "quarantined",
     "sampled_out",
+    "incomplete",
 ]
 
 

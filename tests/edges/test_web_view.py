@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitor.core.incidents import IncidentState
-from monitor.core.results import Account, Verdict, WindowKey
+from monitor.core.results import Account, Check, Verdict, WindowKey
 from monitor.ports import StoredWindow, VerdictCount
 from monitor.web.draw import SPARK_HEIGHT, STRIP_WINDOWS, spark, strip
 from monitor.web.view import Measure, Point, Standing, account_lines, cells, measures, standing, worst
@@ -15,14 +15,21 @@ from tests.edges.web_story import DAY, FAULT_DAYS, FIRST, FLIGHTS, OPEN_ID, Day,
 T = datetime(2013, 1, 1, tzinfo=UTC)
 
 
-def counted(verdict: Verdict, count: int = 1, day: int = 0) -> VerdictCount:
-    return VerdictCount(window_start=T + day * DAY, window_end=T + (day + 1) * DAY, verdict=verdict, count=count)
+def counted(verdict: Verdict, count: int = 1, day: int = 0, check: Check = Check.DRIFT) -> VerdictCount:
+    return VerdictCount(window_start=T + day * DAY, window_end=T + (day + 1) * DAY, check=check, verdict=verdict, count=count)
 
 
 def test_a_window_that_could_not_be_judged_is_never_shown_as_ok() -> None:
     assert worst([Verdict.OK, Verdict.INSUFFICIENT]) is Verdict.INSUFFICIENT
     assert worst([Verdict.OK, Verdict.ERROR, Verdict.WARN]) is Verdict.ERROR
     assert worst([]) is Verdict.SKIPPED
+
+
+def test_a_window_that_had_nothing_to_compare_with_is_not_ok_however_well_its_volume_is() -> None:
+    skipped, well = counted(Verdict.SKIPPED), counted(Verdict.OK, check=Check.VOLUME)
+    assert [cell.worst for cell in cells([skipped, well])] == [Verdict.SKIPPED]
+    assert [cell.worst for cell in cells([skipped, counted(Verdict.OK), well])] == [Verdict.OK]  # another version was judged
+    assert standing(None, [skipped, well]) is Standing.NOT_JUDGED
 
 
 def test_cells_are_windows_in_order_with_their_counts_in_words() -> None:
@@ -38,7 +45,7 @@ def test_cells_are_windows_in_order_with_their_counts_in_words() -> None:
         (Verdict.ALERT, Standing.PENDING),
         (Verdict.ERROR, Standing.ERROR),
         (Verdict.INSUFFICIENT, Standing.INSUFFICIENT),
-        (Verdict.SKIPPED, Standing.INSUFFICIENT),
+        (Verdict.SKIPPED, Standing.NOT_JUDGED),
     ],
 )
 def test_without_an_incident_the_last_window_speaks(verdict: Verdict, stands: Standing) -> None:
@@ -71,8 +78,9 @@ def test_accounts_of_versions_are_added_up_and_segments_are_not() -> None:
         key = WindowKey(model="m", version=version, segment=segment, start=T + day * DAY, end=T + (day + 1) * DAY)
         return StoredWindow(key=key, account=Account(counted=rows), profile=None)
 
-    lines = account_lines([window("1", "*", 10), window("2", "*", 5), window("1", "a=b", 9), window("1", "*", 30, day=1)], 2)
+    lines = account_lines([replace(window("1", "*", 10), incomplete=True), window("2", "*", 5), window("1", "a=b", 9), window("1", "*", 30, day=1)], 2)
     assert [(line.start, line.account.received, line.share) for line in lines] == [(T + DAY, 30, 1.0), (T, 15, 0.5)]
+    assert [line.incomplete for line in lines] == [False, True]
 
 
 def points(*values: float | None, limit: float | None = 0.2) -> Measure:

@@ -42,6 +42,7 @@ def test_an_empty_list_of_messages_is_an_empty_batch_with_every_column():
     assert (len(batch), batch.received, sorted(batch.columns)) == (0, 0, ["b", "c", "x"])
 
 
+@pytest.mark.fault(19)
 def test_every_message_of_a_batch_may_be_bad():
     assert reasons(decode(None, b"", b"nonsense", b"[]", b"\xff")) == [
         Reason.EMPTY, Reason.EMPTY, Reason.NOT_JSON, Reason.NOT_AN_OBJECT, Reason.NOT_UTF8,
@@ -125,6 +126,7 @@ def test_a_time_up_to_max_future_after_the_broker_is_taken():
 # --- values --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(19)
 def test_of_a_repeated_key_the_last_one_counts_on_the_fast_path_and_beside_it():
     for odd in ("1", "NaN"):
         message = f'{{"id": "i", "ts": 1709290800, "x": {odd}, "f": {{"x": true, "c": "a"}}, "f": {{"c": "b"}}}}'
@@ -133,6 +135,7 @@ def test_of_a_repeated_key_the_last_one_counts_on_the_fast_path_and_beside_it():
         assert number(batch)[1] == State.NULL
 
 
+@pytest.mark.fault(19, 30)
 def test_an_integer_of_thousands_of_digits_is_infinite_and_spoils_nothing_else():
     written = json.dumps(row(x="HERE", c=[])).replace('"HERE"', "-" + "9" * 5_000).encode()
     stream = replace(STREAM, max_bytes=10_000)
@@ -141,6 +144,7 @@ def test_an_integer_of_thousands_of_digits_is_infinite_and_spoils_nothing_else()
     assert category(batch, "c") == CategoricalValues.WRONG
 
 
+@pytest.mark.fault(19)
 def test_a_deeply_nested_value_that_is_not_mapped_is_a_fault_or_passed_over_but_never_an_error():
     message = json.dumps(row(extra="HERE")).replace('"HERE"', "[" * 100_000 + "]" * 100_000).encode()
     batch = decode(message, row(), stream=replace(STREAM, max_bytes=1_000_000))

@@ -80,6 +80,7 @@ def number(batch: Batch, i: int = 0) -> tuple[float, int]:
     return float(values.values[i]), int(values.states[i])
 
 
+@pytest.mark.fault(30)
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
@@ -132,6 +133,7 @@ def test_true_and_1_stay_apart_in_a_categorical_column_of_mixed_types():
     assert [category(batch, "c", i) for i in range(4)] == ["1", "true", "1", "1"]
 
 
+@pytest.mark.fault(30)
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -175,6 +177,7 @@ def test_fractions_of_a_second_are_kept_to_the_microsecond():
     assert decode(row(ts="2024-03-01T11:00:00.123457Z")).times.tolist() == [to_micros(NOW - timedelta(hours=1)) + 123_457]
 
 
+@pytest.mark.fault(19)
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -270,6 +273,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.fault(19)
 @given(st.lists(st.one_of(st.binary(max_size=60), st.none(), json_values), max_size=12))
 def test_nothing_that_a_message_holds_makes_the_decoder_fail_or_lose_it(values: list[object]):
     batch = decode(*values)
@@ -279,6 +283,7 @@ def test_nothing_that_a_message_holds_makes_the_decoder_fail_or_lose_it(values: 
         assert len(column.values if isinstance(column, NumericValues) else column.codes) == len(batch)
 
 
+@pytest.mark.fault(19)
 @given(
     st.lists(
         st.fixed_dictionaries(

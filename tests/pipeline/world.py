@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from monitor.core.gaps import GapReason, OnLoss
 from monitor.core.results import Account
 from monitor.core.rules import Model, Stream, StreamKind, Task
 from monitor.core.schema import Column, Kind
@@ -100,6 +101,7 @@ class World:
     models: Sequence[Model] = (MODEL,)
     max_rows: int = 1_000_000
     routes: Routes = field(default_factory=Routes)
+    out_of_range: OnLoss = OnLoss.EARLIEST
 
     def __post_init__(self) -> None:
         self.crash()
@@ -111,7 +113,7 @@ class World:
         self.log = self.log.reader()
         self.reader = Reader(
             source=self.log, store=self.store, models=self.models, references=references, clock=self.clock, metrics=self.metrics,
-            pace=Pace(every=5 * SECOND, max_rows=self.max_rows, poll_timeout=0.0),
+            pace=Pace(every=5 * SECOND, max_rows=self.max_rows, poll_timeout=0.0, out_of_range=self.out_of_range),
         )  # fmt: skip
         self.judge = Judge(
             store=self.store, models=self.models, references=references, clock=self.clock, metrics=self.metrics,
@@ -151,6 +153,9 @@ class World:
 
     def counter(self, name: str) -> float:
         return self.metrics.registry.get_sample_value(name) or 0.0
+
+    def gaps_counted(self) -> float:
+        return sum(self.metrics.registry.get_sample_value("driftd_offset_gaps_total", {"reason": why}) or 0.0 for why in GapReason)
 
     def profile_rows(self) -> int:
         windows = self.store.windows("m", START)

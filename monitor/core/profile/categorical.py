@@ -35,6 +35,8 @@ class NewCategories:
     """Categories that are not in the grid. ``kept``: rows of the 256 categories whose 64-bit hashes are smallest, exact.
 
     A category among the smallest of the whole is among the smallest of every part, so its count is exact after any merging.
+    They are chosen by hash, not by size: the large ones among the others show in the window's row sample
+    (``Profile.new_categories``).
     """
 
     rows: int = 0
@@ -100,6 +102,10 @@ class CategoricalProfile:
     def total(self) -> int:
         """All rows that came for this column."""
         return self.n + self.null + self.wrong_type
+
+    def is_new(self, text: str) -> bool:
+        """Whether the grid lacks a category."""
+        return text not in self.grid.positions
 
     def add(self, values: Values) -> None:
         """Count a batch of values. Values of another kind than the grid's are wrong types, their nulls nulls."""

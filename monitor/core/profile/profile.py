@@ -15,6 +15,8 @@ from monitor.errors import DecodeError
 
 ColumnProfile = NumericProfile | CategoricalProfile
 
+SIGHTINGS = 3  # rows of the sample that a category needs for an estimate: one or two may be chance
+
 
 class Profile:
     """Counts and moments of the rows of one window. ``fold`` changes it; ``merge`` and ``minus`` make new ones.
@@ -47,6 +49,18 @@ class Profile:
                 column.add(values)
         if topic_seed is not None:
             self.sample = self.sample.fold(batch, topic_seed)
+
+    def new_categories(self, name: str) -> Mapping[str, int]:
+        """Rows of the categories of a column that its grid lacks: exact where kept, else estimated where the sample shows them often.
+
+        Of 200 sampled rows, a category of 5 % of the window is missed once in 400 windows, one of 3 % once in 16.
+        """
+        column = self.columns[name]
+        if not isinstance(column, CategoricalProfile) or not column.new.other:
+            return column.new.kept if isinstance(column, CategoricalProfile) else {}
+        seen = {text: count for text, count in self.sample.sightings(name).items() if count >= SIGHTINGS and column.is_new(text)}
+        rows = self.rows / max(len(self.sample.rows), 1)
+        return {text: min(round(count * rows), column.new.other) for text, count in seen.items()} | dict(column.new.kept)
 
     def merge(self, other: Profile) -> Profile:
         """Both together. Associative, commutative and exact. Raises ValueError on different grids."""

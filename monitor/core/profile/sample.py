@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
 
+from monitor.core.profile.categorical import category_text
 from monitor.core.schema import Batch, CategoricalValues, Hashes, Ints, NumericValues, State, Values
 
-MAX_TEXT = 200  # characters of a text that are kept
 WRONG_TYPE = "<wrong type>"  # stands for a value that was of no type the column takes
 
 Scalar = str | float | None
@@ -41,7 +42,8 @@ def splitmix64(seed: int, offsets: Ints) -> Hashes:
 class RowSample:
     """At most ``size`` rows by their hash; a row has one scalar per column of ``columns``, in that order.
 
-    Null is None, what is not finite is "NaN", "Infinity" or "-Infinity", a wrong type is ``WRONG_TYPE``. Size 0 keeps nothing.
+    Null is None, what is not finite is "NaN", "Infinity" or "-Infinity", a wrong type is ``WRONG_TYPE``; a category is written
+    as profiles write it. Size 0 keeps nothing.
     """
 
     columns: tuple[str, ...]
@@ -72,6 +74,12 @@ class RowSample:
             return np.arange(len(hashes))
         return np.flatnonzero(hashes <= np.partition(hashes, self.size - 1)[self.size - 1])
 
+    def sightings(self, column: str) -> Counter[str]:
+        """Rows of the sample by the text that they have in a column."""
+        at = self.columns.index(column)
+        texts = (row[at] for row in self.rows.values())
+        return Counter(text for text in texts if isinstance(text, str) and text != WRONG_TYPE)
+
     def merge(self, other: RowSample) -> RowSample:
         """The smallest of both, as many as the smaller size keeps."""
         return self._with(other.rows.items(), min(self.size, other.size))
@@ -91,7 +99,7 @@ def _scalars(values: Values | None, rows: int) -> list[Scalar]:
         return [None] * rows
     if isinstance(values, CategoricalValues):
         beside: dict[int, Scalar] = {CategoricalValues.NULL: None, CategoricalValues.WRONG: WRONG_TYPE}
-        return [values.dictionary[code][:MAX_TEXT] if code >= 0 else beside[code] for code in values.codes.tolist()]
+        return [category_text(values.dictionary[code]) if code >= 0 else beside[code] for code in values.codes.tolist()]
     return _numbers(values)
 
 

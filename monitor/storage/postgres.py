@@ -1,0 +1,69 @@
+"""Connections to PostgreSQL on which no wait is endless, whatever becomes of the server or the way to it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import psycopg
+from psycopg.abc import RV, PQGen
+from sqlalchemy import Dialect, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from monitor.storage.limits import Limits
+
+CONNECTION: dict[str, object] = {  # seconds, but tcp_user_timeout in milliseconds
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    "application_name": "driftd",
+}
+"""What libpq is told, where the URL does not say otherwise."""
+WAKE_SECONDS = 0.1
+
+
+class Answering(psycopg.Connection[Any]):
+    """Gives up on a server that takes what is sent and never answers: its own time-outs stand still with it."""
+
+    seconds: float
+
+    def wait(self, gen: PQGen[RV], interval: float = WAKE_SECONDS, timeout: float | None = None) -> RV:
+        """Raises OperationalError and closes the connection, for nobody knows what is still to come on it."""
+        limit = self.seconds if timeout is None else timeout
+        began = time.monotonic()
+        try:
+            return super().wait(gen, interval, limit)
+        except psycopg.OperationalError as error:
+            if time.monotonic() - began < limit or error.sqlstate is not None:
+                raise
+            self.close()
+            raise psycopg.OperationalError(f"the server gave no answer within {limit:g} s") from None
+
+
+def postgres_engine(url: URL, limits: Limits) -> Engine:
+    """An engine whose sessions have our limits."""
+    session = "; ".join((
+        f"SET statement_timeout = '{round(limits.statement * 1000)}ms'",
+        f"SET lock_timeout = '{round(limits.lock * 1000)}ms'",
+        "SET idle_in_transaction_session_timeout = '60s'",
+    ))
+
+    def connect(_dialect: Dialect, _entry: ConnectionPoolEntry, args: list[Any], given: dict[str, Any]) -> DBAPIConnection:
+        kind = type("Limited", (Answering,), {"seconds": limits.answer})
+        return kind.connect(*args, **given)  # type: ignore[attr-defined,no-any-return]
+
+    def settle(raw: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        cursor = raw.cursor()
+        cursor.execute(session)
+        cursor.close()
+        raw.commit()
+
+    given = {name: value for name, value in CONNECTION.items() if name not in url.query}
+    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_timeout=limits.pool, connect_args=given)
+    event.listen(engine, "do_connect", connect)
+    event.listen(engine, "connect", settle)
+    return engine

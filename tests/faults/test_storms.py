@@ -1,0 +1,95 @@
+"""Many troubles at once, and old ones: people and trainers are asked once each, not once a window or a column."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.storage import open_store
+from tests.faults.story import (
+    MODEL,
+    PARTITIONS,
+    TOKEN,
+    Feeder,
+    People,
+    Row,
+    Setting,
+    build_reference,
+    people,
+    run_in,
+    run_to_the_end,
+    story,
+    tail,
+)
+from tests.flights_run import Run
+from tests.kafka_broker import Broker
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+MODELS = 50
+
+
+def read_to_the_end(kafka: Broker, folder: Path, told: People, rows: list[Row], models: dict[str, dict[str, Any]]) -> Run:
+    """These models on one topic; ``models``: what of each differs from the story's."""
+    topic = kafka.create_topic(f"storm.{uuid.uuid4().hex[:8]}", PARTITIONS)
+    Feeder(kafka.bootstrap, topic).put(rows)
+    run = run_in(Setting(folder=folder, bootstrap=kafka.bootstrap, topic=topic, store=f"sqlite:///{folder}/driftd.db",
+                         group=f"storm-{uuid.uuid4().hex[:8]}", told=told, max_rows=10_000))  # fmt: skip
+    give_references(run, list(models))
+    settings = json.loads(run.config.read_text())
+    settings["models"] = {name: settings["models"][MODEL] | given for name, given in models.items()}
+    if not kafka.real:
+        settings["kafka"] |= {"api_version": kafka.api_version}
+    run.config.write_text(json.dumps(settings))
+    assert run_to_the_end(run) == 0, tail(run)
+    return run
+
+
+def give_references(run: Run, models: list[str]) -> None:
+    """The story's reference for every one of them; to build it costs a process of its own each."""
+    build_reference(run)
+    with closing(open_store(run.store)) as store:
+        built = store.active_reference(MODEL, "1")
+        assert built is not None
+        for name in models:
+            store.add_reference(replace(built, model=name), activate=True, at=datetime.now(UTC))
+
+
+@pytest.mark.fault(18)
+def test_fifty_models_that_drift_at_once_for_ten_windows_ask_once_each(kafka: Broker, tmp_path: Path) -> None:
+    """A daily budget over all models, and one message for many of them, are not there yet: this is one per model."""
+    rows = story(range(14), faulty=range(3, 13))
+    with people() as told:
+        retraining = {"webhook": {"url": told.trainer.url, "secret": TOKEN}, "when": {"drift": "2 windows"}, "cooldown": "24h"}
+        names = [f"model-{n:02}" for n in range(MODELS)]
+        run = read_to_the_end(kafka, tmp_path, told, rows, {name: {"retraining": retraining} for name in names})
+        posted = Counter(post.body["metadata"]["event_payload"]["model"] for post in told.slack.posts)
+        asked = Counter(json.loads(request.body)["data"]["model"] for request in told.trainer.requests)
+    assert posted == asked == Counter(names)
+    with closing(open_store(run.store)) as store:
+        assert Counter(incident.model for incident in store.incidents()) == Counter(names)
+        assert {incident.bad_windows for incident in store.incidents()} == {10}
+        assert Counter(retraining.model for retraining in store.retrainings()) == Counter(names)
+        assert store.outbox_depth() == {"pending": 0, "sent": 2 * MODELS, "dead": 0}
+
+
+@pytest.mark.fault(41)
+def test_a_backlog_of_old_bad_windows_is_one_message_and_no_burst_of_reminders(kafka: Broker, tmp_path: Path) -> None:
+    rows = story(range(45), faulty=range(4, 44))
+    with people() as told:
+        run = read_to_the_end(kafka, tmp_path, told, rows, {"m": {"alerts": {"repeat_after": "2h", "resolve_after": 2}}})
+        kinds = [post.body["metadata"]["event_payload"]["at"] for post in told.slack.posts]
+    with closing(open_store(run.store)) as store:
+        [incident] = store.incidents()
+        reasons = Counter(str(event.reason) for event in store.incident_events(incident.id))
+        assert incident.bad_windows == 40
+        assert [delivery.kind for delivery in store.deliveries() if delivery.receiver == "slack"] == ["firing"]
+    assert len(kinds) == 1
+    assert reasons["repeat interval elapsed"] > 10, "they were due"
