@@ -22,6 +22,7 @@ from monitor.health import Health, NotReady
 from monitor.heartbeat import Heartbeat
 from monitor.intake import KafkaSource, Watchdog
 from monitor.log import Action, configure, logger
+from monitor.memory import MemoryGuard, limit_of
 from monitor.metrics import Metrics
 from monitor.notify import Dispatcher, lease_of, receivers_of
 from monitor.patience import LOOP, Patience
@@ -42,7 +43,7 @@ from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
 from monitor.reload import Reload
 from monitor.schedule import Ticks
-from monitor.settings import Settings
+from monitor.settings import KafkaSettings, Settings
 from monitor.stopping import EXIT_DONE, EXIT_FAILED, Stop, leave
 from monitor.storage import only_daemon, open_store
 from monitor.web import WebServer
@@ -62,6 +63,8 @@ DRAIN_SECONDS = 6.0
 """Deliver until so long after SIGTERM at most."""
 IDLE_DRAIN_SECONDS = 60.0
 """With --until-idle, deliver for so long at most."""
+MOST_VALUES = 300_000
+"""Values that one poll brings at most: a window of one row takes 1.5 kB a column."""
 COLLECT_AFTER = 50_000
 """Objects made before the collector looks for cycles: a poll makes thousands of records, none of them in a cycle."""
 PATIENCE = timedelta(seconds=60)
@@ -133,9 +136,10 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     references = References(store, clock)
     topics = tuple(sorted({s.topic for m in models for s in m.streams if s.kind is StreamKind.PREDICTIONS}))
     watchdog = Watchdog(monotonic=clock.monotonic, report=_stuck)
-    source = KafkaSource(settings.kafka, topics=topics, watchdog=watchdog)
+    source = KafkaSource(_within_memory(settings.kafka, models), topics=topics, watchdog=watchdog)
     _closing(closers, "kafka", source.close)
     reader = Reader(source=source, store=store, models=models, references=references, clock=clock, metrics=metrics,
+                    guard=MemoryGuard(limit_of(settings.memory.limit), monotonic=clock.monotonic),
                     pace=Pace(every=settings.checkpoint.every, max_rows=settings.checkpoint.max_rows,
                               poll_timeout=settings.kafka.poll_timeout.total_seconds(), out_of_range=settings.kafka.out_of_range))
     made = receivers_of(settings, clock)
@@ -173,6 +177,12 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
     return Parts(topics=topics, source=source, reader=reader, judge=judge, watch=watch, dispatcher=dispatcher, ticks=ticks, web=web,
                  health=health, clock=clock, heartbeat=heartbeat, reload=reload, live_within=live_within)
+
+
+def _within_memory(kafka: KafkaSettings, models: Sequence[Model]) -> KafkaSettings:
+    """Fewer messages a poll where they are wide: in the worst case each of them begins a window of its own."""
+    widest = max((len(model.columns) for model in models), default=1)
+    return kafka.model_copy(update={"max_poll_records": min(kafka.max_poll_records, max(MOST_VALUES // widest, 1))})
 
 
 def _closing(closers: ExitStack, name: str, close: Callable[[], None]) -> None:

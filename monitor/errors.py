@@ -55,6 +55,10 @@ class StoreFull(StoreUnavailable):
     """There is no room for what the database should write."""
 
 
+class MemoryShort(Retryable):
+    """The process is at its limit of memory: nothing more is read until some is free."""
+
+
 class Permanent(DriftdError):
     """An edge failed in a way that trying again cannot mend: give up and say so."""
 

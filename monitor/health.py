@@ -17,6 +17,7 @@ class NotReady(StrEnum):
     KAFKA_UNREACHABLE = "kafka_unreachable"
     STORE_UNAVAILABLE = "store_unavailable"
     STORAGE_FULL = "storage_full"
+    MEMORY_SHORT = "memory_short"
     STOPPING = "stopping"
 
 

@@ -39,6 +39,8 @@ class Action(StrEnum):
     INTAKE_STUCK = "intake.stuck"
     TOPIC_RECREATED = "topic.recreated"
     MESSAGES_QUARANTINED = "messages.quarantined"
+    VERSIONS_CROWDED = "versions.crowded"
+    DEDUPE_FULL = "dedupe.full"
 
     CHECKPOINT_FENCED = "checkpoint.fenced"
 

@@ -92,6 +92,10 @@ class Metrics:
         self.offset_gaps = self._counter("driftd_offset_gaps", "Times that messages were lost before they could be read.", "reason")
         # Messages lost so, at most (compacted records and transaction markers have offsets too); gaps of unknown size count nothing.
         self.lost_messages = self._counter("driftd_lost_messages", "Messages lost before they could be read, at most.", "reason")
+        # Rows counted under the version `(other)`, for a window had more versions than max_versions.
+        self.crowded_rows = self._counter("driftd_other_version_rows", "Rows of versions beyond max_versions.", "model")
+        # Rows whose ids could not be remembered, beyond dedupe_ids: doubles among them and after them are counted.
+        self.undeduplicated = self._counter("driftd_undeduplicated_rows", "Rows whose ids could not be remembered.", "model")
         # Length of a model's windows, to say "three windows behind" in a rule.
         self.window_seconds = self._gauge("driftd_window_seconds", "Length of a model's windows.", "model")
         # Event time reached by all partitions of a model; standing still while messages come means a stuck partition.
@@ -183,6 +187,12 @@ class Metrics:
         self.offset_gaps.labels(str(reason)).inc()
         self.lost_messages.labels(str(reason)).inc(messages or 0)
 
+    def beyond_bounds(self, crowded: Mapping[str, int], unremembered: Mapping[str, int]) -> None:
+        """Rows by model that were counted though a bound was reached."""
+        for counter, rows in ((self.crowded_rows, crowded), (self.undeduplicated, unremembered)):
+            for model, count in rows.items():
+                counter.labels(model).inc(count)
+
     def _declare_model(self, model: Model) -> None:
         for stream in model.streams:
             for outcome in OUTCOMES:
@@ -196,7 +206,7 @@ class Metrics:
             for verdict in Verdict:
                 self.results.labels(model.name, str(check), str(verdict))
         self.set_incident(model.name, None)
-        for counter in (self.windows_judged, self.retrainings):
+        for counter in (self.windows_judged, self.retrainings, self.crowded_rows, self.undeduplicated):
             counter.labels(model.name)
 
     def store_retried(self, reason: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
-from monitor.errors import Retryable, StoreFull, StoreUnavailable
+from monitor.errors import MemoryShort, Retryable, StoreFull, StoreUnavailable
 from monitor.health import Health, NotReady
 from monitor.log import Action, logger
 from monitor.pipeline import Reader
@@ -21,8 +21,8 @@ LOOP_MAX_AGE = timedelta(seconds=60)
 FIRST_BACK_OFF, MAX_BACK_OFF = 0.5, 5.0
 """Seconds to wait while the log or the store is away: doubled each time, up to the second."""
 
-OF_STORE = frozenset({NotReady.STORE_UNAVAILABLE, NotReady.STORAGE_FULL})
-AWAY = OF_STORE | {NotReady.KAFKA_UNREACHABLE}
+OF_OURS = frozenset({NotReady.STORE_UNAVAILABLE, NotReady.STORAGE_FULL, NotReady.MEMORY_SHORT})
+AWAY = OF_OURS | {NotReady.KAFKA_UNREACHABLE}
 """The reasons that are set here; one of them at a time."""
 
 T = TypeVar("T")
@@ -87,7 +87,7 @@ class Patience:
         if self.trouble is not None:
             log.info("going on", action=Action.INTAKE_BACK)
         self.trouble = None
-        for reason in OF_STORE:
+        for reason in OF_OURS:
             self._health.clear(reason)
         if self._reader.partitions:  # a replica that got none of them stands by, and is as ready as the others
             self._health.clear(NotReady.KAFKA_UNREACHABLE)
@@ -95,7 +95,9 @@ class Patience:
 
 
 def _reason(error: Retryable) -> NotReady:
-    """Who is away."""
+    """What is missing."""
+    if isinstance(error, MemoryShort):
+        return NotReady.MEMORY_SHORT
     if isinstance(error, StoreFull):
         return NotReady.STORAGE_FULL
     return NotReady.STORE_UNAVAILABLE if isinstance(error, StoreUnavailable) else NotReady.KAFKA_UNREACHABLE

@@ -186,7 +186,7 @@ def from_body(body: Mapping[str, object], kind: type[T]) -> T:
     try:
         return msgspec.convert(dict(body), kind, str_keys=True)
     except msgspec.ValidationError as error:
-        raise DecodeError(f"stored body is no {kind.__name__}: {error}") from None
+        raise DecodeError(f"stored body is no {kind.__name__}: {str(error)[:300]}") from None
 
 
 def span(duration: timedelta) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -72,6 +72,15 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryWatching):
     def seen_ids(self, model: str, partition: TopicPartition) -> Mapping[datetime, Hashes]:
         """By window start, the id hashes of windows not yet sealed."""
         return {start: hashes for (name, where, start), hashes in self._data.ids.items() if (name, where) == (model, partition)}
+
+    def open_versions(self, model: str) -> Mapping[datetime, Collection[str]]:
+        """By start, the versions that windows not yet sealed have."""
+        sealed = self._data.progress.get(model, NOT_BEGUN).sealed_until
+        found: defaultdict[datetime, set[str]] = defaultdict(set)
+        for key in self._data.windows:
+            if key.model == model and (sealed is None or key.end > sealed):
+                found[key.start].add(key.version)
+        return found
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         """All or nothing. Raises Fenced when a stored offset is not the expected one."""

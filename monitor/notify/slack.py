@@ -10,10 +10,11 @@ from slack_sdk.web import SlackResponse
 from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage, from_body
 from monitor.errors import DecodeError, Permanent
-from monitor.notify.slack_api import SlackApi, SlackError
+from monitor.notify.slack_api import LONGEST_WORD, SlackApi, SlackError
 from monitor.notify.slack_message import SlackMessage, build, build_note, degraded, metadata
 from monitor.notify.slack_search import Search
 from monitor.ports import Clock, Delivery, Receipt
+from monitor.settings.durations import printable
 from monitor.settings.receivers import SlackSettings
 from monitor.settings.secret import Secret
 
@@ -84,7 +85,7 @@ def auth_test(slack: SlackSettings) -> str:
     api = SlackApi(token=slack.token.read(), api_url=slack.api_url, timeout=slack.timeout.total_seconds(), now=datetime.now(UTC),
                    link_local=slack.allow_link_local)
     said = api.do("auth_test")
-    return f"{said.get('user', 'unknown user')} in {said.get('team', 'unknown team')}"
+    return printable(f"{said.get('user', 'unknown user')} in {said.get('team', 'unknown team')}", LONGEST_WORD)
 
 
 class _Call:
@@ -99,11 +100,12 @@ class _Call:
         """A message of its own in the channel, whose id is perhaps ``guess``."""
         found = self._search.in_channel(channel, guess)
         if found is not None:
-            return Receipt(thread=":".join(found), detail="posted by an earlier attempt")
+            return Receipt(thread=_thread(*found), detail="posted by an earlier attempt")
         said = self._formed("chat_postMessage", message, channel=channel, metadata=self._marks, **NO_PREVIEWS)
-        id = str(said.get("channel"))
-        self._search.learn(channel, id)
-        return Receipt(thread=f"{id}:{said.get('ts')}", detail="posted")
+        id = said.get("channel")
+        if isinstance(id, str):
+            self._search.learn(channel, id)
+        return Receipt(thread=_thread(id, said.get("ts")), detail="posted")
 
     def answer(self, message: IncidentMessage, first: tuple[str, str]) -> Receipt | None:
         """Reply in the thread: a short note of the end, a whole reminder that the channel sees too. None: the thread is gone."""
@@ -142,6 +144,13 @@ class _Call:
 def _content(message: SlackMessage) -> dict[str, object]:
     """What both posting and updating take."""
     return {"text": message.text, "blocks": list(message.blocks), "attachments": list(message.attachments)}
+
+
+def _thread(channel: object, ts: object) -> str | None:
+    """``channel:ts`` of a message; None where Slack has told nothing that can be stored and asked for again."""
+    told = f"{channel}:{ts}"
+    known = isinstance(channel, str) and isinstance(ts, str) and told.isascii() and told.isprintable() and len(told) <= LONGEST_WORD
+    return told if known else None
 
 
 def _split(thread: str | None) -> tuple[str, str] | None:

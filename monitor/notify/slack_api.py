@@ -17,9 +17,12 @@ from slack_sdk.web import SlackResponse
 from monitor.errors import Permanent, Retryable
 from monitor.log import redact
 from monitor.notify.transport import Answer, Limits, demand_success, post, retry_after
+from monitor.settings.durations import printable
 
 MAX_ANSWER = 4 * 1024 * 1024
 """Bytes; Slack gives the whole message back, and a page of a channel's history is fifty of them."""
+LONGEST_WORD = 100
+"""Characters of a text of Slack's that are kept, made printable: half a character or NUL cannot be stored."""
 CALLS = 3
 """All calls of one delivery together take as long as so many may: the lease of a delivery is longer than that."""
 
@@ -71,7 +74,7 @@ class SlackApi:
         raise refused  # out here, so that slack-sdk's error with all that the server said does not hang on it
 
     def _told(self, method: str, response: SlackResponse) -> Permanent | Retryable:
-        word = redact(str(response.get("error", "no reason given")).replace(self._client.token or "\0", "***"))[:100]
+        word = printable(redact(str(response.get("error", "no reason given")).replace(self._client.token or "\0", "***")), LONGEST_WORD)
         if word in TRANSIENT:
             return Retryable(f"Slack put off {method}: {word}", retry_after=self._client.retry_after)
         return SlackError(method, word)
@@ -128,7 +131,7 @@ class Client(WebClient):
 def _parsed(answer: Answer) -> dict[str, object]:
     try:
         said = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict) or not answer.complete:
         raise Retryable("Slack's answer is no JSON object: something stands between, or it broke off")

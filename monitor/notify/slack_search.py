@@ -102,8 +102,9 @@ class Search:
         for _ in range(PAGES):
             page = self._api.do(method, cursor=cursor, **arguments)
             yield page.data if isinstance(page.data, dict) else {}
-            cursor = (page.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
+            told = page.get("response_metadata")
+            cursor = told.get("next_cursor") if isinstance(told, dict) else None
+            if not isinstance(cursor, str) or not cursor:
                 return
 
 

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from monitor import failpoints
-from monitor.core.fold import Folder, Place
+from monitor.core.fold import Folded, Folder, Place
 from monitor.core.gaps import Gap, GapReason
 from monitor.core.results import Account
 from monitor.core.rules import Model, Stream
-from monitor.core.schema import Fault, Record, from_micros
+from monitor.core.schema import Fault, Record, from_micros, to_micros
 from monitor.failpoints import Point
 from monitor.formats import decoder
+from monitor.log import Action, logger
 from monitor.pipeline.gaps import GapBook
 from monitor.pipeline.references import References
 from monitor.ports import GapEnd, Quarantined, SeenIds, StreamCount, TopicPartition, WindowDelta
+
+log = logger(__name__)
+
+NO_VERSIONS: Mapping[datetime, Collection[str]] = MappingProxyType({})
+MOST_QUARANTINED = 5_000
+"""Quarantined messages that are held before they are written: each keeps the beginning of its message."""
+MOST_TOLD = 1_000
+"""Windows of which it is remembered that something was said."""
 
 
 class Channel:
@@ -26,13 +37,14 @@ class Channel:
         self.model = model
         self._stream = stream
         self._decoder = decoder(stream)
-        self.folder = Folder(model, lambda version: references.grid(model, version))
+        self.folder = Folder(model, lambda version: references.grid(model, version), lambda: references.versions(model.name))
         self.gaps = GapBook()
+        self._told: defaultdict[Action, set[datetime]] = defaultdict(set)
         self.clear()
 
-    def clear(self) -> None:
-        """Forget what was gained: the store did not take it, or has it."""
-        self.folder.drain()
+    def clear(self, versions: Mapping[datetime, Collection[str]] = NO_VERSIONS) -> None:
+        """Forget everything: the store did not take it, or has it. ``versions``: by the start of each open window, those stored for it."""
+        self.folder.restart({to_micros(start): names for start, names in versions.items()})
         self._account = Account()
         self._quarantined: list[Quarantined] = []
 
@@ -60,7 +72,10 @@ class Channel:
         """Hand over what was gained."""
         folded = self.folder.drain()
         gaps, gap_ends = self.gaps.drain()
+        self._tell(folded)
         gained = Gained(
+            crowded=Counter({self.model.name: sum(folded.crowded.values())}),
+            unremembered=Counter({self.model.name: sum(folded.unremembered.values())}),
             gaps=gaps,
             gap_ends=gap_ends,
             windows=[WindowDelta(key=key, account=delta.account, profile=delta.profile) for key, delta in sorted(folded.windows.items())],
@@ -72,6 +87,21 @@ class Channel:
         self._account, self._quarantined = Account(), []
         return gained
 
+    @property
+    def full(self) -> bool:
+        """Whether what was gained is to be written before anything more is read, for it takes much memory."""
+        return self.folder.full or len(self._quarantined) >= MOST_QUARANTINED
+
+    def _tell(self, folded: Folded) -> None:
+        """Once for each window: that its versions are too many, or that its ids are no longer all remembered."""
+        for action, said, rows in (
+            (Action.VERSIONS_CROWDED, "a window has more versions than max_versions: the rest is counted together", folded.crowded),
+            (Action.DEDUPE_FULL, "more ids than dedupe_ids: doubles among the rows that follow are counted", folded.unremembered),
+        ):
+            for start in sorted(set(rows) - self._told[action]):
+                log.warning(said, action=action, model=self.model.name, window_start=start.isoformat(), rows=rows[start])
+            self._told[action] = (self._told[action] | set(rows)) if len(self._told[action]) < MOST_TOLD else set(rows)
+
     def _count(self, untimed: int) -> StreamCount:
         account = self._account
         return StreamCount(model=self.model.name, stream=self._stream.kind, topic=self._stream.topic, received=account.received,
@@ -81,7 +111,7 @@ class Channel:
 
 @dataclass(slots=True, kw_only=True)
 class Gained:
-    """What channels add to a checkpoint."""
+    """What channels add to a checkpoint. By model: rows of ``crowded`` versions, and of ids that could not be remembered."""
 
     windows: list[WindowDelta] = field(default_factory=list)
     ids: list[SeenIds] = field(default_factory=list)
@@ -89,6 +119,8 @@ class Gained:
     streams: list[StreamCount] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     gap_ends: list[GapEnd] = field(default_factory=list)
+    crowded: Counter[str] = field(default_factory=Counter)
+    unremembered: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Gained) -> None:
         """Take another channel's gain in."""
@@ -98,6 +130,8 @@ class Gained:
         self.streams += other.streams
         self.gaps += other.gaps
         self.gap_ends += other.gap_ends
+        self.crowded += other.crowded
+        self.unremembered += other.unremembered
 
 
 def place(partition: TopicPartition) -> Place:

@@ -117,14 +117,15 @@ class Judge:
         return judged
 
     def _judge(self, model: Model, start: datetime, previous: datetime | None, sealed_until: datetime) -> Judgement:
-        windows = self._store.windows(model.name, start)
+        windows = [window for window in self._store.windows(model.name, start) if not _came_late(window)]
         if not windows:
-            busy = self._store.last_busy(model.name, start)
+            busy, end = self._store.last_busy(model.name, start), start + model.window
             if busy is None or start - busy.start > MAX_EMPTY_WINDOWS * model.window:
                 return Judgement(model=model.name, previous=previous, results=(),
-                                 judged_until=min(self._store.next_start(model.name, start) or sealed_until, sealed_until))
-            self._store.add_empty_window(WindowKey(model=model.name, version=busy.version, start=start, end=start + model.window))
-            windows = self._store.windows(model.name, start)
+                                 judged_until=min(self._store.next_start(model.name, end) or sealed_until, sealed_until))
+            silent = WindowKey(model=model.name, version=busy.version, start=start, end=end)
+            self._store.add_empty_window(silent)
+            windows = [window for window in self._store.windows(model.name, start) if window.key == silent]
         return self._decide(model, windows, previous)
 
     def _decide(self, model: Model, windows: Sequence[StoredWindow], previous: datetime | None) -> Judgement:
@@ -156,7 +157,8 @@ class Judge:
     def _subject(self, model: Model, window: StoredWindow, windows: Sequence[StoredWindow]) -> Subject:
         others = sum(w.account.counted for w in windows if w.key.segment == window.key.segment and w.key != window.key)
         key = window.key
-        return Subject(key=key, account=window.account, profile=window.profile,
+        account = replace(window.account, late=0)  # they may be in the store by now, or not yet: no verdict hangs on it
+        return Subject(key=key, account=account, profile=window.profile,
                        reference=self._references.of(model.name, key.version),
                        damage=window.damage or self._references.damage(model.name, key.version),
                        known_versions=self._references.versions(model.name), other_rows=others,
@@ -192,3 +194,7 @@ class Judge:
             log.warning("incident changed", action=Action.INCIDENT_CHANGED, model=model.name, incident=event.incident,
                         state=event.after, reason=event.reason)
 
+
+def _came_late(window: StoredWindow) -> bool:
+    """Whether nothing but late rows made it. When they are read is chance, and so no part of what the window comes to."""
+    return 0 < window.account.late == window.account.received

@@ -12,9 +12,10 @@ from monitor import failpoints
 from monitor.core.gaps import GapReason, OnLoss, hole_of
 from monitor.core.rules import Model, StreamKind
 from monitor.core.schema import Record, from_micros, to_micros
-from monitor.errors import Fenced, Retryable, UsageError
+from monitor.errors import Fenced, MemoryShort, Retryable, UsageError
 from monitor.failpoints import Point
 from monitor.log import Action, logger
+from monitor.memory import Advice, MemoryGuard, give_back
 from monitor.metrics import Metrics
 from monitor.pipeline.channel import Channel, Gained, place
 from monitor.pipeline.references import References
@@ -41,12 +42,13 @@ class Reader:
     """
 
     def __init__(self, *, source: LogSource, store: CheckpointStore, models: Sequence[Model], references: References, clock: Clock,
-                 metrics: Metrics, pace: Pace) -> None:
+                 metrics: Metrics, pace: Pace, guard: MemoryGuard | None = None) -> None:
         self._source = source
         self._store = store
         self._clock = clock
         self._metrics = metrics
         self._pace = pace
+        self._guard = guard
         self._channels = _channels(models, references)
         self._stored: dict[TopicPartition, Advance] = {}
         self._next: dict[TopicPartition, int] = {}
@@ -67,6 +69,7 @@ class Reader:
     def step(self) -> int:
         """One poll and what follows from it; how many messages it brought."""
         self._settle()
+        self._mind_memory()
         try:
             polled = self._source.poll(self._pace.poll_timeout)
         except OutOfRange as error:
@@ -80,9 +83,23 @@ class Reader:
             self._hand_over(polled.assigned)
         messages = self._take_all(polled)
         self._messages += messages
-        if self._messages >= self._pace.max_rows or self._clock.monotonic() - self.written_at >= self._pace.every.total_seconds():
+        if self._is_time():
             self.checkpoint()
         return messages
+
+    def _is_time(self) -> bool:
+        """Whether to write: so much time has passed, so many messages have come, or what they came to takes much memory."""
+        late = self._clock.monotonic() - self.written_at >= self._pace.every.total_seconds()
+        return late or self._messages >= self._pace.max_rows or any(channel.full for channel in self._all_channels())
+
+    def _mind_memory(self) -> None:
+        """Write early and give memory back where little is left. Raises MemoryShort, before more is read, where that is not enough."""
+        if self._guard is None or self._guard.advice() is Advice.GO_ON:
+            return
+        self.checkpoint()
+        give_back()
+        if self._guard.look() is Advice.PAUSE:
+            raise MemoryShort(f"{self._guard}: reading pauses")
 
     def at_end(self, ends: Mapping[TopicPartition, int]) -> bool:
         """Whether every one of these partitions was read to its given end, and is not about to be read again."""
@@ -157,8 +174,6 @@ class Reader:
 
     def _take_over(self, assigned: frozenset[TopicPartition]) -> None:
         """Forget what is in memory, and read on from where the store says."""
-        for channel in self._all_channels():
-            channel.clear()
         self._messages = 0
         partitions = sorted(assigned)
         self.partitions = self._source.partitions()
@@ -191,6 +206,7 @@ class Reader:
         self._seen_at = {}
         for channel in self._all_channels():
             marks = {m.partition: m for m in self._store.marks(channel.model.name)}
+            channel.clear(self._store.open_versions(channel.model.name))
             channel.gaps.restore(self._store.open_gaps(channel.model.name))
             for partition in (p for p in partitions if channel in self._channels[p.topic]):
                 mark = marks.get(partition)
@@ -266,6 +282,7 @@ class Reader:
         for channel in self._all_channels():
             gained.add(channel.drain())
         self._messages = 0
+        self._metrics.beyond_bounds(gained.crowded, gained.unremembered)
         return Checkpoint(
             at=self._clock.now(),
             advances=tuple(Advance(partition=p, expected=self._stored[p].next_offset if p in self._stored else None,

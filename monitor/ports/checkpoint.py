@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -147,6 +147,9 @@ class CheckpointStore(Protocol):
 
     def seen_ids(self, model: str, partition: TopicPartition) -> Mapping[datetime, Hashes]:
         """By window start, the id hashes of windows not yet sealed."""
+
+    def open_versions(self, model: str) -> Mapping[datetime, Collection[str]]:
+        """By start, the versions that windows not yet sealed have."""
 
     def open_gaps(self, model: str) -> Sequence[Gap]:
         """Gaps of a model after which no row has come yet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,7 +58,8 @@ class Block(BaseModel):
         for name in cls.model_fields:
             file = given.get(name + FILE_SUFFIX)
             if isinstance(file, (str, Path)) and str(file) and given.get(name) is None:
-                given[name] = Secret(file=_beside(file, info))
+                with suppress(RuntimeError):  # the home of nobody: told when the file's own field is read
+                    given[name] = Secret(file=_beside(file, info))
         return given
 
 
@@ -117,7 +119,7 @@ def _auto_or_number(lowest: float, highest: float) -> Callable[[object], float |
         except ValueError:
             number = float("nan")
         if not lowest <= number <= highest:
-            raise ValueError(f"{shown(value)} is not understood; expected auto or a number from {lowest:g} to {highest:g}")
+            raise ValueError(f"{shown(value)} is not understood; expected auto or a number from {lowest:.10g} to {highest:.10g}")
         return number
 
     return read

@@ -77,7 +77,7 @@ def _slack(file: FileSettings) -> Iterator[Fault]:
     if (slack.token is None) == (slack.webhook_url is None):
         yield ("slack",), "expected exactly one of token, token_file, webhook_url, webhook_url_file"
     elif slack.token is not None and slack.channel is None:
-        yield ("slack",), "a token needs a channel to write to"
+        yield ("slack",), "a token needs a channel to write to; expected channel, in quotes where it begins with #"
     if slack.webhook_url is not None and slack.token is None:
         if slack.channel is not None:
             yield ("slack", "channel"), "not used with an incoming webhook, which has a channel of its own"

@@ -24,6 +24,17 @@ MAX_DEPTH = 40
 LONGEST_SAID = 200  # characters of the parser's own message
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 YAML_TAG = "tag:yaml.org,2002:"
+END = "unexpected end of stream"
+HINTS = {
+    END: "is the quote closed?",
+    "mapping values are not allowed here": "does this line, or the one above, lack a colon and a blank after its key?",
+    "found character '\\t'": "expected blanks for indentation, not tabs",
+    "unknown escape character": "in double quotes a backslash begins an escape; expected single quotes around it",
+    "found undefined alias": "expected &NAME before its use, or quotes around a text that begins with *",
+    "expected ',' or '}'": "a comma, or the closing brace of a line above?",
+    "expected ',' or ']'": "a comma, or the closing bracket of a line above?",
+}
+"""What people have most likely done when the parser says so."""
 KNOWN_TAGS = frozenset(YAML_TAG + name for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge", "value"))
 
 
@@ -93,9 +104,7 @@ def _compose(text: str) -> Node | None:
     try:
         node: Node | None = yaml.compose(text)
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(mark.line + 1, mark.column + 1) if mark else Place()
-        raise UnreadableError(f"not YAML: {_said(error)}", place) from None
+        raise UnreadableError(f"not YAML: {_said(error)}", _place(error)) from None
     except RecursionError:
         raise UnreadableError("nested too deeply", Place()) from None
     except Exception as error:  # the parser's own ReaderError has no mark, and odd text makes it raise IndexError, ValueError, …
@@ -106,7 +115,15 @@ def _compose(text: str) -> Node | None:
 
 def _said(error: MarkedYAMLError) -> str:
     parts = [part for part in (error.context, error.problem) if part]
-    return printable(", ".join(" ".join(part.split()) for part in parts), LONGEST_SAID) or "cannot be parsed"
+    said = printable(", ".join(" ".join(part.split()) for part in parts), LONGEST_SAID) or "cannot be parsed"
+    return said + next((f"; {hint}" for words, hint in HINTS.items() if words in said), "")
+
+
+def _place(error: MarkedYAMLError) -> Place:
+    """Where the parser stumbled; where it ran to the end of the file, where it set out."""
+    ends = END in (error.problem or "")
+    mark = (error.context_mark if ends else None) or error.problem_mark or error.context_mark
+    return Place(mark.line + 1, mark.column + 1) if mark else Place()
 
 
 def _start(node: Node) -> Place:

@@ -11,6 +11,7 @@ from monitor.settings.block import Block, Name, Text
 from monitor.settings.durations import shown
 from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
+from monitor.settings.problems import suggestion
 from monitor.settings.receivers import SlackSettings
 from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings
 
@@ -23,7 +24,7 @@ def _store(value: str) -> str:
     if not match:
         raise ValueError("not a database address; expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
     if match[1] not in STORE_SCHEMES:
-        raise ValueError(f"{shown(match[1])} databases cannot be used; expected one of {', '.join(STORE_SCHEMES)}")
+        raise ValueError(f"{shown(match[1])} databases cannot be used{suggestion(match[1], STORE_SCHEMES)}")
     return value
 
 

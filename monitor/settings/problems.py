@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic_core import ErrorDetails
 
+from monitor.settings.block import Block
 from monitor.settings.document import Document, Finding, Loc
 from monitor.settings.durations import printable, shown
 
@@ -24,7 +25,19 @@ def path_text(loc: Loc) -> str:
 def findings_of(errors: Sequence[ErrorDetails], document: Document, known: Mapping[int, tuple[str, ...]]) -> list[Finding]:
     """One finding for each error of the validation, but none of a value that could not even be read: that was told already."""
     found = [_finding(error, document, known) for error in errors]
+    nameless = _nameless(document)
+    if nameless is not None:
+        found = [nameless, *(finding for finding in found if finding.loc[:1] != nameless.loc)]
     return [finding for finding in found if finding.loc not in document.unread]
+
+
+def _nameless(document: Document) -> Finding | None:
+    """The settings of a model where the names of models are expected: one finding, in place of one for each of them."""
+    models = document.root.get("models") if isinstance(document.root, dict) else None
+    if not isinstance(models, dict) or not {"task", "window"} <= set(models):
+        return None
+    said = "settings of a model where names of models are expected; expected models: {NAME: {task: …, window: …}}"
+    return Finding(loc=("models",), message=said, place=document.key_place(("models",)))
 
 
 def _finding(error: ErrorDetails, document: Document, known: Mapping[int, tuple[str, ...]]) -> Finding:
@@ -68,10 +81,30 @@ def _message(error: ErrorDetails) -> str:
         if not isinstance(error["input"], str):
             return f"{given} where one of {', '.join(names)} is expected"
         return f"{given} is not known{suggestion(error['input'], names)}"
+    if kind == "model_type":
+        return f"{given} where a mapping of settings is expected, e.g. {{{_first_key(str(context['class_name']))}: …}}"
+    if kind == "string_pattern_mismatch":
+        context["pattern"] = ALPHABETS.get(str(context["pattern"]), context["pattern"])
     if kind in SAYINGS:
         return SAYINGS[kind].format(given=given, **context)
     return f"{given}: {printable(error['msg'])}"
 
+
+def _first_key(name: str) -> str:
+    """A key of a block by the name of its class: one that is needed, where one is."""
+    block = next(each for each in _blocks(Block) if each.__name__ == name)
+    fields = block.model_fields
+    return next((key for key, field in fields.items() if field.is_required()), next(iter(fields)))
+
+
+def _blocks(block: type[Block]) -> Iterator[type[Block]]:
+    for each in block.__subclasses__():
+        yield each
+        yield from _blocks(each)
+
+
+ALPHABETS = {r"^[A-Za-z0-9._-]+$": "only letters, digits, . _ -"}
+"""Patterns in words."""
 
 SAYINGS = {
     "int_parsing": "{given} is not a whole number",
@@ -91,8 +124,7 @@ SAYINGS = {
     "greater_than": "{given} is too small; expected more than {gt}",
     "greater_than_equal": "{given} is too small; expected at least {ge}",
     "less_than_equal": "{given} is too large; expected at most {le}",
-    "too_short": "expected at least {min_length}, found {actual_length}",
-    "model_type": "{given} where a mapping of settings is expected",
+    "too_short": "{given} with nothing in it; expected at least {min_length}",
     "model_attributes_type": "{given} where a mapping of settings is expected",
     "dict_type": "{given} where a mapping of names is expected",
     "tuple_type": "{given} where a list is expected",

@@ -19,9 +19,9 @@ from monitor.ports import Advance, Checkpoint, Mark, Quarantined, SeenIds, Strea
 from monitor.storage.again import again
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.gaps import add_gaps
-from monitor.storage.progress import locked_progress
+from monitor.storage.progress import locked_progress, read_progress
 from monitor.storage.rows import fields_of
-from monitor.storage.tables import id_chunks, marks, quarantine, streams
+from monitor.storage.tables import id_chunks, marks, quarantine, streams, windows
 from monitor.storage.tables import partitions as offsets
 from monitor.storage.windows import GridShelf, merge_window
 
@@ -79,7 +79,17 @@ class CheckpointVerbs:
         with self._db.read() as connection:
             for start, hashes in connection.execute(query):
                 parts[start].append(hashes)
-        return {start: np.frombuffer(b"".join(chunks), dtype=HASH_BYTES).astype(np.uint64) for start, chunks in parts.items()}
+        return {start: np.frombuffer(b"".join(chunks), dtype=HASH_BYTES).astype(np.uint64, copy=False) for start, chunks in parts.items()}
+
+    def open_versions(self, model: str) -> Mapping[datetime, Collection[str]]:
+        """By start, the versions that windows not yet sealed have."""
+        found: defaultdict[datetime, set[str]] = defaultdict(set)
+        with self._db.read() as connection:
+            sealed_until = read_progress(connection, model).sealed_until
+            query = select(windows.c.start, windows.c.version).where(windows.c.model == model)
+            for row in connection.execute(query if sealed_until is None else query.where(windows.c.end > sealed_until)):
+                found[row.start].add(row.version)
+        return found
 
     @again
     def checkpoint(self, checkpoint: Checkpoint) -> None:

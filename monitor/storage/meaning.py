@@ -45,7 +45,7 @@ def meaning(error: DBAPIError, url: URL) -> Retryable | UsageError | None:
 def damaged(where: str, text: str) -> UsageError:
     """The error for a file that SQLite cannot read."""
     return UsageError(
-        f"{where}: the file is damaged or is no SQLite database ({text}). Nothing was changed. Move it away together with its "
+        f"{where}: the file is damaged or is no SQLite database ({text}). Move it away together with its "
         "-wal and -shm files, then restore a backup, or start without one: driftd makes a new file and reads the topics again"
     )
 

@@ -60,7 +60,8 @@ class ReadVerbs:
         """The last judged windows of a model, oldest first; only the latest revision of each result counts."""
         latest = func.row_number().over(partition_by=RESULT_ORDER[:-1], order_by=results.c.revision.desc()).label("age")
         judged = (results.c.model == model, results.c.window_start.in_(last_judged(model, windows)))
-        newest = select(results.c.window_start, results.c.window_end, results.c.check, results.c.verdict, latest).where(*judged).subquery().c
+        told = (results.c.window_start, results.c.window_end, results.c.check, results.c.verdict)
+        newest = select(*told, latest).where(*judged).subquery().c
         group = (newest.window_start, newest.window_end, newest.check, newest.verdict)
         query = select(*group, func.count().label("results")).where(newest.age == 1).group_by(*group)
         return [

@@ -82,7 +82,8 @@ def _stored(connection: Connection, shelf: GridShelf, row: Row[Any]) -> StoredWi
     try:
         return StoredWindow(key=key, account=account, profile=_profile(connection, shelf, row), incomplete=row.incomplete)
     except DecodeError as error:
-        return StoredWindow(key=key, account=account, profile=None, damage=f"its stored profile cannot be read: {error}", incomplete=row.incomplete)
+        damage = f"its stored profile cannot be read: {error}"
+        return StoredWindow(key=key, account=account, profile=None, damage=damage, incomplete=row.incomplete)
 
 
 def _insert(connection: Connection, key: WindowKey, account: Account, profile: Profile | None) -> bool:

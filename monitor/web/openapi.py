@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -14,7 +13,8 @@ from monitor.core.incidents import IncidentState
 from monitor.core.results import Check, Verdict
 from monitor.core.retraining import RetrainingState
 from monitor.core.rules import Task
-from monitor.web.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME
+from monitor.web.parts import parts_of
+from monitor.web.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME, NAME_PATTERN
 from monitor.web.view import Standing
 
 Schema = dict[str, Any]
@@ -93,17 +93,18 @@ MODEL = ("model", TEXT, "Only this configured model.")
 SINCE = ("since", TIME, "Only windows that start then or later; a date, or RFC 3339.")
 LIMIT = ("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, "The newest so many.")
 CHECK = ("check", _enum(Check), "Only this check.")
-VERDICTS = ("verdict", TEXT, "Only these verdicts, by commas: warn,alert.")
+VERDICTS = ("verdict", {"type": "array", "items": _enum(Verdict), "minItems": 1}, "Only these verdicts, by commas: warn,alert.")
 Parameter = tuple[str, Schema, str]
 
 
 def _read(text: str, answer: Schema, *parameters: Parameter, place: str | None = None) -> Schema:
-    queries = [{"name": n, "in": "query", "required": False, "schema": s, "description": d} for n, s, d in parameters]
+    queries = [{"name": n, "in": "query", "required": False, "explode": False, "schema": s, "description": d} for n, s, d in parameters]
     return {"get": {"summary": text, "parameters": queries + _place(place), "responses": _responses(answer, 400, 404, 503)}}
 
 
 def _write(text: str) -> Schema:
-    body = {"type": "object", "properties": {"by": {"type": "string", "maxLength": MAX_NAME, "description": "Who asks for it."}}}
+    by = {"type": "string", "maxLength": MAX_NAME, "pattern": f"^{NAME_PATTERN}$", "description": "Who asks for it."}
+    body = {"type": "object", "properties": {"by": by}}
     return {"post": {
         "summary": text, "security": [{"token": []}], "parameters": _place("id"),
         "requestBody": {"required": False, "content": {"application/json": {"schema": body}}},
@@ -139,17 +140,26 @@ PATHS: Mapping[str, Schema] = {
 }
 
 
-@lru_cache(maxsize=1)
-def specification() -> Schema:
-    """The whole document."""
+def specification(models: Iterable[str] = ()) -> Schema:
+    """The whole document; ``models``: the configured ones, which are all that can be asked for. None while they are not known."""
+    names = sorted(models)
     return {
         "openapi": "3.1.0",
         "info": {"title": "driftd", "version": __version__, "description": "Models in production: windows, results, incidents."},
-        "paths": dict(PATHS),
+        "paths": {path: _of_models(operations, names) for path, operations in PATHS.items()},
         "components": {"schemas": dict(SCHEMAS), "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     }
 
 
-async def document(_request: Request) -> Response:
+def _of_models(operations: Schema, names: list[str]) -> Schema:
+    """With the names in the place of any text, where a query chooses a model."""
+    if not names or "get" not in operations:
+        return operations
+    chosen = {**MODEL[1], "enum": names}
+    parameters = [{**each, "schema": chosen} if each["name"] == MODEL[0] else each for each in operations["get"]["parameters"]]
+    return {**operations, "get": {**operations["get"], "parameters": parameters}}
+
+
+async def document(request: Request) -> Response:
     """``/api/v1/openapi.json``."""
-    return JSONResponse(specification())
+    return JSONResponse(specification(model.name for model in parts_of(request).models))

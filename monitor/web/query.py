@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +18,11 @@ from monitor.web.parts import parts_of
 DEFAULT_LIMIT = 1000
 MAX_LIMIT = 10_000
 MAX_NAME = 80
+_ODD = r"\u007f-\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufff0-\uffff"
+NAME_PATTERN = rf" *[^\u0000-\u0020{_ODD}][^\u0000-\u001f{_ODD}]*"
+"""What names a person: no control, format or blank characters but spaces, and not of spaces alone."""
+
+_NAME = re.compile(NAME_PATTERN)
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -82,9 +88,14 @@ async def person(request: Request) -> str:
     except (ValueError, RecursionError):
         raise bad_query('the body is no JSON: expected {"by": "your name"}') from None
     by = document.get("by", "api") if isinstance(document, dict) else None
-    if not isinstance(by, str) or not 1 <= len(by.strip()) <= MAX_NAME or not by.isprintable():
-        raise bad_query(f'by: expected a name of 1 to {MAX_NAME} characters, like {{"by": "mara"}}')
+    if not isinstance(by, str) or not _is_name(by):
+        raise bad_query(f'by: expected a name of 1 to {MAX_NAME} printable characters, like {{"by": "mara"}}')
     return by.strip()
+
+
+def _is_name(text: str) -> bool:
+    """Whether it fits ``NAME_PATTERN``, and is text that can be stored: JSON may hold half a character."""
+    return len(text) <= MAX_NAME and _NAME.fullmatch(text) is not None and not re.search("[\ud800-\udfff]", text)
 
 
 def _one_of(name: str, text: str, options: Iterable[E]) -> E:

@@ -318,28 +318,30 @@ def test_a_replica_that_is_stopped_inside_its_transaction_holds_the_others_up_fo
 @pytest.mark.fault(6)
 @pytest.mark.parametrize("point", ["judge.evaluated", "judge.before_commit"])
 def test_a_window_that_two_replicas_evaluate_is_recorded_once_and_told_once(point, kafka, postgres, tmp_path) -> None:
-    """The second has no partition at all, and judges all the same."""
-    rows = story(range(8), faulty=(2, 3), partitions=1)
-    first = [row for row in rows if int(row.id.partition("-")[2]) < 6 * 60]
+    """The second has no partition at all, and closes and judges windows all the same."""
+    rows = story(range(10), faulty=(2, 3), partitions=1)
+    hour = [int(row.id.partition("-")[2]) // 60 for row in rows]
+    first, more, last = ([row for row, h in zip(rows, hour, strict=True) if low <= h < high] for low, high in ((0, 5), (5, 8), (8, 10)))
     with fleet(kafka, postgres, tmp_path, partitions=1) as shared, ExitStack() as stack:
         slow, other = shared.replica("slow"), shared.replica("other")
         shared.feeder.put(first)
-        dozing = stack.enter_context(running(slow, points=f"{point}=sleep:10@1"))
-        until(lambda: bool(lines(slow, "intake.assigned")) and shared.offsets() == len(first), lambda: tail(slow))
+        dozing = stack.enter_context(running(slow, points=f"{point}=sleep:20@1"))
+        until(lambda: shared.offsets() == len(first), lambda: tail(slow))
         busy = stack.enter_context(running(other))
-        until(lambda: shared.finished(first), lambda: tail(other))
-        by_slow = {line["window_end"] for line in lines(slow, "window.judged")}
-        by_other = {line["window_end"] for line in lines(other, "window.judged")}
+        until(lambda: bool(lines(other, "intake.assigned")), lambda: tail(other))
+        assert lines(other, "intake.assigned")[0]["partitions"] == []
+        shared.feeder.put(more)
+        until(lambda: shared.finished([*first, *more]), lambda: tail(other))
+        by_slow, by_other = ({line["window_end"] for line in lines(run, "window.judged")} for run in (slow, other))
         assert not by_slow & by_other
-        assert len(by_slow | by_other) == 5
+        assert len(by_slow | by_other) == 7
         if point == "judge.evaluated":
-            assert not by_slow, "it slept while the other judged"
+            assert not by_slow, "it slept while the other closed and judged"
         else:
             assert min(by_slow) < min(by_other, default="9"), "it slept in its transaction, and the other waited"
-        assert lines(other, "intake.assigned")[0]["partitions"] == []
         stop(other, busy)
-        shared.feeder.put(rows[len(first) :])
-        until(lambda: shared.finished(rows), lambda: tail(slow))  # what was refused it does not trouble it
+        shared.feeder.put(last)
+        until(lambda: shared.finished(rows), lambda: tail(slow))  # that it was refused once does not trouble it
         stop(slow, dozing)
         assert not shared.assert_as_undisturbed(rows, [slow, other])
 
@@ -384,7 +386,7 @@ def test_a_second_daemon_on_one_sqlite_file_refuses_to_start_and_says_why(tmp_pa
     with running(run) as first:
         until(lambda: bool(lines(run, "http.started")), lambda: tail(run))
         with running(run_in(replace(nowhere, folder=tmp_path / "second"))) as second:
-            assert second.wait(timeout=30) == 2
+            assert second.wait(timeout=30) == 1  # failed: the settings are as they should be
         said = (tmp_path / "second" / "daemon.log").read_text()
-        assert re.search(rf"another driftd \(process {first.pid}\) runs on .*driftd\.db: SQLite serves one daemon; for several use PostgreSQL", said)
+        assert f"another driftd (process {first.pid}) runs on {tmp_path}/driftd.db: SQLite serves one daemon" in said
         stop(run, first)

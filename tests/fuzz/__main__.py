@@ -33,7 +33,7 @@ def arguments() -> argparse.Namespace:
 
 def share(name: str, inputs: int) -> int:
     """A target's part of all inputs."""
-    return max(inputs * target(name).inputs // sum(target(each).inputs for each in MODULES), 1)
+    return -(-inputs * target(name).inputs // sum(target(each).inputs for each in MODULES))
 
 
 def run(name: str, given: argparse.Namespace, folder: Path) -> dict[str, Any]:

@@ -165,4 +165,4 @@ WORDS = [
     b"Mon, 01 Jan 0001 00:00:00 GMT", b"+9999", b'"ok": ', b'"error": ', b'"ts": ', b'"channel": ', b'"messages": ', b'"metadata": ', b'"response_metadata": ', b'"event_payload": ',
     b'"next_cursor": ', TOKEN.encode(), SECRET.encode(), b"\xff", b"\0", b"ok", b"connection: keep-alive", b"set-cookie: a=b", *JSON_WORDS,
 ]  # fmt: skip
-TARGETS = (Target(name="answers", inputs=60_000, short=400, longest=LONGEST, seeds=seeds, words=WORDS, opened=opened),)
+TARGETS = (Target(name="answers", inputs=60_000, short=1_500, longest=LONGEST, seeds=seeds, words=WORDS, opened=opened),)

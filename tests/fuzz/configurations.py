@@ -91,4 +91,4 @@ def readable(problem: Problem, data: bytes) -> None:
     require(problem.column >= 1 and 1 <= problem.line <= len(data.decode("utf-8", "replace").splitlines()) + 1, "a place outside the file")
 
 
-TARGETS = (Target(name="configurations", inputs=50_000, short=250, longest=LONGEST, seeds=seeds, words=WORDS, opened=opened),)
+TARGETS = (Target(name="configurations", inputs=50_000, short=1_500, longest=LONGEST, seeds=seeds, words=WORDS, opened=opened),)

@@ -232,6 +232,6 @@ def keeps(profile: Profile) -> None:
 WORDS = [b'"id":', b'"ts":', b'"v":', b'"f":', b'"x":', b'"deep":', b'"c":', b",", b"\n", b"{", b"}", b"\xc3\x28", b"\xef\xbb\xbf", *JSON_WORDS]
 
 TARGETS = (
-    Target(name="decoding", inputs=330_000, short=3_000, longest=LONGEST, seeds=seeds, words=WORDS, opened=decoding),
-    Target(name="judging", inputs=40_000, short=600, longest=LONGEST, seeds=seeds, words=WORDS, opened=judging),
+    Target(name="decoding", inputs=330_000, short=9_000, longest=LONGEST, seeds=seeds, words=WORDS, opened=decoding),
+    Target(name="judging", inputs=40_000, short=2_000, longest=LONGEST, seeds=seeds, words=WORDS, opened=judging),
 )

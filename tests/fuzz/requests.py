@@ -156,4 +156,4 @@ WORDS = [
     b"host: [::1]", b"host: localhost", b"accept: application/openmetrics-text;version=2.0.0;escaping=", b"escaping=allow-utf-8", b"q=", b"version=", b"authorization: Bearer ",
     b"Bearer", b"content-type: ", b"\n", b"\n\n", b": ", b'"by"', b"\xff", b"\xed\xa0\x80", b"\0", b"<script>", b"//",
 ]  # fmt: skip
-TARGETS = (Target(name="requests", inputs=80_000, short=500, longest=LONGEST, seeds=seeds, words=WORDS, opened=opened),)
+TARGETS = (Target(name="requests", inputs=80_000, short=2_000, longest=LONGEST, seeds=seeds, words=WORDS, opened=opened),)

@@ -25,6 +25,8 @@ from tests.fuzz.target import Check, Target, require
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 LONGEST = 300
+ROUNDED = 2**53
+"""Microseconds beyond which floats are rounded: the year 2255, which no stream believes."""
 
 
 def times(text: str) -> None:
@@ -45,7 +47,7 @@ def same_times(values: list[object]) -> None:
     together, wrong = micros_of(values)
     for at, value in enumerate(values):
         alone, wrong_alone = micros_of([value])
-        require(together[at] == alone[0], "read together it is another time")
+        require(together[at] == alone[0] or abs(int(alone[0])) > ROUNDED, "read together it is another time")
         require((at in wrong) == bool(wrong_alone) == (alone[0] == NO_TIME), "a time that is none, or a wrong one that is one")
     for detail in wrong.values():
         detail.encode()
@@ -147,4 +149,4 @@ WORDS = [
     b"T", b"Z", b"+23:59", b"-", b":", b".", b"24:00", b"W53", b"ms", b"w", b"${", b"}", b":-", b"http://", b"[", b"]", b"@", b"%", b"GMT", b"whsec_", b"=",
     b"\xd9\xa1", b"\xc2\xb2", b"\xe2\x91\xa0", b"9" * 25, b"1e308", b"inf", b"nan", b"_", b" ", b"\xc2\xa0", b"\0", b"0001", b"9999", b"Feb 30",
 ]  # fmt: skip
-TARGETS = (Target(name="texts", inputs=350_000, short=8_000, longest=LONGEST, seeds=seeds, words=WORDS, opened=opened),)
+TARGETS = (Target(name="texts", inputs=350_000, short=30_000, longest=LONGEST, seeds=seeds, words=WORDS, opened=opened),)

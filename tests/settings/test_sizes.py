@@ -8,7 +8,8 @@ from monitor.settings.sizes import parse_size
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("512MiB", 512 * 2**20), (" 1 GiB ", 2**30), ("1.5GiB", 3 * 2**29), ("800MB", 800_000_000), ("300000KB", 300_000_000)]
+    ("text", "size"),
+    [("512MiB", 512 * 2**20), (" 1 GiB ", 2**30), ("1.5GiB", 3 * 2**29), ("800MB", 800_000_000), ("300000KB", 300_000_000)],
 )
 def test_a_size_is_a_number_and_a_unit(text: str, size: int) -> None:
     assert parse_size(text) == size

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor.core.schema import Floats, Ints
 from monitor.errors import DecodeError
@@ -16,6 +16,8 @@ from monitor.errors import DecodeError
 Document = Mapping[str, object]
 
 _WIDTH = 140  # characters of a line of the readable form
+MOST = 2**53
+"""No count is larger: far beyond any number of rows, and sums of many still fit where counts are stored."""
 
 
 def compact(document: object) -> str:
@@ -74,17 +76,19 @@ class Fields:
         found = repr(self._data[name])[:80] if name in self._data else "nothing"
         return DecodeError(f"{self._place}.{name}: expected {expected}, found {found}")
 
-    def whole(self, name: str, *, least: int | None = 0) -> int:
-        """An integer, at least ``least``."""
+    def whole(self, name: str, *, least: int | None = 0, most: int | None = MOST) -> int:
+        """An integer from ``least`` to ``most``; of any size where ``least`` is None."""
         value = self._data.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
             raise self.fault(name, "a whole number" if least is None else f"a whole number from {least}")
+        if least is not None and most is not None and value > most:
+            raise self.fault(name, f"a whole number up to {most}")
         return value
 
     def real(self, name: str) -> float:
         """A finite number."""
         value = self._data.get(name)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not np.isfinite(value):
+        if not isinstance(value, int | float) or isinstance(value, bool) or not _is_finite(value):
             raise self.fault(name, "a number")
         return float(value)
 
@@ -115,15 +119,15 @@ class Fields:
 
     def reals(self, name: str) -> Floats:
         """A list of finite numbers."""
-        found: NDArray[np.float64] = np.array(self._numbers(name, int | float), dtype=np.float64)
-        if not np.isfinite(found).all():
+        values = self._numbers(name, int | float)
+        if not all(map(_is_finite, values)):
             raise self.fault(name, "finite numbers")
-        return found
+        return np.array(values, dtype=np.float64)
 
     def wholes(self, name: str, size: int | None = None) -> Ints:
         """A list of counts, of ``size`` where given."""
         values = self._numbers(name, int)
-        if any(not 0 <= value < 2**63 for value in values) or (size is not None and len(values) != size):
+        if any(not 0 <= value <= MOST for value in values) or (size is not None and len(values) != size):
             raise self.fault(name, "counts from 0" if size is None else f"{size} counts from 0")
         return np.array(values, dtype=np.int64)
 
@@ -150,6 +154,14 @@ class Fields:
     def raw(self) -> dict[str, Any]:
         """The object as it is."""
         return self._data
+
+
+def _is_finite(number: float) -> bool:
+    """Also of integers that no float can hold."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def parse(text: str, place: str) -> Fields:

@@ -201,6 +201,6 @@ class NumericProfile:
             min=fields.real_or_none("min"),
             max=fields.real_or_none("max"),
             total_units=fields.whole("total_units", least=None),
-            total_squares=fields.whole("total_squares"),
+            total_squares=fields.whole("total_squares", most=None),
             **{side: fields.whole(side) for side in _SIDES},
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping
 
 import msgspec
 import numpy as np
 
+from monitor.core.profile.canonical import MOST
 from monitor.core.profile.categorical import CategoricalProfile, NewCategories
 from monitor.core.profile.grid import CategoricalGrid, ColumnGrid, Grid, NumericGrid
 from monitor.core.profile.numeric import NumericProfile
@@ -73,14 +75,17 @@ def unpack(data: bytes, grid: Grid) -> tuple[int, dict[str, NumericProfile | Cat
     columns = {
         name: _unpack_column(name, column, part) for (name, column), part in zip(grid.columns.items(), packed.columns, strict=True)
     }
+    _sound("rows", packed.rows, packed.sample_size)
     rows = {key: tuple(row) for key, row in packed.sample}
+    if any(len(row) != len(columns) for row in rows.values()) or not all(0 <= key < 2**64 for key in rows):
+        raise DecodeError("profile has a sample that does not fit its columns")
     return packed.rows, columns, RowSample(columns=tuple(grid.columns), size=packed.sample_size, rows=rows)
 
 
 def _decode(data: bytes) -> _Packed:
     try:
         return _decoder.decode(zlib.decompress(data))
-    except (zlib.error, msgspec.DecodeError) as error:
+    except (zlib.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError(f"profile of {len(data)} bytes cannot be read: {error}") from error
 
 
@@ -106,6 +111,9 @@ def _pack_column(column: NumericProfile | CategoricalProfile) -> _Numeric | _Cat
 def _unpack_column(name: str, grid: ColumnGrid, part: _Numeric | _Categorical) -> NumericProfile | CategoricalProfile:
     if isinstance(grid, NumericGrid) and isinstance(part, _Numeric):
         null, nan, pos_inf, neg_inf, wrong_type = part.sides
+        _sound(name, *part.sides)
+        if not all(bound is None or math.isfinite(bound) for bound in (part.min, part.max)):
+            raise DecodeError(f"profile column {name!r} has a bound that is no number")
         return NumericProfile(
             grid=grid, counts=_counts(name, part.counts, grid.bins), null=null, nan=nan, pos_inf=pos_inf, neg_inf=neg_inf,
             wrong_type=wrong_type, min=part.min, max=part.max,
@@ -113,6 +121,7 @@ def _unpack_column(name: str, grid: ColumnGrid, part: _Numeric | _Categorical) -
             total_squares=int.from_bytes(part.squares, "little", signed=True),
         )  # fmt: skip
     if isinstance(grid, CategoricalGrid) and isinstance(part, _Categorical):
+        _sound(name, part.null, part.wrong_type, part.new_rows, part.new_rows - sum(part.new_kept.values()), *part.new_kept.values())
         return CategoricalProfile(
             grid=grid, counts=_counts(name, part.counts, len(grid.categories)), null=part.null, wrong_type=part.wrong_type,
             new=NewCategories(rows=part.new_rows, kept=part.new_kept),
@@ -127,7 +136,15 @@ def _raw(counts: Ints) -> bytes:
 def _counts(name: str, data: bytes, size: int) -> Ints:
     if len(data) != size * 8:
         raise DecodeError(f"profile column {name!r} has {len(data)} bytes of counts, expected {size * 8}")
-    return np.frombuffer(data, dtype="<i8").astype(np.int64)
+    counts = np.frombuffer(data, dtype="<i8").astype(np.int64)
+    _sound(name, *(int(bound) for bound in (counts.min(initial=0), counts.max(initial=0))))
+    return counts
+
+
+def _sound(name: str, *counts: int) -> None:
+    """Raises DecodeError for what counts nothing: bytes that were damaged where no checksum is."""
+    if not all(0 <= count <= MOST for count in counts):
+        raise DecodeError(f"profile column {name!r} has a count that is none")
 
 
 def _big(number: int) -> bytes:
