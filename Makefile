@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: demo test faults check bench install schema clean help
+.PHONY: demo test faults fuzz check bench install schema clean help
 
 help:
 	@echo "make demo    real flights through an embedded broker to a Slack message (ARGS=--until-done: ends by itself)"
 	@echo "make test    all tests; brings up Kafka, PostgreSQL and Chromium where the machine has them"
 	@echo "make faults  every row of docs/faults.md, the long ones too: about half an hour"
+	@echo "make fuzz    a million inputs from outside, guided by coverage where atheris is: about half an hour (ARGS='--inputs 50000 texts')"
 	@echo "make check   ruff, mypy, import layers, file sizes, configuration schema"
 	@echo "make bench   speed and memory, side by side with the raw limits"
 
@@ -38,6 +39,9 @@ test: $(STAMP)
 
 faults: $(STAMP)
 	$(BIN)/python -m pytest -m fault --fault-table $(ARGS)
+
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

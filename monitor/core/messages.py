@@ -184,7 +184,7 @@ T = TypeVar("T")
 def from_body(body: Mapping[str, object], kind: type[T]) -> T:
     """The message that a stored body holds. Raises DecodeError naming the field that is wrong."""
     try:
-        return msgspec.convert(dict(body), kind, str_keys=True)
+        return msgspec.convert(dict(body) if isinstance(body, Mapping) else body, kind, str_keys=True)
     except msgspec.ValidationError as error:
         raise DecodeError(f"stored body is no {kind.__name__}: {str(error)[:300]}") from None
 

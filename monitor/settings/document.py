@@ -6,6 +6,7 @@ depends on what YAML would have guessed. Only a plain empty value, ``~`` or ``nu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -21,7 +22,9 @@ Loc = tuple[str | int, ...]
 
 MAX_NODES = 50_000  # an alias bomb ends here
 MAX_DEPTH = 40
+MAX_OPEN = 200  # brackets open at once, in texts and comments too: the parser's time grows with the square of them
 LONGEST_SAID = 200  # characters of the parser's own message
+_BRACKET = re.compile(r"[\[\]{}]")
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 YAML_TAG = "tag:yaml.org,2002:"
 END = "unexpected end of stream"
@@ -31,8 +34,8 @@ HINTS = {
     "found character '\\t'": "expected blanks for indentation, not tabs",
     "unknown escape character": "in double quotes a backslash begins an escape; expected single quotes around it",
     "found undefined alias": "expected &NAME before its use, or quotes around a text that begins with *",
-    "expected ',' or '}'": "a comma, or the closing brace of a line above?",
-    "expected ',' or ']'": "a comma, or the closing bracket of a line above?",
+    "expected ',' or '}'": "is a comma missing, or the closing brace of a line above?",
+    "expected ',' or ']'": "is a comma missing, or the closing bracket of a line above?",
 }
 """What people have most likely done when the parser says so."""
 KNOWN_TAGS = frozenset(YAML_TAG + name for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge", "value"))
@@ -87,6 +90,7 @@ class Document:
 
 def read_document(text: str, env: Mapping[str, str]) -> Document:
     """Parse one YAML document. Raises UnreadableError for what is no YAML, no mapping, or too large; other faults are findings."""
+    _refuse_bottomless(text)
     node = _compose(text)
     if node is None or (isinstance(node, ScalarNode) and node.value in NULLS):
         raise UnreadableError("the file is empty; expected at least store, kafka and models", Place())
@@ -96,6 +100,16 @@ def read_document(text: str, env: Mapping[str, str]) -> Document:
     reader = _Reader(document, env)
     document.root = reader.read(node, ())
     return document
+
+
+def _refuse_bottomless(text: str) -> None:
+    """Before the parser sees it: 3,000 brackets take it four seconds, and a file may have millions."""
+    depth = 0
+    for match in _BRACKET.finditer(text):
+        depth = depth + 1 if match[0] in "[{" else max(depth - 1, 0)
+        if depth > MAX_OPEN:
+            before = text[: match.start()]
+            raise UnreadableError("nested too deeply", Place(before.count("\n") + 1, len(before) - before.rfind("\n")))
 
 
 def _compose(text: str) -> Node | None:

@@ -16,7 +16,8 @@ __all__ = ["Limits", "Schema", "SqlStore", "look", "only_daemon", "open_store"]
 def open_store(url: str, *, migrate: bool = True, limits: Limits = LIMITS, retried: Undo = untold) -> SqlStore:
     """Open the store at a URL, with its schema brought up to what this program knows.
 
-    ``retried`` is told why a transaction that the database took back was tried again. Raises UsageError for a URL, a file or a schema that cannot be used, Retryable when the database is away.
+    ``retried`` is told why a transaction that the database took back is tried again. Raises UsageError for a URL, a file or a
+    schema that cannot be used, Retryable when the database is away.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from monitor.errors import UsageError
@@ -29,9 +30,9 @@ def only_daemon(url: str) -> Callable[[], None]:
         lock.close()
         raise UsageError(f"another driftd (process {holder}) runs on {parsed.database}: SQLite serves one daemon; "
                          "for several use PostgreSQL") from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
+    with suppress(OSError):  # a full disk: the lock holds all the same, and only who has it cannot be told
+        os.truncate(lock.fileno(), 0)
+        os.write(lock.fileno(), str(os.getpid()).encode())
     return lock.close
 
 

@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
-from monitor.errors import Retryable
+from monitor.errors import Retryable, UsageError
 from monitor.web import api, changes, openapi, page, probes
 from monitor.web.errors import on_disconnect, on_http_error, on_store_away
 from monitor.web.guards import BodyLimit, HostGuard, RequestCount, SecurityHeaders
@@ -33,7 +33,7 @@ ROUTES = (
     Route("/api/v1/references", api.references),
 )
 
-HANDLERS = {HTTPException: on_http_error, Retryable: on_store_away, ClientDisconnect: on_disconnect}
+HANDLERS = {HTTPException: on_http_error, Retryable: on_store_away, UsageError: on_store_away, ClientDisconnect: on_disconnect}
 
 
 def build(parts: Parts) -> Starlette:

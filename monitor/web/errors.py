@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from monitor.errors import Retryable
+from monitor.errors import Retryable, UsageError
 from monitor.log import redact
 
 RETRY_AFTER_SECONDS = "5"
@@ -41,8 +41,8 @@ def on_http_error(request: Request, error: Exception) -> Response:
 
 
 def on_store_away(request: Request, error: Exception) -> Response:
-    """503: the store cannot be read now, so nothing can be said; trying again is right."""
-    assert isinstance(error, Retryable)  # noqa: S101 - registered for this class only
+    """503: the store cannot be read now, or no more (the daemon is about to stop), so nothing can be said; trying again is right."""
+    assert isinstance(error, Retryable | UsageError)  # noqa: S101 - registered for these classes only
     return answer(
         _path(request), 503, "store_unavailable", f"the store cannot be read now: {redact(str(error))}",
         headers={"Retry-After": RETRY_AFTER_SECONDS},

@@ -9,7 +9,7 @@ from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from monitor.errors import Retryable
+from monitor.errors import Retryable, UsageError
 from monitor.web.parts import Parts, parts_of
 
 _ODD_VERSION = re.compile(r"version=(?!\d{1,4}\.\d{1,4}\.\d{1,4}\s*(?:;|$))", re.ASCII)
@@ -63,5 +63,5 @@ def _refresh(parts: Parts) -> None:
             incident = parts.store.open_incident(model.name)
             parts.metrics.set_incident(model.name, None if incident is None else incident.state)
         parts.metrics.store_up.set(1)
-    except Retryable:
+    except (Retryable, UsageError):
         parts.metrics.store_up.set(0)

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.kafka
 
 
 @pytest.mark.real_kafka
+@pytest.mark.fault(2, 4)
 def test_a_daemon_outlives_its_broker(node, tmp_path):
     topic = "predictions.later"
     run = a_run(tmp_path, node.bootstrap, topic)

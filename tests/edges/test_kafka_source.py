@@ -85,6 +85,7 @@ def test_two_sources_of_one_group_share_the_partitions_and_the_one_that_is_left_
 
 
 @pytest.mark.kafka
+@pytest.mark.fault(26)
 def test_messages_that_retention_took_are_out_of_range_and_the_start_is_the_first_that_is_left(real_log: OnKafka) -> None:
     real_log.produce(0, b"0", b"1", b"2", b"3")
     gone = ConfluentPartition(real_log.topic, 0, 3)
@@ -132,6 +133,7 @@ def test_messages_packed_by_every_codec_are_read(log: OnKafka, codec: str) -> No
 
 
 @pytest.mark.kafka
+@pytest.mark.fault(21)
 def test_a_message_larger_than_a_fetch_comes_through_and_the_decoder_sets_it_aside(real_kafka: Broker) -> None:
     with on_kafka(real_kafka) as log:
         topic = real_kafka.create_topic(f"{log.topic}-large", 1, **{"max.message.bytes": "8000000"})
@@ -154,6 +156,7 @@ def test_a_message_larger_than_a_fetch_comes_through_and_the_decoder_sets_it_asi
 
 
 @pytest.mark.kafka
+@pytest.mark.fault(27)
 def test_a_topic_that_was_made_again_has_another_id(real_log: OnKafka) -> None:
     source = real_log.source()
     source.partitions()
@@ -169,6 +172,7 @@ def test_a_topic_that_was_made_again_has_another_id(real_log: OnKafka) -> None:
 # --- absence -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(4)
 def test_an_absent_broker_is_named_and_leaves_no_thread_behind() -> None:
     port = free_port()
     source = KafkaSource(settings(f"127.0.0.1:{port}"), ["t"])

@@ -124,7 +124,8 @@ class Link:
         if cut is None:
             return None
         text, self._tail = self._tail + data, (self._tail + data)[-len(cut.pattern) + 1 :] if len(cut.pattern) > 1 else b""
-        return cut if any([cut.due() for _ in range(text.count(cut.pattern))]) else None
+        due = [cut.due() for _ in range(text.count(cut.pattern))]  # each is counted
+        return cut if any(due) else None
 
     def _cut(self, cut: Cut) -> None:
         cut.done += 1

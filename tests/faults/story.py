@@ -220,8 +220,8 @@ class Setting:
 def run_in(setting: Setting) -> Run:
     """The configuration of the story."""
     setting.folder.mkdir(parents=True, exist_ok=True)
-    kafka = {"bootstrap_servers": setting.bootstrap, "group_id": setting.group, "session_timeout": "6s", "poll_timeout": "100ms",
-             "max_poll_records": 60} | ({"group_instance_id": setting.member} if setting.member else {})  # fmt: skip
+    kafka = {"bootstrap_servers": setting.bootstrap, "group_id": setting.group, "client_id": setting.folder.name.replace("@", "-"),
+             "session_timeout": "6s", "poll_timeout": "100ms", "max_poll_records": 60} | ({"group_instance_id": setting.member} if setting.member else {})  # fmt: skip
     model: dict[str, Any] = {
         "window": "1h", "allowed_lateness": "30m", "min_rows": 20, "columns": {"dep_delay": "numeric", "carrier": "categorical"},
         # A silent partition must not let windows close: its rows would be booked late by the store (decision 3)
@@ -337,6 +337,12 @@ def outcome(url: str, topic: str, partitions: int = PARTITIONS) -> dict[str, Any
             "offsets": [stored[place].next_offset for place in places],
             "progress": store.progress(MODEL),
         }
+
+
+def marked(url: str) -> set[str]:
+    """The messages that are known to have been sent."""
+    with closing(open_store(url)) as store:
+        return {delivery.id for delivery in store.deliveries(state="sent")}
 
 
 def attempts(url: str) -> dict[str, int]:

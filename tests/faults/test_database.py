@@ -1,4 +1,4 @@
-"""The database is away, breaks off in mid-commit, is locked, full, damaged or taken away: nothing is lost, nothing doubled, and it is said."""
+"""The database is away, breaks off in mid-commit, is locked, full, damaged or removed: nothing is lost or doubled, and it is said."""
 
 from __future__ import annotations
 
@@ -47,9 +47,11 @@ from tests.faults.story import (
     until,
 )
 from tests.flights_run import Run, produce
-from tests.kafka_broker import Broker
+from tests.kafka_broker import Broker, real_kafka
 from tests.pipeline.world import HOUR, P0, P1, World, message
 from tests.postgres import PostgresServer
+
+__all__ = ["real_kafka"]
 
 COMMIT = b"COMMIT\x00"
 PASSWORD = "hush-hush"
@@ -366,8 +368,8 @@ def test_a_daemon_whose_file_is_harmed_ends_and_says_so_and_the_next_reads_it_al
         if busy:
             fed.put(100)
         assert d.ended() == 1
-        told = [line for line in d.text().splitlines() if said in line]
-        assert told
+        print(*d.text().splitlines()[-8:], sep="\n")
+        assert said in d.text().splitlines()[-1]
     remove(tmp_path / "driftd.db")
     with daemon(run) as d:
         d.until(lambda: d.received() == fed.rows)

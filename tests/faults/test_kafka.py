@@ -22,7 +22,7 @@ from tests.faults.process import usage
 from tests.faults.proxy import proxy
 from tests.faults.segments import Segment
 from tests.flights_run import Run, produce
-from tests.kafka_broker import ApacheKafka, Broker, free_port, node, real_kafka
+from tests.kafka_broker import ApacheKafka, Broker, node, real_kafka
 
 __all__ = ["node", "real_kafka"]
 
@@ -79,23 +79,46 @@ def unready(d: Daemon, reason: str) -> bool:
 @pytest.mark.long
 @pytest.mark.fault(2, 3)
 def test_a_network_that_swallows_everything_is_told_as_an_absent_broker_and_not_waited_for(node, tmp_path):
-    port = free_port()
-    with (node.folder / "server.properties").open("a") as properties:
-        properties.write(f"\nadvertised.listeners=PLAINTEXT://127.0.0.1:{port}\n")
-    node.start()
-    with proxy(port, node.port) as wire:
-        run = a_run(tmp_path, f"127.0.0.1:{port}", new_topic(node.broker()))
+    with proxy("127.0.0.1", node.port) as wire:
+        with (node.folder / "server.properties").open("a") as properties:
+            properties.write(f"\nadvertised.listeners=PLAINTEXT://127.0.0.1:{wire.port}\n")
+        node.start()
+        run = a_run(tmp_path, f"127.0.0.1:{wire.port}", new_topic(node.broker()))
         with daemon(run, ready=False) as d:
             produce(run.bootstrap, run.topic, encoded(row(n) for n in range(50)))
             d.until(lambda: d.ready() and d.received() == 50, 60)
             before = usage(d.process.pid)
-            wire.swallow()
+            wire.drop()
             d.until(lambda: unready(d, "kafka_unreachable"), 60)
-            until(lambda: d.get("/livez")[0] == 200, seconds=5)
-            wire.cut()
+            assert d.get("/livez")[0] == 200
+            wire.drop(False)
+            wire.reset()
             produce(run.bootstrap, run.topic, encoded(row(n) for n in range(50, 90)))
             d.until(lambda: d.ready() and d.received() == 90, 90)
             assert usage(d.process.pid).threads <= before.threads + MORE
+
+
+@pytest.mark.fault(20)
+def test_a_daemon_reads_all_but_a_damaged_batch_and_notes_what_it_lost(real_kafka: Broker, tmp_path: Path) -> None:
+    if real_kafka.data is None:
+        pytest.skip("needs a broker whose files can be reached")
+    run = a_run(tmp_path, real_kafka.bootstrap, new_topic(real_kafka))
+    for start in (0, 20, 40):
+        produce(run.bootstrap, run.topic, encoded(row(n) for n in range(start, start + 20)))
+    segment = Segment(real_kafka.data, run.topic)
+    bad = next(batch for batch in segment.batches() if batch.first >= 20)
+    segment.flip(bad.at + bad.size - 3)
+    lost = bad.beyond - bad.first
+    with daemon(run, ready=False) as d:
+        d.until(lambda: d.ready() and d.received() == 60 - lost, 60)
+        [gap] = d.log("intake.gap")
+        assert (gap["first"], gap["beyond"], gap["going_on_at"], gap["reason"]) == (bad.first, bad.beyond, bad.beyond, "damaged")
+        produce(run.bootstrap, run.topic, encoded(row(n) for n in range(60, 90)))
+        d.until(lambda: d.received() == 90 - lost, 30)
+        assert d.stop() < 10
+    with daemon(run) as d:  # what was noted is not found once more
+        assert d.received() == 90 - lost
+        assert not d.log("intake.gap")
 
 
 HANGING = """

@@ -1,4 +1,4 @@
-"""``python -m tests.fuzz [--inputs N] [--seconds S] [TARGET …]``: each target in a process of its own, a line for each, exit 1 on findings."""
+"""``python -m tests.fuzz [--inputs N] [--seconds S] [TARGET …]``: each target in a process of its own; exit 1 on findings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from tests.fuzz.catalog import MODULES, target
 from tests.fuzz.engine import Bounds, has_atheris, main
 
-INPUTS = 1_000_000
+INPUTS = 1_030_000
 SECONDS = 3_600.0
 GRACE = 120.0
 """Seconds for imports and the last input before a run is killed."""
@@ -41,7 +41,8 @@ def run(name: str, given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").unlink(missing_ok=True)
     inputs = share(name, given.inputs) if not given.targets or len(given.targets) > 1 else given.inputs
-    options = ["--inputs", str(inputs), "--seconds", str(given.seconds), "--seed", str(given.seed), "--engine", given.engine, "--out", str(folder)]
+    bounds = ["--inputs", str(inputs), "--seconds", str(given.seconds), "--seed", str(given.seed)]
+    options = [*bounds, "--engine", given.engine, "--out", str(folder)]
     command = [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-m", "tests.fuzz", "--child", name, *options]
     with (folder / "output").open("w") as output:
         try:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from monitor.clock import SystemClock
 from monitor.core.incidents import NotifyKind
+from monitor.core.messages import message_body
 from monitor.errors import Permanent, Retryable
 from monitor.log import redact
 from monitor.notify.slack import SlackBot
@@ -26,7 +27,6 @@ from monitor.settings.secret import Secret
 from tests.edges.test_notify_slack import occasion
 from tests.fuzz.mutation import JSON_WORDS
 from tests.fuzz.target import Check, Target, require
-from monitor.core.messages import message_body
 
 LONGEST = 8_000
 PATIENCE = 0.8
@@ -99,9 +99,11 @@ def seeds() -> Sequence[bytes]:
     late = http(b'{"ok":false,"error":"ratelimited"}', b"429 Too Many Requests", retry_after="30", date="Wed, 21 Oct 2026 07:28:00 GMT")
     whole = [
         http(posted), http(b"ok"), http(b"", b"202 Accepted"), http(channels) + CUT + http(history) + CUT + http(posted), late,
-        http(refused) + CUT + http(posted), http(b"", b"302 Found", location="http://127.0.0.1:1/"), http(b"<html>", b"503 No", content_type="text/html"),
+        http(refused) + CUT + http(posted), http(b"", b"302 Found", location="http://127.0.0.1:1/"), http(b"<html>",
+        b"503 No", content_type="text/html"),
         http(b"invalid_payload", b"400 Bad") + CUT + http(b"ok"), http(b"", b"410 Gone"),
-        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\nok", b"",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\nok", b"",
     ]  # fmt: skip
     return [bytes([number]) + each for each in whole for number in range(RECEIVERS * len(DELIVERIES))]
 
@@ -160,9 +162,12 @@ def storable(text: str) -> None:
 
 
 WORDS = [
-    b"\r\n", b"\r\n\r\n", CUT, b"HTTP/1.1 ", b"HTTP/1.0 ", b" 200 ", b" 100 ", b" 101 ", b" 204 ", b" 301 ", b" 400 ", b" 429 ", b" 500 ", b" 999 ", b"content-length: ",
-    b"content-length: -1", b"transfer-encoding: chunked", b"fffffffff\r\n", b"content-encoding: gzip", b"content-encoding: zstd", b"retry-after: ", b"date: ", b"9" * 400,
-    b"Mon, 01 Jan 0001 00:00:00 GMT", b"+9999", b'"ok": ', b'"error": ', b'"ts": ', b'"channel": ', b'"messages": ', b'"metadata": ', b'"response_metadata": ', b'"event_payload": ',
+    b"\r\n", b"\r\n\r\n", CUT, b"HTTP/1.1 ", b"HTTP/1.0 ", b" 200 ", b" 100 ", b" 101 ", b" 204 ", b" 301 ", b" 400 ", b" 429 ",
+    b" 500 ", b" 999 ", b"content-length: ",
+    b"content-length: -1", b"transfer-encoding: chunked", b"fffffffff\r\n", b"content-encoding: gzip", b"content-encoding: zstd",
+    b"retry-after: ", b"date: ", b"9" * 400,
+    b"Mon, 01 Jan 0001 00:00:00 GMT", b"+9999", b'"ok": ', b'"error": ', b'"ts": ', b'"channel": ', b'"messages": ', b'"metadata": ',
+    b'"response_metadata": ', b'"event_payload": ',
     b'"next_cursor": ', TOKEN.encode(), SECRET.encode(), b"\xff", b"\0", b"ok", b"connection: keep-alive", b"set-cookie: a=b", *JSON_WORDS,
 ]  # fmt: skip
 TARGETS = (Target(name="answers", inputs=60_000, short=1_500, longest=LONGEST, seeds=seeds, words=WORDS, opened=opened),)

@@ -47,8 +47,10 @@ models:
 """
 WORDS = [
     b"kafka:", b"models:", b"bootstrap_servers", b"\n", b"\n  ", b"- ", b"? ", b": ", b"{", b"}", b"[", b"]", b",", b"#", b"\t", b"-", b"@",
-    b"&a ", b"*a", b"*m", b"<<: ", b"!!int ", b"!x ", b"!!binary ", b"|\n", b">-\n", b"'", b'"', b"%YAML 1.1\n", b"---\n", b"...\n", b"${", b"${A:-", b"${A}",
-    b"${EMPTY}", b"${NONE}", b"${INJECTED}", b"$${", b"~", b"\\x", b"\xed\xa0\x80", b"\0", b"\xc2\x85", b"\xef\xbb\xbf", b"\xff", b"1e400", b"0x",
+    b"&a ", b"*a", b"*m", b"<<: ", b"!!int ", b"!x ", b"!!binary ", b"|\n", b">-\n", b"'", b'"', b"%YAML 1.1\n", b"---\n", b"...\n",
+    b"${", b"${A:-", b"${A}",
+    b"${EMPTY}", b"${NONE}", b"${INJECTED}", b"$${", b"~", b"\\x", b"\xed\xa0\x80", b"\0", b"\xc2\x85", b"\xef\xbb\xbf", b"\xff",
+    b"1e400", b"0x",
     b"1h", b"0s", b"-1", b"99999999999w", b"1 per 0s", b"inf", b"nan", b"true", b"a.b.c", b"..", b"file:///etc", b"http://[::1", b"http://169.254.169.254/",
     b"~nobody/x", b"/dev/null", b"x" * 200, b"task:", b"window:", b"streams:", b"columns:", b"drift:", b"tests:", b"path:",
 ]  # fmt: skip

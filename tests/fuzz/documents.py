@@ -52,7 +52,8 @@ def a_profile(sample_rows: int = 3) -> Profile:
 def a_reference() -> Reference:
     windows = [a_profile(0), a_profile(0)]
     total = windows[0].merge(windows[1])
-    return Reference(model="m", version="1", grid=GRID, profile=total, baseline=build_baseline(windows, total), window=HOUR, provenance={"data": "r"})
+    baseline = build_baseline(windows, total)
+    return Reference(model="m", version="1", grid=GRID, profile=total, baseline=baseline, window=HOUR, provenance={"data": "r"})
 
 
 def as_reference(data: bytes) -> None:
@@ -132,5 +133,7 @@ def opened(_folder: Path) -> Iterator[Check]:
     yield check
 
 
-WORDS = [b'"format":', b'"grid":', b'"profile":', b'"hash":', b'"baseline":', b"\xcb\x7f\xf8" + bytes(6), b"\xcf" + b"\xff" * 8, b"\xd3\x80" + bytes(7), b"\xc0", *JSON_WORDS]
+PACKED_WORDS = [b"\xcb\x7f\xf8" + bytes(6), b"\xcf" + b"\xff" * 8, b"\xd3\x80" + bytes(7), b"\xc0"]
+"""NaN, the largest and the smallest integer, and null as MessagePack writes them."""
+WORDS = [b'"format":', b'"grid":', b'"profile":', b'"hash":', b'"baseline":', *PACKED_WORDS, *JSON_WORDS]
 TARGETS = (Target(name="documents", inputs=120_000, short=6_000, longest=LONGEST, seeds=seeds, words=WORDS, opened=opened),)

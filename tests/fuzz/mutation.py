@@ -11,11 +11,14 @@ from typing import Any
 MOST_CHANGES = 5
 
 NUMBERS = (
-    b"0", b"-0", b"1", b"-1", b"0.1", b"1e999", b"-1e999", b"1e308", b"5e-324", b"NaN", b"Infinity", b"-Infinity", b"9" * 30, b"1" + b"0" * 400,
-    b"9" * 4400, b"2147483648", b"9223372036854775807", b"9223372036854775808", b"-9223372036854775809", b"18446744073709551616", b"1e16", b"1e17",
+    b"0", b"-0", b"1", b"-1", b"0.1", b"1e999", b"-1e999", b"1e308", b"5e-324", b"NaN", b"Infinity", b"-Infinity", b"9" * 30,
+    b"1" + b"0" * 400,
+    b"9" * 4400, b"2147483648", b"9223372036854775807", b"9223372036854775808", b"-9223372036854775809", b"18446744073709551616",
+    b"1e16", b"1e17",
 )  # fmt: skip
 TEXTS = (
-    rb'"\ud800"', rb'"\udfff\ud800"', rb'"\u0000"', b'"\xf0\x9f\xa6\x93"', b'"\xff"', '"\u202e"'.encode(), b'""', b'"' + b"x" * 300 + b'"', b'"<!channel>"',
+    rb'"\ud800"', rb'"\udfff\ud800"', rb'"\u0000"', b'"\xf0\x9f\xa6\x93"', b'"\xff"', '"\u202e"'.encode(), b'""',
+    b'"' + b"x" * 300 + b'"', b'"<!channel>"',
 )  # fmt: skip
 SHAPES = (b"null", b"true", b"false", b"[]", b"{}", b"[[]]", b'{"":0}', b"[" * 60 + b"]" * 60, b"[" * 3000)
 JSON_WORDS = NUMBERS + TEXTS + SHAPES
@@ -107,7 +110,8 @@ class Mutator:
 
 
 CHANGES: Sequence[Callable[[Mutator, bytes], bytes]] = (
-    Mutator.flip, Mutator.drop, Mutator.repeat, Mutator.word, Mutator.word, Mutator.splice, Mutator.lines, Mutator.node, Mutator.node, Mutator.node,
+    Mutator.flip, Mutator.drop, Mutator.repeat, Mutator.word, Mutator.word, Mutator.splice, Mutator.lines,
+    Mutator.node, Mutator.node, Mutator.node,
 )  # fmt: skip
 
 

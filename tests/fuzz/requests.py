@@ -28,8 +28,10 @@ CLIENT, SERVER = ("127.0.0.1", 40000), ("127.0.0.1", 8765)
 JSON_PATHS = ("/api/",)
 READ = [
     "/", f"/models/{FLIGHTS.name}", "/livez?verbose", "/readyz", "/metrics", "/api/v1/openapi.json", "/api/v1/models",
-    f"/api/v1/models/{FLIGHTS.name}/windows?since=2013-03-01&limit=5", "/api/v1/results?check=drift&verdict=warn,alert&limit=3&model=fare-price",
-    "/api/v1/incidents?limit=1", f"/api/v1/incidents/{PAST_ID}", "/api/v1/retrainings?limit=2", "/api/v1/retrainings/ret-1", "/api/v1/references?model=bag-loss",
+    f"/api/v1/models/{FLIGHTS.name}/windows?since=2013-03-01&limit=5",
+    "/api/v1/results?check=drift&verdict=warn,alert&limit=3&model=fare-price",
+    "/api/v1/incidents?limit=1", f"/api/v1/incidents/{PAST_ID}", "/api/v1/retrainings?limit=2", "/api/v1/retrainings/ret-1",
+    "/api/v1/references?model=bag-loss",
 ]  # fmt: skip
 WRITTEN = [f"/api/v1/incidents/{OPEN_ID}/ack", f"/api/v1/incidents/{OPEN_ID}/resolve"]
 BODIES = ['{"by": "mara"}', "", "{}", '{"by": "\\u0000"}', "[1]", '{"by": "x", "more": [1]}']
@@ -58,9 +60,8 @@ class Answered:
 def seeds() -> Sequence[bytes]:
     host = "host: localhost:8765"
     read = [f"GET {path}\n{host}\naccept: application/openmetrics-text; version=1.0.0\n\n" for path in READ]
-    written = [
-        f"POST {path}\n{host}\nauthorization: Bearer {TOKEN}\ncontent-type: application/json\n\n{body}" for path in WRITTEN for body in BODIES
-    ]
+    bearer = f"authorization: Bearer {TOKEN}\ncontent-type: application/json"
+    written = [f"POST {path}\n{host}\n{bearer}\n\n{body}" for path in WRITTEN for body in BODIES]
     return [text.encode() for text in (*read, *written, f"OPTIONS *\n{host}\n\n", "HEAD /\n\n", f"POST {WRITTEN[0]}\n{host}\n\n")]
 
 
@@ -150,10 +151,14 @@ def fire_again(store: Store) -> None:
 
 
 WORDS = [
-    b"GET ", b"POST ", b"HEAD ", b"DELETE ", b"/api/v1/", b"/models/", b"results", b"incidents", b"/ack", b"/resolve", b"?", b"&", b"=", b"%00", b"%2e%2e/", b"%",
-    b"%ff", b"%2F", b"since=", b"limit=", b"model=", b"check=", b"verdict=", b"verbose", b"0", b"-1", b"99999999999999999999", b"1e3", b"\xc2\xb2", b"\xd9\xa3",
-    b"0001-01-01T00:00:00%2B23:59", b"9999-12-31T23:59:59-23:59", b"2013-W01-1", b"content-length: ", b"content-length: \xb2", b"content-length: " + b"9" * 5000,
-    b"host: [::1]", b"host: localhost", b"accept: application/openmetrics-text;version=2.0.0;escaping=", b"escaping=allow-utf-8", b"q=", b"version=", b"authorization: Bearer ",
+    b"GET ", b"POST ", b"HEAD ", b"DELETE ", b"/api/v1/", b"/models/", b"results", b"incidents", b"/ack", b"/resolve", b"?", b"&",
+    b"=", b"%00", b"%2e%2e/", b"%",
+    b"%ff", b"%2F", b"since=", b"limit=", b"model=", b"check=", b"verdict=", b"verbose", b"0", b"-1", b"99999999999999999999", b"1e3",
+    b"\xc2\xb2", b"\xd9\xa3",
+    b"0001-01-01T00:00:00%2B23:59", b"9999-12-31T23:59:59-23:59", b"2013-W01-1", b"content-length: ", b"content-length: \xb2",
+    b"content-length: " + b"9" * 5000,
+    b"host: [::1]", b"host: localhost", b"accept: application/openmetrics-text;version=2.0.0;escaping=", b"escaping=allow-utf-8",
+    b"q=", b"version=", b"authorization: Bearer ",
     b"Bearer", b"content-type: ", b"\n", b"\n\n", b": ", b'"by"', b"\xff", b"\xed\xa0\x80", b"\0", b"<script>", b"//",
 ]  # fmt: skip
 TARGETS = (Target(name="requests", inputs=80_000, short=2_000, longest=LONGEST, seeds=seeds, words=WORDS, opened=opened),)

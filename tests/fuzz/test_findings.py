@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,8 +16,9 @@ import pytest
 from monitor.core.messages import IncidentMessage, from_body
 from monitor.core.profile import Profile
 from monitor.core.reference import Reference
-from monitor.errors import DecodeError, Permanent, Retryable
+from monitor.errors import DecodeError, Permanent, Retryable, SettingsError
 from monitor.notify.webhook import keys
+from monitor.settings import load_settings
 from tests.edges.web_site import Site, site
 from tests.fuzz import answers, requests, texts
 from tests.fuzz.documents import A_PROFILE, A_REFERENCE, GRID, rehashed
@@ -178,7 +181,33 @@ def test_a_profile_with_a_text_that_is_no_utf8_is_told() -> None:
         Profile.from_bytes(zlib.compress(whole[: at + 1] + b"\xd8" + whole[at + 2 :]), GRID)
 
 
+@pytest.mark.parametrize("body", [7, [1], None, "text"])
+def test_a_stored_body_that_is_no_object_is_told(body: Any) -> None:
+    with pytest.raises(DecodeError, match="stored body is no IncidentMessage"):
+        from_body(body, IncidentMessage)
+
+
 def test_a_stored_body_with_an_endless_value_is_told_shortly() -> None:
     with pytest.raises(DecodeError) as caught:
         from_body({"kind": "firing", "severity": "[" * 5_000}, IncidentMessage)
     assert len(str(caught.value)) < 400
+
+
+# --- settings ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("brackets", [b"[", b"{", b"[{", b"'[", b"[ # ["])
+def test_a_file_of_open_brackets_is_refused_before_the_parser_sees_it(tmp_path: Path, brackets: bytes) -> None:
+    path = tmp_path / "deep.yaml"
+    path.write_bytes(b"kafka:\n  group_id: " + brackets * 300_000)
+    began = time.thread_time()
+    with pytest.raises(SettingsError, match=r"deep\.yaml:2:[1-9]\d+: \(file\): nested too deeply"):
+        load_settings(path, {})
+    assert time.thread_time() - began < 1.0
+
+
+def test_a_secret_in_the_home_of_nobody_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "driftd.yaml"
+    path.write_text("slack: {token_file: ~nobody-here/token}\n")
+    with pytest.raises(SettingsError, match=r"slack\.token_file: .* names the home of an unknown user"):
+        load_settings(path, {})

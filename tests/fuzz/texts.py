@@ -93,7 +93,7 @@ def addresses(text: str) -> None:
 
 def waits(text: str) -> None:
     """A wait that a receiver asks for is a number, and the pause that is made of it has an end."""
-    said, date = (text.split("\n") + [""])[:2]
+    said, date = [*text.split("\n"), ""][:2]
     seconds = retry_after(Answer(status=429, headers={"retry-after": said, "date": date}, body=b"", complete=True), NOW)
     require(seconds is None or seconds >= 0, "less than no time to wait")
     pause = wait("msg", 1, seconds)
@@ -146,7 +146,9 @@ def opened(_folder: Path) -> Iterator[Check]:
 
 
 WORDS = [
-    b"T", b"Z", b"+23:59", b"-", b":", b".", b"24:00", b"W53", b"ms", b"w", b"${", b"}", b":-", b"http://", b"[", b"]", b"@", b"%", b"GMT", b"whsec_", b"=",
-    b"\xd9\xa1", b"\xc2\xb2", b"\xe2\x91\xa0", b"9" * 25, b"1e308", b"inf", b"nan", b"_", b" ", b"\xc2\xa0", b"\0", b"0001", b"9999", b"Feb 30",
+    b"T", b"Z", b"+23:59", b"-", b":", b".", b"24:00", b"W53", b"ms", b"w", b"${", b"}", b":-", b"http://", b"[", b"]", b"@", b"%",
+    b"GMT", b"whsec_", b"=",
+    b"\xd9\xa1", b"\xc2\xb2", b"\xe2\x91\xa0", b"9" * 25, b"1e308", b"inf", b"nan", b"_", b" ", b"\xc2\xa0", b"\0", b"0001", b"9999",
+    b"Feb 30",
 ]  # fmt: skip
 TARGETS = (Target(name="texts", inputs=350_000, short=30_000, longest=LONGEST, seeds=seeds, words=WORDS, opened=opened),)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from typer.testing import CliRunner
 
 from monitor.cli.check import command
 from monitor.errors import SettingsError
+from monitor.storage import open_store
+from monitor.storage.migrate import VERSION_TABLE
 
 app = typer.Typer()
 app.command()(command)
@@ -101,3 +105,38 @@ def test_connect_tells_slack_apart_from_what_answers_nothing(tmp_path: Path, clo
     assert found["secrets:"] == "ok slack.token can be read"
     assert found["slack:"].startswith("failed ")
     assert "xoxb" not in str(found)
+
+
+def test_a_check_makes_no_file_and_says_that_the_start_will(tmp_path: Path, closed_port: int) -> None:
+    path = written(tmp_path, port=closed_port)
+    before = sorted(tmp_path.iterdir())
+    assert CliRunner().invoke(app, [str(path)]).exit_code == 0
+    assert sorted(tmp_path.iterdir()) == before
+    found = lines(CliRunner().invoke(app, [str(path), "--connect"]).stdout)
+    assert found["store:"] == "ok can be used, and is empty: the start makes its tables"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_connect_really_opens_the_store(tmp_path: Path, closed_port: int) -> None:
+    path, database = written(tmp_path, port=closed_port), tmp_path / "driftd.db"
+
+    def said() -> str:
+        return lines(CliRunner().invoke(app, [str(path), "--connect"]).stdout)["store:"]
+
+    open_store(f"sqlite:///{database}").close()
+    assert said() == "ok open, and its tables are those of this version"
+    for revision, expected in (("0001", "ok open, with the tables of an older version"), ("9999", "failed ")):
+        with closing(sqlite3.connect(database)) as raw, raw:
+            raw.execute(f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'")
+        assert said().startswith(expected)
+    database.write_bytes(b"no database" * 1000)
+    assert "damaged or is no SQLite database" in said()
+
+
+def test_connect_says_that_a_server_is_away_without_its_password(tmp_path: Path, closed_port: int) -> None:
+    path = written(tmp_path, port=closed_port)
+    text = path.read_text().replace(f"sqlite:///{tmp_path}/driftd.db", f"postgresql+psycopg://ann:hush@127.0.0.1:{closed_port}/driftd")
+    path.write_text(text)
+    found = lines(CliRunner().invoke(app, [str(path), "--connect"]).stdout)
+    assert found["store:"].startswith(f"failed postgresql+psycopg://127.0.0.1:{closed_port}/driftd: ")
+    assert "hush" not in str(found)

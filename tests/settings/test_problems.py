@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from monitor.settings import load_settings
 
 DATA = Path(__file__).parents[1] / "data" / "settings"
 BROKEN = sorted(DATA.glob("*.yaml"))
+SAID = re.compile(r"\w+\.yaml:[1-9]\d*:[1-9]\d*: (?P<path>[^:]+): (?P<message>.+)")
+PARTICULAR = re.compile(r'"[^"]*"|\d+\S*|known: .*')
+"""What differs between two problems of one kind: values, numbers, names that are known."""
 ENV = {"INJECTED": "1}\nevil: {a: b", "WORD": "several"}
 
 
@@ -20,6 +24,7 @@ def told(path: Path) -> str:
     return str(caught.value).replace(str(path), path.name) + "\n"
 
 
+@pytest.mark.fault(36)
 @pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
 def test_a_broken_configuration_tells_every_problem_at_its_place(path: Path) -> None:
     assert told(path) == path.with_suffix(".txt").read_text(encoding="utf-8")
@@ -33,6 +38,15 @@ def test_no_problem_takes_more_than_one_line_and_none_tells_a_secret(path: Path)
     assert "secret@" not in str(caught.value)
     assert "xoxb" not in str(caught.value)
     assert "secret-path" not in str(caught.value)
+
+
+@pytest.mark.fault(36)
+def test_the_broken_files_cover_more_than_forty_kinds_of_problems() -> None:
+    said = [SAID.fullmatch(line) for path in BROKEN for line in path.with_suffix(".txt").read_text(encoding="utf-8").splitlines()]
+    assert all(said)  # each with file, line, column, path and message
+    kinds = {PARTICULAR.sub("_", line["message"]) for line in said if line}
+    assert len(BROKEN) >= 40
+    assert len(kinds) >= 60
 
 
 def test_a_missing_file_is_a_problem(tmp_path: Path) -> None:
