@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from monitor import __version__, failpoints
 from monitor.clock import SystemClock
@@ -49,6 +50,7 @@ from monitor.storage import only_daemon, open_store
 from monitor.web import WebServer
 
 log = logger(__name__)
+T = TypeVar("T")
 
 BEGIN_ANEW = -1
 """No exit code: the process goes on with a new configuration."""
@@ -279,16 +281,23 @@ def _until_idle(parts: Parts, stop: Stop, limit: timedelta) -> int:
             ends = patience.attempt(lambda: parts.source.ends(sorted(reader.partitions)))
         else:  # a last checkpoint may find that another replica was first: then it reads again
             patience.attempt(reader.checkpoint if reader.at_end(ends) else reader.step)
-    return _close_time(parts)
+    return _close_time(parts, partial(_insist, patience, stop, limit))
 
 
-def _close_time(parts: Parts) -> int:
+def _insist(patience: Patience, stop: Stop, limit: timedelta, work: Callable[[], T]) -> T:
+    """Do it, again while the store is away; for no longer than ``limit``, nor when asked to stop: the next run takes up what is left."""
+    while (done := patience.attempt(lambda: (work(),))) is None:
+        if stop or patience.away > limit.total_seconds():
+            raise UsageError(f"read to the end, but could not judge and tell all of it: {patience.trouble}")
+    return done[0]
+
+
+def _close_time(parts: Parts, insist: Callable[[Callable[[], object]], object]) -> int:
     """The end of the topics is the end of time: judge every window, and deliver."""
     parts.ticks.stop(IDLE_DRAIN_SECONDS)
-    parts.judge.sweep()
-    parts.judge.finish()
-    parts.watch.sweep()
-    left = parts.dispatcher.drain(IDLE_DRAIN_SECONDS)
+    for work in (parts.judge.sweep, parts.judge.finish, parts.watch.sweep):
+        insist(work)
+    left = insist(partial(parts.dispatcher.drain, IDLE_DRAIN_SECONDS))
     if left:
         sys.stderr.write(f"driftd: {left} deliveries are still waiting; the next run takes them up\n")
     log.info("read to the end", action=Action.DAEMON_STOPPED, undelivered=left)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from monitor.core.conditions import EVERY_MODEL
 from monitor.core.incidents import Incident, Notify, NotifyKind
 from monitor.core.results import Account, Result, Verdict
 from monitor.core.retraining import Retraining
@@ -58,7 +59,8 @@ class IncidentMessage:
     """One message about an incident, the same for every receiver.
 
     ``since`` is the start of the first bad window, ``until`` the end of the last judged one, ``lasted`` the seconds between
-    (all event time). ``account``: where the rows of that last window went.
+    (all event time). ``account``: where the rows of that last window went. ``condition`` is set where it is about driftd's own way:
+    then no window has a part in it, and the times are the wall clock's.
     """
 
     kind: NotifyKind
@@ -77,6 +79,7 @@ class IncidentMessage:
     more_columns: int
     account: Account | None
     url: str | None
+    condition: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +120,10 @@ def incident_message(occasion: Occasion) -> IncidentMessage:
         kind=notify.kind,
         reason=notify.reason,
         incident=incident.id,
-        model=_cut(incident.model),
+        model=_cut(_named(incident)),
         severity=incident.severity,
         sentence=_cut(_sentence(occasion)),
-        cause=_cut(occasion.headline or incident.cause),
+        cause="" if incident.condition else _cut(occasion.headline or incident.cause),
         since=incident.since,
         until=_until(incident),
         lasted=(_until(incident) - incident.since).total_seconds(),
@@ -129,7 +132,8 @@ def incident_message(occasion: Occasion) -> IncidentMessage:
         columns=tuple(ColumnLine(column=_cut(line.column), sentence=_cut(line.sentence)) for line in lines[:MAX_COLUMNS]),
         more_columns=max(len(lines) - MAX_COLUMNS, 0),
         account=occasion.account,
-        url=model_url(occasion.page_url, incident.model),
+        url=occasion.page_url if incident.model == EVERY_MODEL else model_url(occasion.page_url, incident.model),
+        condition=incident.condition or "",
     )
 
 
@@ -185,7 +189,7 @@ def from_body(body: Mapping[str, object], kind: type[T]) -> T:
     """The message that a stored body holds. Raises DecodeError naming the field that is wrong."""
     try:
         return msgspec.convert(dict(body) if isinstance(body, Mapping) else body, kind, str_keys=True)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise DecodeError(f"stored body is no {kind.__name__}: {str(error)[:300]}") from None
 
 
@@ -211,13 +215,21 @@ def _sentence(occasion: Occasion) -> str:
     """What happened, in one sentence."""
     incident = occasion.incident
     windows = f"{incident.bad_windows} bad {'window' if incident.bad_windows == 1 else 'windows'}"
+    lasted, who = span(_until(incident) - incident.since), _named(incident)
     match occasion.notify.kind:
         case NotifyKind.FIRING:
-            return f"{incident.model}: {incident.summary}, since {moment(incident.since)}"
+            return f"{who}: {incident.summary}, since {moment(incident.since)}"
         case NotifyKind.REPEAT:
-            return f"{incident.model}: still going on after {span(_until(incident) - incident.since)} ({windows}): {incident.summary}"
+            return f"{who}: still going on after {lasted} ({windows}): {incident.summary}"
+        case NotifyKind.RESOLVED if incident.condition:
+            return f"{who}: over after {lasted}: {incident.summary}"
         case NotifyKind.RESOLVED:
-            return f"{incident.model}: resolved after {span(_until(incident) - incident.since)} ({windows}; {occasion.notify.reason})"
+            return f"{who}: resolved after {lasted} ({windows}; {occasion.notify.reason})"
+
+
+def _named(incident: Incident) -> str:
+    """Whom it is about."""
+    return "driftd itself" if incident.model == EVERY_MODEL else incident.model
 
 
 def _until(incident: Incident) -> datetime:

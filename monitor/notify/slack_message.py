@@ -89,8 +89,9 @@ def facts(message: IncidentMessage) -> list[tuple[str, str]]:
     windows = f"{message.bad_windows} bad {'window' if message.bad_windows == 1 else 'windows'}"
     return [
         ("Since", moment(message.since)),
-        ("Lasted" if over else "Lasts", f"{span(timedelta(seconds=message.lasted))}, {windows}"),
-        ("Until" if over else "Judged until", moment(message.until)),
+        *([] if message.condition and not over else
+          [("Lasted" if over else "Lasts", span(timedelta(seconds=message.lasted)) + ("" if message.condition else f", {windows}")),
+           ("Until" if over else "Judged until", moment(message.until))]),
         ("Checks", ", ".join(message.checks) or "none"),
         ("Incident", message.incident),
     ]

@@ -220,8 +220,12 @@ class Setting:
 def run_in(setting: Setting) -> Run:
     """The configuration of the story."""
     setting.folder.mkdir(parents=True, exist_ok=True)
-    kafka = {"bootstrap_servers": setting.bootstrap, "group_id": setting.group, "client_id": setting.folder.name.replace("@", "-"),
-             "session_timeout": "6s", "poll_timeout": "100ms", "max_poll_records": 60} | ({"group_instance_id": setting.member} if setting.member else {})  # fmt: skip
+    kafka: dict[str, Any] = {
+        "bootstrap_servers": setting.bootstrap, "group_id": setting.group, "client_id": setting.folder.name.replace("@", "-"),
+        "session_timeout": "6s", "poll_timeout": "100ms", "max_poll_records": 60,
+    }  # fmt: skip
+    if setting.member is not None:
+        kafka["group_instance_id"] = setting.member
     model: dict[str, Any] = {
         "window": "1h", "allowed_lateness": "30m", "min_rows": 20, "columns": {"dep_delay": "numeric", "carrier": "categorical"},
         # A silent partition must not let windows close: its rows would be booked late by the store (decision 3)
@@ -253,7 +257,7 @@ def with_reference(run: Run, built: Path) -> Run:
 def start(run: Run, *args: str, points: str = "") -> subprocess.Popen[bytes]:
     """A daemon, with failpoints armed."""
     with (run.folder / "daemon.log").open("ab") as log:
-        environment = {**os.environ, VARIABLE: points}
+        environment = {**os.environ, VARIABLE: points, "PYTHONFAULTHANDLER": "1"}
         return subprocess.Popen(run.command("run", str(run.config), *args), stdout=log, stderr=log, cwd=run.folder, env=environment)
 
 
@@ -277,8 +281,8 @@ def lines(run: Run, action: str = "") -> list[dict[str, Any]]:
     return [line for line in found if action in ("", line.get("action"))]
 
 
-def tail(run: Run) -> str:
-    return (run.folder / "daemon.log").read_text(errors="replace")[-3000:]
+def tail(run: Run, characters: int = 3000) -> str:
+    return (run.folder / "daemon.log").read_text(errors="replace")[-characters:]
 
 
 def until(ask: Callable[[], bool], why: Callable[[], str], seconds: float = PATIENCE) -> None:
@@ -296,9 +300,14 @@ def run_to_the_end(run: Run, points: str = "") -> int:
 
 
 def stop(run: Run, process: subprocess.Popen[bytes]) -> None:
-    """As a person stops it; it must end well."""
+    """As a person stops it; it must end well. Where it does not, the log gets the stacks of its threads."""
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=PATIENCE) == 0, tail(run)
+    try:
+        assert process.wait(timeout=PATIENCE / 2) == 0, tail(run)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        process.wait()
+        raise AssertionError(f"still runs after {PATIENCE / 2} s:\n{tail(run, 9000)}") from None
 
 
 def let_leases_run_out(url: str) -> None:

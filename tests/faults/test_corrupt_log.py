@@ -39,7 +39,7 @@ def value(offset: int) -> bytes:
 
 def produce(log: OnKafka, partition: int = 0, batches: int = BATCHES, rows: int = ROWS, **options: object) -> Segment:
     """As many batches, of ten messages each; the segment that they are in."""
-    sizes = {"linger.ms": 1000, "batch.num.messages": rows, "max.in.flight": 1}
+    sizes = {"linger.ms": 1000, "batch.num.messages": rows, "enable.idempotence": True}
     producer = Producer({"bootstrap.servers": log.broker.bootstrap, **sizes, **options})
     for number in range(batches * rows):
         producer.produce(log.topic, value(number), partition=partition, headers={"key": b"x"})

@@ -94,7 +94,8 @@ REBALANCED = {Point.AFTER_TAKE_OVER}
 """Passed again only when the group gives the partitions anew."""
 ALL = [Case(point, 1, mode) for point in LATER for mode in Mode]
 ALL += [Case(point, n, mode) for point, n in LATER.items() for mode in Mode if mode is Mode.LIVE or point not in REBALANCED]
-QUICK = {Case(point, 1, Mode.LIVE) for point in list(LATER)[::2]} | {Case(point, n, Mode.UNTIL_IDLE) for point, n in list(LATER.items())[1::2]}
+QUICK = {Case(point, 1, Mode.LIVE) for point in list(LATER)[::2]}
+QUICK |= {Case(point, n, Mode.UNTIL_IDLE) for point, n in list(LATER.items())[1::2]}
 QUICK |= {Case(Point.AFTER_TAKE_OVER, 2, Mode.LIVE), Case(Point.DELIVERY_AFTER_SEND, 1, Mode.LIVE)}
 """Every point once, as far as a minute goes; the others take four, and are marked so."""
 CASES = [case if case in QUICK else pytest.param(case, marks=pytest.mark.long) for case in ALL]

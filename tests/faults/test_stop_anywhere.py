@@ -116,7 +116,7 @@ def sent(run: Run, told: People) -> bool:
 WHERE: Mapping[tuple[Point, int], Reached] = {
     (Point.AFTER_TAKE_OVER, 1): assigned,
     (Point.MID_FOLD, 1): assigned,
-    (Point.CHECKPOINT_BEFORE_COMMIT, 2): written,
+    (Point.CHECKPOINT_BEFORE_COMMIT, 3): written,
     (Point.CHECKPOINT_AFTER_COMMIT, 2): written,
     (Point.SEAL_AFTER_COMMIT, 1): written,
     (Point.JUDGE_EVALUATED, 2): judged,
@@ -172,7 +172,7 @@ def test_asked_to_stop_while_a_receiver_hangs_it_ends_in_time_and_the_message_is
     assert not ends_as_if_undisturbed(stage, run, told)
 
 
-@pytest.mark.parametrize("place", [(Point.CHECKPOINT_BEFORE_COMMIT, 2), (Point.JUDGE_BEFORE_COMMIT, 2)], ids=lambda place: str(place[0]))
+@pytest.mark.parametrize("place", [(Point.CHECKPOINT_BEFORE_COMMIT, 3), (Point.JUDGE_BEFORE_COMMIT, 2)], ids=lambda place: str(place[0]))
 def test_asked_twice_it_leaves_at_once_and_nothing_differs(place, stage, told):
     point, passage = place
     run = stage.run(f"twice-{point}", told)
@@ -190,7 +190,7 @@ def test_asked_twice_it_leaves_at_once_and_nothing_differs(place, stage, told):
 
 def test_wedged_for_good_it_leaves_in_time_when_asked_and_nothing_differs(stage, told):
     run = stage.run("wedged", told)
-    with running(run, points=f"{Point.CHECKPOINT_BEFORE_COMMIT}=sleep:600@2") as process:
+    with running(run, points=f"{Point.CHECKPOINT_BEFORE_COMMIT}=sleep:600@3") as process:
         until(lambda: written(run, told), lambda: tail(run))
         time.sleep(0.5)
         assert asked_to_stop(run, process) < LIMIT

@@ -181,7 +181,7 @@ def test_a_profile_with_a_text_that_is_no_utf8_is_told() -> None:
         Profile.from_bytes(zlib.compress(whole[: at + 1] + b"\xd8" + whole[at + 2 :]), GRID)
 
 
-@pytest.mark.parametrize("body", [7, [1], None, "text"])
+@pytest.mark.parametrize("body", [7, [1], None, "text", {"\ud800": 1}])
 def test_a_stored_body_that_is_no_object_is_told(body: Any) -> None:
     with pytest.raises(DecodeError, match="stored body is no IncidentMessage"):
         from_body(body, IncidentMessage)

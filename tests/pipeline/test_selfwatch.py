@@ -7,9 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.core.conditions import EVERY_MODEL, HOLD, Condition, Trouble
+from monitor.core.conditions import EVERY_MODEL, HOLD, Condition, Trouble, moves
 from monitor.core.incidents import IncidentState
+from monitor.core.messages import IncidentMessage, from_body
 from monitor.doubles.store import MemoryStore
+from monitor.notify.slack_message import build
 from monitor.pipeline import NoEventTime, Routes, SelfWatch, Telling, judging_fails, kafka_away, receivers_fail
 from monitor.ports import StreamCount
 from tests.pipeline.world import ManualClock
@@ -146,3 +148,16 @@ def test_the_share_is_of_the_last_minutes_and_silence_does_not_mend_it(clock: Ma
         clock.advance(HOLD * 10)
     streams.received += 5000
     assert list(probe()) == []
+
+
+def test_the_message_of_a_condition_says_what_stands_in_the_way_and_names_no_window(clock: ManualClock) -> None:
+    [opened] = moves([], [Trouble(condition=Condition.KAFKA_UNREACHABLE, said="Kafka cannot be reached")], clock.now()).opened
+    assert opened.incident is not None
+    [over] = moves([opened.incident], [], clock.now() + HOLD).passed
+    tell = Telling({EVERY_MODEL: Routes(people=("slack",), page_url="https://d.example")}).condition
+    first, last = (build(from_body(tell(step)[0].body, IncidentMessage)) for step in (opened, over))
+    assert first.text == "🔴 Alert: driftd itself: Kafka cannot be reached, since 2026-05-04 12:00 UTC"
+    assert last.text == "🟢 Resolved: driftd itself: over after 2 min: Kafka cannot be reached"
+    said = str(first) + str(last)
+    assert "window" not in said
+    assert "<https://d.example|Open driftd>" in said
