@@ -36,7 +36,12 @@ class UsageError(DriftdError):
 
 
 class DecodeError(DriftdError):
-    """A message or a stored document cannot be read: quarantine it and go on."""
+    """A message or a stored document cannot be read: quarantine it and go on. What it repeats of the document has an end."""
+
+    LONGEST = 1_000
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message if len(message) <= self.LONGEST else f"{message[: self.LONGEST]}…")
 
 
 class Retryable(DriftdError):

@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector, ProcessCollector
@@ -40,14 +40,15 @@ FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 
 class Recent:
     """Messages of the last ``RECENT_SECONDS``, and how many of them could not be read. Safe to use from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._counts: deque[tuple[float, int, int]] = deque()
 
     def add(self, received: int, bad: int) -> None:
         """So many came just now."""
         with self._lock:
-            self._counts.append((time.monotonic(), received, bad))
+            self._counts.append((self._monotonic(), received, bad))
             self._forget()
 
     def share(self) -> float:
@@ -58,7 +59,7 @@ class Recent:
             return sum(bad for _, _, bad in self._counts) / received if received else math.nan
 
     def _forget(self) -> None:
-        while self._counts and self._counts[0][0] < time.monotonic() - RECENT_SECONDS:
+        while self._counts and self._counts[0][0] < self._monotonic() - RECENT_SECONDS:
             self._counts.popleft()
 
 

@@ -190,7 +190,7 @@ def from_body(body: Mapping[str, object], kind: type[T]) -> T:
     try:
         return msgspec.convert(dict(body) if isinstance(body, Mapping) else body, kind, str_keys=True)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
-        raise DecodeError(f"stored body is no {kind.__name__}: {str(error)[:300]}") from None
+        raise DecodeError(f"stored body is no {kind.__name__}: {error}") from None
 
 
 def span(duration: timedelta) -> str:

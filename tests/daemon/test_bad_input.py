@@ -70,6 +70,7 @@ ODD: list[tuple[bytes, str]] = [
 
 
 @pytest.mark.fault(19)
+@pytest.mark.fault(19, 24, 30)
 def test_bad_messages_are_counted_and_the_stream_goes_on(kafka, tmp_path):
     topic = new_topic(kafka, **({"max.message.bytes": "10000000"} if kafka.real else {}))
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "message.max.bytes": 10_000_000})
@@ -116,6 +117,7 @@ def test_bad_messages_are_counted_and_the_stream_goes_on(kafka, tmp_path):
     assert max(len(each["sample"]) for each in kept) <= 500
 
 
+@pytest.mark.fault(21)
 def test_messages_of_five_megabytes_are_read_where_they_are_allowed(kafka, tmp_path):
     topic = new_topic(kafka, **({"max.message.bytes": "10000000"} if kafka.real else {}))
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "message.max.bytes": 10_000_000})

@@ -49,6 +49,7 @@ def books(run: Run) -> tuple[int, int]:
     return sum(account.received for account in accounts), sum(stream.received for stream in streams)
 
 
+@pytest.mark.fault(34)
 def test_a_signal_while_reading_stops_it_and_the_next_start_goes_on(kafka, long_topic, tmp_path):
     run = a_run(tmp_path, kafka.bootstrap, long_topic, api_version=kafka.api_version,
                 extra={"checkpoint": {"every": "100ms", "max_rows": 2000}})
@@ -92,6 +93,7 @@ def firing(kafka, slack: SlackServer, folder) -> Run:
                  extra={"slack": {"token": "xoxb-t", "channel": "#ml", "api_url": slack.url}})
 
 
+@pytest.mark.fault(34)
 def test_a_receiver_that_hangs_does_not_hold_up_the_end_and_its_message_is_kept(kafka, slack, tmp_path):
     run = firing(kafka, slack, tmp_path)
     slack.script(hangs)
@@ -108,6 +110,7 @@ def test_a_receiver_that_hangs_does_not_hold_up_the_end_and_its_message_is_kept(
     assert books(run) == (3 * 3600 + 2,) * 2
 
 
+@pytest.mark.fault(34)
 def test_a_second_signal_leaves_at_once(kafka, slack, tmp_path):
     run = firing(kafka, slack, tmp_path)
     slack.script(hangs)
@@ -122,6 +125,7 @@ def test_a_second_signal_leaves_at_once(kafka, slack, tmp_path):
     assert START.isoformat()[:10] in str(run.rows("windows", str(run.config))[0]["window_start"])
 
 
+@pytest.mark.fault(34)
 def test_a_signal_while_it_is_being_built_ends_it(kafka, tmp_path):
     """Building a reference from a large file may take minutes: a signal does not wait for it."""
     run = a_run(tmp_path, kafka.bootstrap, new_topic(kafka), api_version=kafka.api_version,

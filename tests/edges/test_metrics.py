@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import monitor.metrics
@@ -11,7 +11,7 @@ from monitor.core.gaps import GapReason
 from monitor.core.incidents import IncidentState
 from monitor.core.results import Verdict
 from monitor.core.schema import Reason
-from monitor.metrics import MAX_RESULT_SERIES, Metrics
+from monitor.metrics import MAX_RESULT_SERIES, RECENT_SECONDS, Metrics, Recent
 from monitor.ports import Checkpoint, Judgement, Quarantined, StreamCount, TopicPartition
 from tests.edges.web_story import FAULT_DAYS, FLIGHTS, MODELS, OPEN_ID, Day, incident, results_of
 
@@ -126,3 +126,59 @@ def test_every_metric_has_a_sentence_above_it_and_a_name_in_base_units() -> None
         name = re.search(r'"(driftd_[a-z_]+)"', source[i])
         assert name, source[i]
         assert not re.search(r"_(ms|millis|percent|kb|minutes|total)$", name[1])
+
+
+def test_the_quarantine_share_looks_back_on_what_came_and_knows_nothing_where_nothing_did() -> None:
+    metrics = Metrics()
+    metrics.declare(MODELS)
+    labels = {"model": "bag-loss", "stream": "predictions"}
+    assert math.isnan(value(metrics, "driftd_quarantine_share", **labels) or 0.0)
+    counts = StreamCount(
+        model="bag-loss", stream="predictions", topic="t", received=10, counted=8, late=0, duplicate=0, quarantined=2, untimed=0, sampled_out=0
+    )
+    for _ in range(3):
+        metrics.checkpoint_written(Checkpoint(at=AT, streams=(counts, replace(counts, quarantined=0))), {})
+    assert value(metrics, "driftd_quarantine_share", **labels) == 0.1
+
+
+def test_what_is_older_than_five_minutes_is_no_part_of_the_share() -> None:
+    now = Moved()
+    recent = Recent(now)
+    recent.add(10, 10)
+    now.seconds += RECENT_SECONDS - 1
+    recent.add(30, 0)
+    assert recent.share() == 0.25
+    now.seconds += 2
+    assert recent.share() == 0
+    now.seconds += RECENT_SECONDS
+    assert math.isnan(recent.share())
+
+
+class Moved:
+    """A clock that is moved by hand."""
+
+    seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_a_judged_window_tells_when_it_was_judged_by_the_wall_clock() -> None:
+    metrics = Metrics()
+    metrics.window_judged(Judgement(model="m", judged_until=AT, previous=None, results=(), at=AT + timedelta(days=3)))
+    assert value(metrics, "driftd_evaluation_last_success_timestamp_seconds", model="m") == AT.timestamp() + 3 * 86400
+
+
+def test_the_oldest_waiting_delivery_is_told_for_receivers_that_have_one() -> None:
+    metrics = Metrics()
+    metrics.set_outbox_oldest({"slack": AT, "hook": AT})
+    metrics.set_outbox_oldest({"hook": AT})
+    assert value(metrics, "driftd_outbox_oldest_timestamp_seconds", receiver="hook") == AT.timestamp()
+    assert value(metrics, "driftd_outbox_oldest_timestamp_seconds", receiver="slack") is None
+
+
+def test_the_lag_of_all_partitions_is_summed_up() -> None:
+    metrics = Metrics()
+    assert metrics.total_lag() == 0
+    metrics.set_lag({TopicPartition("t", 0): 40, TopicPartition("t", 1): 2})
+    assert metrics.total_lag() == 42

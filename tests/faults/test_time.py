@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -20,7 +21,6 @@ from tests.daemon.running import MODEL, START, Daemon, a_run, daemon, encoded, n
 from tests.flights_run import Run, produce
 from tests.pipeline.world import HOUR, MINUTE, SECOND, TOPIC, World, message
 
-pytestmark = pytest.mark.fault(22)
 YEARS = timedelta(days=3653)
 JUMPS = [HOUR, -HOUR, YEARS]
 SOON = 5.0
@@ -46,6 +46,7 @@ def sealed(world: World) -> Any:
     return world.store.progress("m").sealed_until
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize("jump", JUMPS, ids=str)
 def test_a_jump_makes_no_partition_idle_and_closes_no_window(jump: timedelta) -> None:
     world = idle_world()
@@ -59,6 +60,7 @@ def test_a_jump_makes_no_partition_idle_and_closes_no_window(jump: timedelta) ->
     assert (world.account().counted, world.account().late) == (7, 0)
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize("jump", JUMPS, ids=str)
 def test_silence_is_measured_as_if_there_had_been_no_jump(jump: timedelta) -> None:
     world = idle_world()
@@ -72,6 +74,7 @@ def test_silence_is_measured_as_if_there_had_been_no_jump(jump: timedelta) -> No
     assert sealed(world) == START + HOUR
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize("jump", [-HOUR, -YEARS], ids=str)
 def test_a_clock_set_back_while_it_was_down_makes_silence_begin_anew_not_in_the_future(jump: timedelta) -> None:
     world = idle_world()
@@ -83,6 +86,44 @@ def test_a_clock_set_back_while_it_was_down_makes_silence_begin_anew_not_in_the_
         world.clock.advance(MINUTE)
         world.steps(1)
     assert sealed(world) == START + HOUR
+
+
+# --- event time from the future ------------------------------------------------------------------------------
+
+EPOCH = START.timestamp()
+CONFUSED = {"2099-01-01T00:00:00Z": "future_time", EPOCH * 2: "future_time", EPOCH * 1e3 * 2: "future_time", EPOCH * 1e6 * 2: "future_time",
+            EPOCH * 1e9 * 2: "future_time", (EPOCH + 1e7) * 1e3: "future_time", EPOCH * 1e10: "future_time", EPOCH * 1e12: "bad_time",
+            EPOCH / 1e3: "ancient_time"}  # fmt: skip
+"""Times that a wrong unit, a wrong century or a wrong clock makes, and why they are put aside."""
+
+
+@pytest.mark.fault(24)
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000], ids=["s", "ms", "us", "ns"])
+def test_a_time_in_any_unit_is_that_time(unit: int) -> None:
+    world = World()
+    world.put(TopicPartition(TOPIC, 0), at_time(0, int(EPOCH) * unit), at_time(1, float(EPOCH + 60) * unit))
+    world.read_all()
+    assert {mark.max_time for mark in world.marks().values()} == {START + MINUTE, None}
+    assert world.account().counted == 2
+
+
+@pytest.mark.fault(24)
+@pytest.mark.parametrize("when", CONFUSED, ids=str)
+def test_a_time_from_the_future_is_put_aside_and_moves_no_watermark(when: object) -> None:
+    world = idle_world()
+    before = world.marks()[0].max_time
+    world.put(TopicPartition(TOPIC, 0), at_time("x", when))
+    world.read_all()
+    assert world.marks()[0].max_time == before
+    assert [(row.entry.offset, row.entry.reason) for row in world.store.quarantine()] == [(2, CONFUSED[when])]
+    assert sealed(world) is None
+    world.put(TopicPartition(TOPIC, 0), message("0c", 55))
+    world.read_all()
+    assert (world.account().counted, world.account().late) == (7, 0)
+
+
+def at_time(id: object, when: object) -> bytes:
+    return json.dumps({"id": id, "ts": when, "v": "1", "delay": 5, "carrier": "AA"}).encode()
 
 
 # --- a process under libfaketime -----------------------------------------------------------------------------
@@ -151,6 +192,7 @@ def ticking(kafka: Any, folder: Path, topic: str, **given: Any) -> Run:
                  extra={"checkpoint": {"every": "200ms"}, **given.pop("extra", {})}, **given)
 
 
+@pytest.mark.fault(22)
 @pytest.mark.kafka
 def test_a_wall_clock_that_jumps_under_a_running_daemon_costs_no_window_and_no_row(kafka, wall, tmp_path, record_property):
     topic = new_topic(kafka)
@@ -180,6 +222,7 @@ def test_a_wall_clock_that_jumps_under_a_running_daemon_costs_no_window_and_no_r
     assert len(d.log("window.judged")) == story.fed - 1  # each once
 
 
+@pytest.mark.fault(22)
 @pytest.mark.kafka
 def test_a_message_that_waits_for_its_next_try_is_not_held_back_by_a_clock_that_is_set_back(kafka, wall, slack, tmp_path, record_property):
     topic = new_topic(kafka)

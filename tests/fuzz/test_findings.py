@@ -142,6 +142,7 @@ def changed(*path: str, to: object) -> str:
         (("grid", "x", "center"), 10**400, r"reference.grid.x.center: expected a number"),
         (("window_microseconds",), 10**30, r"window_microseconds: expected a whole number up to"),
         (("profile", "columns", "c", "null"), 2**64, r"profile.columns.c.null: expected a whole number up to"),
+        (("profile", "columns", "x", "total_squares"), 1, r"profile.columns.x.total_squares: expected what fits total_units"),
         (("profile", "columns", "c", "counts"), [2**62, 2**62], r"profile.columns.c.counts: expected 2 counts"),
     ],
 )
@@ -165,6 +166,7 @@ def repacked(change: Any) -> bytes:
         (lambda packed: packed[3][1].__setitem__(4, 1), "'c' has a count that is none"),
         (lambda packed: packed[3][2].__setitem__(3, float("nan")), "'x' has a bound that is no number"),
         (lambda packed: packed[3][2].__setitem__(1, packed[3][2][1][:-1] + b"\xff"), "'x' has a count that is none"),
+        (lambda packed: packed[3][2].__setitem__(5, b"\1"), "'x' has moments that no numbers have"),
         (lambda packed: packed[5][0].__setitem__(1, [1.0]), "a sample that does not fit"),
         (lambda packed: packed[5][0].__setitem__(0, -1), "a sample that does not fit"),
     ],
@@ -190,7 +192,14 @@ def test_a_stored_body_that_is_no_object_is_told(body: Any) -> None:
 def test_a_stored_body_with_an_endless_value_is_told_shortly() -> None:
     with pytest.raises(DecodeError) as caught:
         from_body({"kind": "firing", "severity": "[" * 5_000}, IncidentMessage)
-    assert len(str(caught.value)) < 400
+    assert len(str(caught.value)) <= 1_001
+
+
+def test_a_document_with_an_endless_name_in_it_is_told_shortly() -> None:
+    columns = json.loads(A_PROFILE.to_json())["columns"]
+    with pytest.raises(DecodeError, match="profile.columns: expected") as caught:
+        Reference.from_json(changed("profile", "columns", to=columns | {"c" * 5_000: 1}))
+    assert len(str(caught.value)) <= 1_001
 
 
 # --- settings ------------------------------------------------------------------------------------------------

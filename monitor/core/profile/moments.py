@@ -87,6 +87,11 @@ def mean(n: int, total: int, center: float, unit: float) -> float:
     return to_float(Fraction(center) + Fraction(unit) * Fraction(total, n))
 
 
+def are_moments(n: int, total: int, squares: int) -> bool:
+    """Whether ``n`` whole numbers can have this sum and this sum of squares (Cauchy and Schwarz); those of none are 0."""
+    return n * squares >= total * total if n else total == squares == 0
+
+
 def variance(n: int, total: int, squares: int) -> Fraction:
     """The sample variance (n - 1) in square units, exact; ``n`` is at least 2."""
     return Fraction(n * squares - total * total, n * (n - 1))

@@ -9,7 +9,7 @@ import numpy as np
 
 from monitor.core.profile import canonical
 from monitor.core.profile.grid import NumericGrid
-from monitor.core.profile.moments import mean, moments, root, to_float, variance
+from monitor.core.profile.moments import are_moments, mean, moments, root, to_float, variance
 from monitor.core.schema import CategoricalValues, Floats, Ints, NumericValues, State, Values
 
 _SIDES = ("null", "nan", "pos_inf", "neg_inf", "wrong_type")
@@ -195,12 +195,16 @@ class NumericProfile:
     @staticmethod
     def of(fields: canonical.Fields, grid: NumericGrid) -> NumericProfile:
         """From a parsed document. Raises DecodeError."""
+        counts = fields.wholes("counts", grid.bins)
+        units, squares = fields.whole("total_units", least=None), fields.whole("total_squares", most=None)
+        if not are_moments(int(counts.sum()), units, squares):
+            raise fields.fault("total_squares", "what fits total_units")
         return NumericProfile(
             grid=grid,
-            counts=fields.wholes("counts", grid.bins),
+            counts=counts,
             min=fields.real_or_none("min"),
             max=fields.real_or_none("max"),
-            total_units=fields.whole("total_units", least=None),
-            total_squares=fields.whole("total_squares", most=None),
+            total_units=units,
+            total_squares=squares,
             **{side: fields.whole(side) for side in _SIDES},
         )

@@ -12,6 +12,7 @@ import numpy as np
 from monitor.core.profile.canonical import MOST
 from monitor.core.profile.categorical import CategoricalProfile, NewCategories
 from monitor.core.profile.grid import CategoricalGrid, ColumnGrid, Grid, NumericGrid
+from monitor.core.profile.moments import are_moments
 from monitor.core.profile.numeric import NumericProfile
 from monitor.core.profile.sample import RowSample
 from monitor.core.schema import Ints
@@ -114,11 +115,14 @@ def _unpack_column(name: str, grid: ColumnGrid, part: _Numeric | _Categorical) -
         _sound(name, *part.sides)
         if not all(bound is None or math.isfinite(bound) for bound in (part.min, part.max)):
             raise DecodeError(f"profile column {name!r} has a bound that is no number")
+        counts = _counts(name, part.counts, grid.bins)
+        units, squares = int.from_bytes(part.units, "little", signed=True), int.from_bytes(part.squares, "little", signed=True)
+        if not are_moments(int(counts.sum()), units, squares):
+            raise DecodeError(f"profile column {name!r} has moments that no numbers have")
         return NumericProfile(
-            grid=grid, counts=_counts(name, part.counts, grid.bins), null=null, nan=nan, pos_inf=pos_inf, neg_inf=neg_inf,
+            grid=grid, counts=counts, null=null, nan=nan, pos_inf=pos_inf, neg_inf=neg_inf,
             wrong_type=wrong_type, min=part.min, max=part.max,
-            total_units=int.from_bytes(part.units, "little", signed=True),
-            total_squares=int.from_bytes(part.squares, "little", signed=True),
+            total_units=units, total_squares=squares,
         )  # fmt: skip
     if isinstance(grid, CategoricalGrid) and isinstance(part, _Categorical):
         _sound(name, part.null, part.wrong_type, part.new_rows, part.new_rows - sum(part.new_kept.values()), *part.new_kept.values())
