@@ -177,14 +177,20 @@ class Reader:
         self._messages = 0
         partitions = sorted(assigned)
         self.partitions = self._source.partitions()
-        self._stored = dict(self._store.positions(partitions))
+        known = self._store.positions(sorted(self.partitions | assigned))
+        self._stored = {p: known[p] for p in partitions if p in known}
         self._restore(partitions)
         self._topic_ids = dict(self._source.topic_ids())
-        self._source.seek({p: self._resume(p, self._topic_ids.get(p.topic)) for p in partitions})
+        self._source.seek({**{p: self._resume(p, self._topic_ids.get(p.topic)) for p in partitions}, **self._added(partitions, known)})
         self._next = {p: self._source.position(p) for p in partitions}
         self._store.checkpoint(Checkpoint(at=self._clock.now(), marks=self._marks(caught_up=frozenset())))
         self._taking = None
         failpoints.at(Point.AFTER_TAKE_OVER)
+
+    def _added(self, partitions: Sequence[TopicPartition], known: Mapping[TopicPartition, Advance]) -> Mapping[TopicPartition, int]:
+        """Partitions that came to a topic that is read already: from their first message, whatever ``kafka.start`` says of the topic."""
+        read = {partition.topic for partition in known}
+        return self._source.begins([p for p in partitions if p not in known and p.topic in read])
 
     def _resume(self, partition: TopicPartition, topic_id: str | None) -> int | None:
         stored = self._stored.get(partition)

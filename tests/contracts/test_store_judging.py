@@ -187,7 +187,8 @@ def test_verdicts_are_counted_by_window_and_only_of_the_latest_revision(store: S
     def count(hour: int, check: Check, verdict: Verdict) -> VerdictCount:
         return VerdictCount(window_start=key(hour).start, window_end=key(hour).end, check=check, verdict=verdict, count=1)
 
-    expected = [count(hour, check, verdict) for hour in (1, 2) for check, verdict in ((Check.DRIFT, Verdict.WARN), (Check.QUALITY, Verdict.OK))]
+    latest = ((Check.DRIFT, Verdict.WARN), (Check.QUALITY, Verdict.OK))
+    expected = [count(hour, check, verdict) for hour in (1, 2) for check, verdict in latest]
     assert store.verdict_counts("m", windows=2) == expected
     assert store.verdict_counts("o", windows=2) == []
 

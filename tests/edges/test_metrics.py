@@ -134,8 +134,9 @@ def test_the_quarantine_share_looks_back_on_what_came_and_knows_nothing_where_no
     labels = {"model": "bag-loss", "stream": "predictions"}
     assert math.isnan(value(metrics, "driftd_quarantine_share", **labels) or 0.0)
     counts = StreamCount(
-        model="bag-loss", stream="predictions", topic="t", received=10, counted=8, late=0, duplicate=0, quarantined=2, untimed=0, sampled_out=0
-    )
+        model="bag-loss", stream="predictions", topic="t", received=10, counted=8, quarantined=2, late=0, duplicate=0, untimed=0,
+        sampled_out=0,
+    )  # fmt: skip
     for _ in range(3):
         metrics.checkpoint_written(Checkpoint(at=AT, streams=(counts, replace(counts, quarantined=0))), {})
     assert value(metrics, "driftd_quarantine_share", **labels) == 0.1

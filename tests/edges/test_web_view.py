@@ -78,7 +78,8 @@ def test_accounts_of_versions_are_added_up_and_segments_are_not() -> None:
         key = WindowKey(model="m", version=version, segment=segment, start=T + day * DAY, end=T + (day + 1) * DAY)
         return StoredWindow(key=key, account=Account(counted=rows), profile=None)
 
-    lines = account_lines([replace(window("1", "*", 10), incomplete=True), window("2", "*", 5), window("1", "a=b", 9), window("1", "*", 30, day=1)], 2)
+    first = replace(window("1", "*", 10), incomplete=True)
+    lines = account_lines([first, window("2", "*", 5), window("1", "a=b", 9), window("1", "*", 30, day=1)], 2)
     assert [(line.start, line.account.received, line.share) for line in lines] == [(T + DAY, 30, 1.0), (T, 15, 0.5)]
     assert [line.incomplete for line in lines] == [False, True]
 

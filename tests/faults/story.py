@@ -299,15 +299,16 @@ def run_to_the_end(run: Run, points: str = "") -> int:
         return process.wait(timeout=2 * PATIENCE)
 
 
-def stop(run: Run, process: subprocess.Popen[bytes]) -> None:
-    """As a person stops it; it must end well. Where it does not, the log gets the stacks of its threads."""
+def stop(run: Run, process: subprocess.Popen[bytes], *well: int) -> None:
+    """As a person stops it; it must end with 0, or as ``well`` says. Where it goes on, the log gets the stacks of its threads."""
     process.send_signal(signal.SIGTERM)
     try:
-        assert process.wait(timeout=PATIENCE / 2) == 0, tail(run)
+        code = process.wait(timeout=PATIENCE / 2)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGABRT)
         process.wait()
         raise AssertionError(f"still runs after {PATIENCE / 2} s:\n{tail(run, 9000)}") from None
+    assert code in (0, *well), f"exit {code}:\n{tail(run)}"
 
 
 def let_leases_run_out(url: str) -> None:

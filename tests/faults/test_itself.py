@@ -104,8 +104,11 @@ def test_pings_come_while_all_is_well_and_tell_how_it_is_but_never_where_they_go
     assert len(switch.times) == told
 
 
+WEDGES = [pytest.param("intake.after_poll=sleep:600@50", "intake", marks=pytest.mark.long), ("judge.evaluated=sleep:600@1", "judge")]
+
+
 @pytest.mark.fault(42)
-@pytest.mark.parametrize(("point", "loop"), [("intake.after_poll=sleep:600@50", "intake"), ("judge.evaluated=sleep:600@1", "judge")])
+@pytest.mark.parametrize(("point", "loop"), WEDGES)
 def test_a_wedged_loop_ends_the_pings_at_once_and_livez_within_its_age(point, loop, kafka, switch, tmp_path, monkeypatch, record_property):
     topic = new_topic(kafka)
     run = watched(tmp_path, kafka.bootstrap, topic, switch, kafka.api_version)
@@ -141,6 +144,7 @@ def test_a_store_that_is_away_ends_the_pings_and_its_return_brings_them_back(kaf
         pinged(d, switch, 2)
 
 
+@pytest.mark.long
 @pytest.mark.fault(3, 42)
 @pytest.mark.real_kafka
 def test_a_broker_that_is_away_ends_the_pings_and_its_return_brings_them_back(node: ApacheKafka, switch, tmp_path):
@@ -168,6 +172,25 @@ def test_a_switch_that_hangs_holds_up_nothing(kafka, switch, tmp_path):
         assert d.get("/livez") == d.get("/readyz") == (200, "ok\n")
         assert d.stop() < LIMIT
         assert KEY not in d.text()
+
+
+@pytest.mark.fault(38)
+def test_judging_that_takes_longer_than_its_interval_is_late_but_does_not_pile_up(kafka, tmp_path, monkeypatch):
+    topic = new_topic(kafka)
+    run = a_run(tmp_path, kafka.bootstrap, topic, api_version=kafka.api_version, extra={"checkpoint": {"every": "200ms"}})
+    monkeypatch.setenv(VARIABLE, "judge.evaluated=sleep:3")
+    with daemon(run) as d:
+        produce(kafka.bootstrap, topic, encoded(row(n * 60) for n in range(4 * 60)))
+        d.until(lambda: d.received() == 240, 2.5)  # reading does not wait for it
+        d.until(lambda: len(d.log("window.judged")) == 3)
+        assert d.get("/livez") == (200, "ok\n")
+        d.until(lambda: figure(d.get("/metrics")[1], "driftd_job_duration_seconds_sum", job="judge") > 9)
+        text = d.get("/metrics")[1]
+        assert figure(text, "driftd_job_skipped_total", job="judge") >= 6  # the seconds, less those of a busy machine
+        assert figure(text, "driftd_job_skipped_total", job="watchdog") == 0
+        time.sleep(2)
+        assert len(d.log("window.judged")) == figure(d.get("/metrics")[1], "driftd_windows_judged_total", model=MODEL) == 3
+        assert d.stop() < LIMIT
 
 
 # --- a new configuration -------------------------------------------------------------------------------------

@@ -160,7 +160,7 @@ class Chaos:
         assert process.poll() is None, f"replica {number} ended by itself:\n{tail(self.runs[number])}"
         self.did[blow] += 1
         if blow == "restart":
-            stop(self.runs[number], process)
+            stop(self.runs[number], process, -signal.SIGTERM)  # it may be so young that it does not listen yet
         else:
             process.send_signal(signal.SIGSTOP if "pause" in blow else signal.SIGKILL)
         away = {"kill": 0.0, "kill and stay away": 8.0, "pause": 3.0, "long pause": 12.0, "restart": 0.0}[blow]

@@ -166,7 +166,7 @@ def repacked(change: Any) -> bytes:
         (lambda packed: packed[3][1].__setitem__(4, 1), "'c' has a count that is none"),
         (lambda packed: packed[3][2].__setitem__(3, float("nan")), "'x' has a bound that is no number"),
         (lambda packed: packed[3][2].__setitem__(1, packed[3][2][1][:-1] + b"\xff"), "'x' has a count that is none"),
-        (lambda packed: packed[3][2].__setitem__(5, b"\1"), "'x' has moments that no numbers have"),
+        (lambda packed: packed[3][2].__setitem__(6, b"\1"), "'x' has moments that no numbers have"),
         (lambda packed: packed[5][0].__setitem__(1, [1.0]), "a sample that does not fit"),
         (lambda packed: packed[5][0].__setitem__(0, -1), "a sample that does not fit"),
     ],
@@ -197,7 +197,7 @@ def test_a_stored_body_with_an_endless_value_is_told_shortly() -> None:
 
 def test_a_document_with_an_endless_name_in_it_is_told_shortly() -> None:
     columns = json.loads(A_PROFILE.to_json())["columns"]
-    with pytest.raises(DecodeError, match="profile.columns: expected") as caught:
+    with pytest.raises(DecodeError, match=r"profile\.columns: expected") as caught:
         Reference.from_json(changed("profile", "columns", to=columns | {"c" * 5_000: 1}))
     assert len(str(caught.value)) <= 1_001
 

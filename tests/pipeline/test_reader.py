@@ -460,3 +460,17 @@ def test_a_missing_topic_is_asked_for_again_until_it_is_there() -> None:
         with pytest.raises(Retryable, match="topic 'later' does not exist"):
             world.reader.step()
     assert world.reader.assigned == frozenset()
+
+
+@pytest.mark.fault(25)
+def test_a_partition_added_while_nobody_read_is_read_from_its_first_message_though_the_start_is_latest() -> None:
+    world = World(models=(replace(MODEL, dedupe=False),))
+    world.log.from_end = True
+    world.log.rebalance(frozenset({P0, P1}))
+    world.steps()
+    world.put(P0, message(1, 0))
+    world.read_all()
+    world.put(P2, message(2, 0), message(3, 0))
+    world.crash()
+    world.read_all()
+    assert world.account() == Account(counted=3)

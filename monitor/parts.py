@@ -1,0 +1,180 @@
+"""What the daemon is made of: every edge opened, every part put together, every close registered where its resource is opened."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from monitor import __version__
+from monitor.clock import SystemClock
+from monitor.core.conditions import EVERY_MODEL
+from monitor.core.rules import Model, StreamKind
+from monitor.health import Health, NotReady
+from monitor.heartbeat import Heartbeat
+from monitor.intake import KafkaSource, Watchdog
+from monitor.log import Action, logger
+from monitor.memory import MemoryGuard, limit_of
+from monitor.metrics import Metrics
+from monitor.notify import Dispatcher, lease_of, receivers_of
+from monitor.patience import Patience
+from monitor.pipeline import (
+    Judge,
+    NoEventTime,
+    Pace,
+    Reader,
+    References,
+    Routes,
+    SelfWatch,
+    Telling,
+    judging_fails,
+    kafka_away,
+    receivers_fail,
+)
+from monitor.ports import Clock, LogSource, Store
+from monitor.prepare import prepare
+from monitor.reload import Reload
+from monitor.schedule import Ticks
+from monitor.settings import KafkaSettings, Settings
+from monitor.stopping import Stop
+from monitor.storage import only_daemon, open_store
+from monitor.web import WebServer
+
+log = logger(__name__)
+
+SWEEP = timedelta(seconds=1)
+DISPATCH = timedelta(seconds=1)
+WATCH = timedelta(seconds=1)
+JOBS_SECONDS = 1.0
+"""After SIGTERM, jobs under way get so long to end: a receiver that hangs is left behind, and its message sent at the next start."""
+MOST_VALUES = 300_000
+"""Values that one poll brings at most: a window of one row takes 1.5 kB a column."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the daemon is made of."""
+
+    topics: tuple[str, ...]
+    source: LogSource
+    reader: Reader
+    judge: Judge
+    watch: SelfWatch
+    dispatcher: Dispatcher
+    ticks: Ticks
+    web: WebServer
+    health: Health
+    clock: Clock
+    heartbeat: Heartbeat | None
+    reload: Reload
+    live_within: timedelta
+
+    def patience(self, stop: Stop) -> Patience:
+        """What does the reader's work."""
+        return Patience(reader=self.reader, health=self.health, clock=self.clock, stop=stop, max_age=self.live_within)
+
+    @property
+    def failed(self) -> BaseException | None:
+        """Of what a thread has died: the daemon stops with it."""
+        return self.ticks.failed or self.web.failed or (self.heartbeat.failed if self.heartbeat else None)
+
+
+def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
+    """Open every edge; each registers its named close, last opened first closed."""
+    clock, health, metrics = SystemClock(), Health(), Metrics()
+    _closing(closers, "lock", only_daemon(settings.store))
+    store = open_store(settings.store, retried=metrics.store_retried)
+    _closing(closers, "store", store.close)
+    web = WebServer(store=store, health=health, metrics=metrics, http=settings.http)
+    web.start()
+    _closing(closers, "http", web.stop)
+    models = prepare(settings, config, store)
+    references = References(store, clock)
+    topics = tuple(sorted({s.topic for m in models for s in m.streams if s.kind is StreamKind.PREDICTIONS}))
+    watchdog = Watchdog(monotonic=clock.monotonic, report=_stuck)
+    source = KafkaSource(_within_memory(settings.kafka, models), topics=topics, watchdog=watchdog)
+    _closing(closers, "kafka", source.close)
+    reader = Reader(source=source, store=store, models=models, references=references, clock=clock, metrics=metrics,
+                    guard=MemoryGuard(limit_of(settings.memory.limit), monotonic=clock.monotonic),
+                    pace=Pace(every=settings.checkpoint.every, max_rows=settings.checkpoint.max_rows,
+                              poll_timeout=settings.kafka.poll_timeout.total_seconds(), out_of_range=settings.kafka.out_of_range))
+    made = receivers_of(settings, clock)
+    for receiver in made:
+        _closing(closers, f"receiver {receiver.name}", receiver.close)
+    telling = Telling(_routes(settings, settings.http.public_url or web.url))
+    judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
+                  partitions=lambda: reader.partitions)
+    watch = _watch(models, store, telling, judge, health, clock)
+    lease = lease_of(settings)
+    dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=f"{socket.gethostname()}:{os.getpid()}", lease=lease,
+                            seen=lambda attempt: metrics.delivery_attempted(attempt.receiver, attempt.outcome, attempt.seconds))
+    metrics.declare(models, dispatcher.receivers)
+    web.show(models, telling.person)
+    ticks = Ticks(clock, health, metrics, jumped=partial(_clock_jumped, store, clock, lease))
+    _closing(closers, "schedule", lambda: ticks.stop(JOBS_SECONDS))
+    live_within = settings.http.live_within
+    for name, work, every in (("judge", judge.sweep, SWEEP), ("watchdog", watchdog.check, WATCH), ("self-watch", watch.sweep, WATCH)):
+        ticks.add(name, work, every, live_within)
+    for name in dispatcher.receivers:
+        ticks.add(f"deliver {name}", partial(dispatcher.dispatch, name), DISPATCH, live_within + lease)
+    heartbeat = None
+    if settings.heartbeat is not None:
+        heartbeat = Heartbeat(settings.heartbeat, health=health, clock=clock, metrics=metrics,
+                              status=partial(_status, models, metrics, store))
+        _closing(closers, "heartbeat", heartbeat.stop)
+    reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
+    return Parts(topics=topics, source=source, reader=reader, judge=judge, watch=watch, dispatcher=dispatcher, ticks=ticks, web=web,
+                 health=health, clock=clock, heartbeat=heartbeat, reload=reload, live_within=live_within)
+
+
+def _routes(settings: Settings, page: str) -> dict[str, Routes]:
+    """Who is told of each model, and of all of them."""
+    people = settings.people_receivers()
+    own = {name: Routes(people=people, retraining=settings.retraining_receiver(name), page_url=page) for name in settings.model_names()}
+    return {EVERY_MODEL: Routes(people=people, page_url=page), **own}
+
+
+def _watch(models: Sequence[Model], store: Store, telling: Telling, judge: Judge, health: Health, clock: Clock) -> SelfWatch:
+    """What looks at our own way, and all that it looks at."""
+    return SelfWatch(store=store, clock=clock, telling=telling, probes=(
+        kafka_away(partial(health.standing, NotReady.KAFKA_UNREACHABLE)),
+        judging_fails(lambda: judge.failing),
+        receivers_fail(store.failing_receivers),
+        NoEventTime(counts=store.stream_counts, clock=clock, min_rows={m.name: m.min_rows for m in models}),
+    ))
+
+
+def _within_memory(kafka: KafkaSettings, models: Sequence[Model]) -> KafkaSettings:
+    """Fewer messages a poll where they are wide: in the worst case each of them begins a window of its own."""
+    widest = max((len(model.columns) for model in models), default=1)
+    return kafka.model_copy(update={"max_poll_records": min(kafka.max_poll_records, max(MOST_VALUES // widest, 1))})
+
+
+def _closing(closers: ExitStack, name: str, close: Callable[[], None]) -> None:
+    def close_and_say() -> None:
+        close()
+        log.debug("closed", action=Action.RESOURCE_CLOSED, resource=name)
+
+    closers.callback(close_and_say)
+
+
+def _status(models: Sequence[Model], metrics: Metrics, store: Store) -> str:
+    """What the dead-man's ping tells. Raises Retryable."""
+    names = ", ".join(model.name for model in models)
+    return f"driftd {__version__}: models {names}; lag {metrics.total_lag()}; outbox {store.outbox_depth()['pending']} pending"
+
+
+def _clock_jumped(store: Store, clock: Clock, lease: timedelta, seconds: float) -> None:
+    """The outbox keeps its times by the wall clock: where that was set back, what waits would wait so much longer. Raises Retryable."""
+    if seconds < 0:
+        store.clock_went_back(clock.now(), lease.total_seconds())
+
+
+def _stuck(seconds: float) -> None:
+    """A poll that does not come back: ``/livez`` fails soon after, and a restart loses nothing."""
+    log.error("a poll of Kafka does not come back", action=Action.INTAKE_STUCK, overdue_seconds=round(seconds))
