@@ -161,7 +161,8 @@ class Reader:
 
     def _is_stored(self, advances: Sequence[Advance]) -> bool:
         found = self._store.positions([a.partition for a in advances])
-        return bool(advances) and all(a.partition in found and found[a.partition].next_offset == a.next_offset for a in advances)
+        stored = ((a, found.get(a.partition)) for a in advances)
+        return bool(advances) and all(f is not None and (f.next_offset, f.topic_id) == (a.next_offset, a.topic_id) for a, f in stored)
 
     def _hand_over(self, assigned: frozenset[TopicPartition]) -> None:
         """The group gave us other partitions: write what we have (refused where a new owner was quicker), then begin anew."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
@@ -32,6 +34,10 @@ def test_a_running_daemon_tells_how_it_is_and_what_it_did(kafka, tmp_path):
         assert figure(text, "driftd_ready") == figure(text, "driftd_store_up") == 1
         assert figure(text, "driftd_consumer_lag_records", topic=topic, partition="0") == 0
         assert figure(text, "driftd_window_seconds", model=MODEL) == 3600
+        assert abs(figure(text, "driftd_evaluation_last_success_timestamp_seconds", model=MODEL) - time.time()) < 60
+        assert figure(text, "driftd_quarantine_share", model=MODEL, stream="predictions") == 0
+        assert figure(text, "driftd_config_last_reload_successful") == 1
+        assert figure(text, "driftd_job_duration_seconds_count", job="judge") > 0
         assert figure(text, "process_resident_memory_bytes") < 200e6
         media = "application/openmetrics-text; version=1.0.0"
         families = {family.name for family in openmetrics(d.get("/metrics", Accept=media)[1])}

@@ -56,3 +56,21 @@ def test_it_is_born_starting_and_each_reason_stands_until_it_is_cleared() -> Non
     assert health.ready() == (False, ["kafka_unreachable: nobody at kafka:9092"])
     health.clear(NotReady.KAFKA_UNREACHABLE)
     assert health.ready() == (True, [])
+
+
+def test_progress_is_a_heartbeat_and_is_remembered_apart_from_it():
+    now = [100.0]
+    health = Health(lambda: now[0])
+    health.watch("intake", timedelta(seconds=10))
+    health.watch("judge", timedelta(seconds=10))
+    assert health.stalled(0.0) == ["intake", "judge"]
+    now[0] = 105.0
+    health.progress("intake")
+    health.beat("judge")
+    assert health.loops() == {"intake": 0.0, "judge": 0.0}
+    assert health.stalled(104.0) == ["judge"]
+    assert health.stalled(105.0) == ["intake", "judge"]
+    health.forget("judge")
+    assert health.stalled(104.0) == []
+    with pytest.raises(KeyError, match="no loop 'judge' is watched"):
+        health.progress("judge")

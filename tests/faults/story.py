@@ -367,7 +367,7 @@ def assert_same(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
         if isinstance(value, list):
             assert len(found[name]) == len(value), name
             for one, other in zip(found[name], value, strict=True):
-                assert one == other, name
+                assert one == other, f"{name}: {one} is not {other}"
         assert found[name] == value, name
 
 

@@ -458,9 +458,9 @@ def calm(kafka: Broker, postgres: PostgresServer, tmp_path_factory: pytest.TempP
 @pytest.mark.kafka
 @pytest.mark.real_kafka
 @pytest.mark.postgres
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.fault(8)
-@pytest.mark.parametrize("moment", [Moment.ANSWERED, *(pytest.param(m, marks=pytest.mark.long) for m in (Moment.BEFORE, Moment.SENT))])
+@pytest.mark.parametrize("moment", list(Moment))
 def test_commits_that_are_cut_again_and_again_lose_and_double_neither_windows_nor_messages(calm, postgres, tmp_path, moment):
     url = make_url(postgres.create_database())
     near = url.render_as_string(hide_password=False)

@@ -101,6 +101,17 @@ def written(run: Run, told: People) -> bool:
         return bool(reading.execute("SELECT count(*) FROM streams").fetchone()[0])
 
 
+def in_transaction(run: Run, told: People) -> bool:
+    """The daemon holds the write lock of its SQLite file, and not just for a moment."""
+    with closing(sqlite3.connect(run.folder / "driftd.db", timeout=0.3, isolation_level=None)) as other:
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return bool(lines(run, "intake.assigned"))
+        other.execute("ROLLBACK")
+        return False
+
+
 def judged(run: Run, told: People) -> bool:
     return bool(lines(run, "window.judged"))
 
@@ -116,7 +127,7 @@ def sent(run: Run, told: People) -> bool:
 WHERE: Mapping[tuple[Point, int], Reached] = {
     (Point.AFTER_TAKE_OVER, 1): assigned,
     (Point.MID_FOLD, 1): assigned,
-    (Point.CHECKPOINT_BEFORE_COMMIT, 3): written,
+    (Point.CHECKPOINT_BEFORE_COMMIT, 3): in_transaction,
     (Point.CHECKPOINT_AFTER_COMMIT, 2): written,
     (Point.SEAL_AFTER_COMMIT, 1): written,
     (Point.JUDGE_EVALUATED, 2): judged,
@@ -191,7 +202,7 @@ def test_asked_twice_it_leaves_at_once_and_nothing_differs(place, stage, told):
 def test_wedged_for_good_it_leaves_in_time_when_asked_and_nothing_differs(stage, told):
     run = stage.run("wedged", told)
     with running(run, points=f"{Point.CHECKPOINT_BEFORE_COMMIT}=sleep:600@3") as process:
-        until(lambda: written(run, told), lambda: tail(run))
+        until(lambda: in_transaction(run, told), lambda: tail(run))
         time.sleep(0.5)
         assert asked_to_stop(run, process) < LIMIT
     assert not ends_as_if_undisturbed(stage, run, told)
