@@ -227,7 +227,9 @@ def test_a_wall_clock_that_jumps_under_a_running_daemon_costs_no_window_and_no_r
 def test_a_message_that_waits_for_its_next_try_is_not_held_back_by_a_clock_that_is_set_back(kafka, wall, slack, tmp_path, record_property):
     topic = new_topic(kafka)
     slack.script(answers(503))
-    run = ticking(kafka, tmp_path, topic, model={"quality": {"max_null_share": 0.5}},
+    lines = [json.dumps({**each, **each["features"]}) for each in (row(n * 90) for n in range(-48 * PER_HOUR, 0))]
+    (tmp_path / "reference.jsonl").write_text("\n".join(lines))
+    run = ticking(kafka, tmp_path, topic, model={"reference": {"data": "reference.jsonl"}, "quality": {"max_null_share": 0.5}},
                   extra={"slack": {"token": "xoxb-t", "channel": "#ml", "api_url": slack.url}})
     with daemon(run) as d:
         story = Story(d, kafka.bootstrap, topic)
