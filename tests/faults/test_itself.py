@@ -257,7 +257,7 @@ def again(d: Daemon) -> Daemon:
 
 
 @pytest.mark.fault(34, 35)
-@pytest.mark.parametrize("after", [0.0, 0.2, 0.6, 1.2, 2.5])
+@pytest.mark.parametrize("after", [0.2, 1.2, *(pytest.param(after, marks=pytest.mark.long) for after in (0.0, 0.6, 2.5))])
 def test_a_signal_to_stop_at_any_moment_of_a_reload_stops_it(after, kafka, tmp_path):
     topic = new_topic(kafka)
     produce(kafka.bootstrap, topic, encoded(row(n) for n in range(50)))

@@ -137,6 +137,8 @@ WHERE: Mapping[tuple[Point, int], Reached] = {
     (Point.DELIVERY_AFTER_SEND, 1): sent,
 }
 """By place, what can be seen from outside once it is held up there, or is about to be."""
+QUICK = {Point.CHECKPOINT_BEFORE_COMMIT, Point.JUDGE_EVALUATED, Point.DELIVERY_AFTER_SEND}
+PLACES = [place if place[0] in QUICK else pytest.param(place, marks=pytest.mark.long) for place in WHERE]
 
 
 @pytest.fixture
@@ -161,7 +163,7 @@ def ends_as_if_undisturbed(stage: Stage, run: Run, told: People) -> Counter[str]
     return assert_told(told.told(), run.store, stage.calm["deliveries"])
 
 
-@pytest.mark.parametrize("place", WHERE, ids=lambda place: f"{place[0]}@{place[1]}")
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: f"{place[0]}@{place[1]}")
 def test_asked_to_stop_while_it_is_held_up_there_it_ends_in_time_and_nothing_differs(place, stage, told):
     point, passage = place
     run = stage.run(f"{point}", told)
@@ -183,7 +185,10 @@ def test_asked_to_stop_while_a_receiver_hangs_it_ends_in_time_and_the_message_is
     assert not ends_as_if_undisturbed(stage, run, told)
 
 
-@pytest.mark.parametrize("place", [(Point.CHECKPOINT_BEFORE_COMMIT, 3), (Point.JUDGE_BEFORE_COMMIT, 2)], ids=lambda place: str(place[0]))
+IN_A_COMMIT = [(Point.CHECKPOINT_BEFORE_COMMIT, 3), pytest.param((Point.JUDGE_BEFORE_COMMIT, 2), marks=pytest.mark.long)]
+
+
+@pytest.mark.parametrize("place", IN_A_COMMIT, ids=lambda place: str(place[0]))
 def test_asked_twice_it_leaves_at_once_and_nothing_differs(place, stage, told):
     point, passage = place
     run = stage.run(f"twice-{point}", told)
@@ -199,6 +204,7 @@ def test_asked_twice_it_leaves_at_once_and_nothing_differs(place, stage, told):
     assert not ends_as_if_undisturbed(stage, run, told)
 
 
+@pytest.mark.long
 def test_wedged_for_good_it_leaves_in_time_when_asked_and_nothing_differs(stage, told):
     run = stage.run("wedged", told)
     with running(run, points=f"{Point.CHECKPOINT_BEFORE_COMMIT}=sleep:600@3") as process:

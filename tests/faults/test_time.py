@@ -201,17 +201,16 @@ def test_a_wall_clock_that_jumps_under_a_running_daemon_costs_no_window_and_no_r
         story = Story(d, kafka.bootstrap, topic)
         for _ in range(3):
             story.feed()
-        resumed = {}
+        resumed: list[tuple[str, float]] = []
         for ahead in (HOUR, timedelta(), -HOUR, YEARS, timedelta()):
             wall.set(ahead)
             jumps = len(d.log("clock.jumped"))
-            resumed[str(ahead)] = story.feed()
+            resumed.append((str(ahead), round(story.feed(), 2)))
             story.feed()
             d.until(lambda jumps=jumps: len(d.log("clock.jumped")) > jumps)
             assert d.get("/livez") == d.get("/readyz") == (200, "ok\n")
-        assert max(resumed.values()) < SOON
-        record_property("seconds_to_resume", {ahead: round(seconds, 2) for ahead, seconds in resumed.items()})
-        print(resumed)
+        record_property("seconds_to_resume", resumed)
+        assert max(seconds for _, seconds in resumed) < SOON, resumed
         assert d.stop() < 10
     with closing(open_store(run.store)) as store:
         accounts = store.window_accounts(model=MODEL)
