@@ -28,6 +28,12 @@ class _Heartbeat:
     done_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Standing:
+    detail: str
+    since: float
+
+
 class Health:
     """Heartbeats of loops and reasons for not being ready; safe to use from any thread.
 
@@ -38,8 +44,7 @@ class Health:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._loops: dict[str, _Heartbeat] = {}
-        self._reasons: dict[NotReady, str] = {NotReady.STARTING: ""}
-        self._since: dict[NotReady, float] = {NotReady.STARTING: monotonic()}
+        self._reasons: dict[NotReady, _Standing] = {NotReady.STARTING: _Standing(detail="", since=monotonic())}
 
     def watch(self, loop: str, max_age: timedelta) -> None:
         """Expect ``beat(loop)`` at least every ``max_age`` from now on."""
@@ -73,19 +78,19 @@ class Health:
     def not_ready(self, reason: NotReady, detail: str = "") -> None:
         """Set a reason; ``detail`` is for people and holds no secret."""
         with self._lock:
-            self._reasons[reason] = detail
-            self._since.setdefault(reason, self._monotonic())
+            known = self._reasons.get(reason)
+            self._reasons[reason] = _Standing(detail=detail, since=known.since if known else self._monotonic())
 
     def clear(self, reason: NotReady) -> None:
         """The reason stands no more; nothing happens where it did not stand."""
         with self._lock:
             self._reasons.pop(reason, None)
-            self._since.pop(reason, None)
 
     def standing(self, reason: NotReady) -> tuple[str, float] | None:
         """The detail of a reason that stands, and for how many seconds it has; None where it does not."""
         with self._lock:
-            return (self._reasons[reason], self._monotonic() - self._since[reason]) if reason in self._since else None
+            known = self._reasons.get(reason)
+            return (known.detail, self._monotonic() - known.since) if known else None
 
     def live(self) -> tuple[bool, list[str]]:
         """False, and one line for each silent loop, when a heartbeat is older than allowed. Dependencies play no part."""
@@ -101,7 +106,7 @@ class Health:
     def ready(self) -> tuple[bool, list[str]]:
         """False, and ``reason: detail`` lines, while any reason stands."""
         with self._lock:
-            lines = [f"{reason}: {detail}" if detail else str(reason) for reason, detail in sorted(self._reasons.items())]
+            lines = [f"{reason}: {known.detail}" if known.detail else str(reason) for reason, known in sorted(self._reasons.items())]
         return not lines, lines
 
     def loops(self) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -95,8 +94,13 @@ def last_judged(data: Data, model: str, windows: int) -> set[datetime]:
 def add_messages(data: Data, messages: Sequence[Message], at: datetime) -> None:
     """One entry each, in order; a message that is there already stays as it is."""
     for message in messages:
-        id = "msg_" + hashlib.sha256(message.dedupe.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        data.outbox.setdefault(id, OutboxEntry(id=id, message=message, created_at=at))
+        data.outbox.setdefault(message.id, OutboxEntry(id=message.id, message=message, created_at=at))
+
+
+def with_gaps(data: Data, window: StoredWindow) -> StoredWindow:
+    """The window, marked where some of its rows may have been lost."""
+    key = window.key
+    return replace(window, incomplete=any(gap.model == key.model and gap.touches(key.start, key.end) for gap in data.gaps))
 
 
 def _newest(items: Sequence[T], newest: int | None) -> Sequence[T]:
@@ -158,8 +162,7 @@ class MemoryReading(MemoryBase):
     ) -> Sequence[StoredWindow]:
         """Windows that start at or after ``since``, without their profiles."""
         found = [
-            replace(window, profile=None, incomplete=any(gap.model == window.key.model and gap.touches(window.key.start, window.key.end)
-                                                         for gap in self._data.gaps))
+            replace(with_gaps(self._data, window), profile=None)
             for window in sorted(self._data.windows.values(), key=lambda window: (window.key.start, window.key))
             if (model is None or window.key.model == model) and (since is None or window.key.start >= since)
         ]

@@ -25,8 +25,9 @@ from monitor.doubles.memory import (
     add_messages,
     last_judged,
     result_key,
+    with_gaps,
 )
-from monitor.doubles.watching import MemoryWatching, add_gaps, with_gaps
+from monitor.doubles.watching import MemoryWatching, add_gaps
 from monitor.errors import Fenced
 from monitor.ports import (
     Advance,

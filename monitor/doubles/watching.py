@@ -9,7 +9,7 @@ from datetime import datetime
 from monitor.core.gaps import Gap
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.doubles.memory import DEAD, PENDING, Data, MemoryBase, OutboxEntry, add_messages
-from monitor.ports import Checkpoint, Message, StoredWindow
+from monitor.ports import Checkpoint, Message
 
 
 class MemoryWatching(MemoryBase):
@@ -64,9 +64,3 @@ def add_gaps(data: Data, checkpoint: Checkpoint) -> None:
         if gap.until is None and until is not None:
             data.gaps[at] = replace(gap, until=until)
     data.gaps += checkpoint.gaps
-
-
-def with_gaps(data: Data, window: StoredWindow) -> StoredWindow:
-    """The window, marked where some of its rows may have been lost."""
-    key = window.key
-    return replace(window, incomplete=any(gap.model == key.model and gap.touches(key.start, key.end) for gap in data.gaps))

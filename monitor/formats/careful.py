@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from monitor.core.schema import Batch, Fault, Reason, Record
+from monitor.core.schema import Batch, Reason, Record
+from monitor.formats.faults import fault_of
 from monitor.formats.joining import joined
-
-SAMPLE_BYTES = 1_000
-"""How much of a message goes to quarantine with it."""
 
 
 class Decoder(Protocol):
@@ -37,6 +35,5 @@ class Careful:
         try:
             return self._inner.decode([record])
         except Exception as error:  # told in the quarantine, with the message's beginning
-            detail = f"the decoder broke on it, which is a fault of driftd: {type(error).__name__}: {error}"[:200]
-            fault = Fault(offset=record.offset, reason=Reason.UNREADABLE, detail=detail, sample=(record.value or b"")[:SAMPLE_BYTES])
-            return replace(self._inner.decode([]), faults=(fault,))
+            detail = f"the decoder broke on it, which is a fault of driftd: {type(error).__name__}: {error}"
+            return replace(self._inner.decode([]), faults=(fault_of(record, Reason.UNREADABLE, detail),))

@@ -14,15 +14,13 @@ import xxhash
 from monitor.core.rules import Stream
 from monitor.core.schema import Batch, CategoricalValues, Column, Fault, Hashes, Ints, Reason, Record, Values
 from monitor.formats.columns import categorical_values, column_values, text_of
+from monitor.formats.faults import fault_of
 from monitor.formats.joining import joined
 from monitor.formats.mapping import by_path, dig, level_of, place_of, wanted
 from monitor.formats.moments import event_times
 
 CHUNK_ROWS = 500
 """So many messages are turned into columns at a time: their values stay in the processor's cache, and no garbage collection starts."""
-SAMPLE_BYTES = 1_000
-"""How much of a message goes to quarantine with it."""
-DETAIL_CHARACTERS = 200
 VERSION_CHARACTERS = 100
 UNKNOWN_VERSION = "unknown"
 """The version of a row that lacks one where the stream maps it."""
@@ -120,9 +118,9 @@ class JsonDecoder:
         for i, value in enumerate(values):
             if not value:
                 detail = "no value (a tombstone)" if value is None else "an empty value"
-                read.faults[i] = _fault(read.records[i], Reason.EMPTY, detail)
+                read.faults[i] = fault_of(read.records[i], Reason.EMPTY, detail)
             elif len(value) > limit:
-                read.faults[i] = _fault(read.records[i], Reason.TOO_LARGE, f"{len(value):,} bytes, at most {limit:,} are read")
+                read.faults[i] = fault_of(read.records[i], Reason.TOO_LARGE, f"{len(value):,} bytes, at most {limit:,} are read")
         return [NOTHING if value is None or i in read.faults else value for i, value in enumerate(values)]
 
     def _read_alone(self, at: int, value: bytes, read: _Read) -> None:
@@ -131,16 +129,16 @@ class JsonDecoder:
         try:
             document = _parsed(value.decode("utf-8"))
         except UnicodeDecodeError as error:
-            read.faults[at] = _fault(record, Reason.NOT_UTF8, str(error))
+            read.faults[at] = fault_of(record, Reason.NOT_UTF8, str(error))
         except RecursionError:
-            read.faults[at] = _fault(record, Reason.NOT_JSON, "nested too deeply")
+            read.faults[at] = fault_of(record, Reason.NOT_JSON, "nested too deeply")
         except ValueError as error:
-            read.faults[at] = _fault(record, Reason.NOT_JSON, str(error))
+            read.faults[at] = fault_of(record, Reason.NOT_JSON, str(error))
         else:
             if isinstance(document, dict):
                 read.odd[at] = document
             else:
-                read.faults[at] = _fault(record, Reason.NOT_AN_OBJECT, f"a {type(document).__name__}, expected an object")
+                read.faults[at] = fault_of(record, Reason.NOT_AN_OBJECT, f"a {type(document).__name__}, expected an object")
 
     def _times(self, raw: Mapping[str, Sequence[object]], read: _Read) -> Ints:
         """Event times in microseconds; what has none that can be used becomes a fault."""
@@ -149,7 +147,7 @@ class JsonDecoder:
         values = read.patched(raw[path], path) if path else None
         times, wrong = event_times(values, path, stamps, self._stream.max_future)
         for i, (reason, detail) in wrong.items():
-            read.faults.setdefault(i, _fault(read.records[i], reason, detail))
+            read.faults.setdefault(i, fault_of(read.records[i], reason, detail))
         return times
 
     def _versions(self, raw: Mapping[str, Sequence[object]], read: _Read) -> CategoricalValues | None:
@@ -178,7 +176,7 @@ class JsonDecoder:
         for i, text in enumerate(texts):
             if text is None and i not in read.faults:
                 version = None if versions is None else versions.dictionary[versions.codes[i]]
-                read.faults[i] = _fault(read.records[i], Reason.MISSING_ID, f"no id at {path!r}", time=int(times[i]), version=version)
+                read.faults[i] = fault_of(read.records[i], Reason.MISSING_ID, f"no id at {path!r}", time=int(times[i]), version=version)
         return np.fromiter((0 if text is None else digest(text) for text in texts), dtype=np.uint64, count=len(texts))
 
     def _column(self, column: Column, raw: Mapping[str, Sequence[object]], read: _Read) -> Values:
@@ -196,11 +194,6 @@ def _parsed(text: str) -> object:
         raise
     except ValueError:  # an integer of more digits than Python reads
         return json.loads(text, parse_int=float)
-
-
-def _fault(record: Record, reason: Reason, detail: str, *, time: int | None = None, version: str | None = None) -> Fault:
-    sample = (record.value or b"")[:SAMPLE_BYTES]
-    return Fault(offset=record.offset, reason=reason, detail=detail[:DETAIL_CHARACTERS], sample=sample, time=time, version=version)
 
 
 def _id_text(value: object) -> bytes | None:

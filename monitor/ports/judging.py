@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,8 @@ from monitor.core.incidents import Incident, IncidentEvent
 from monitor.core.profile import Profile
 from monitor.core.results import Account, Result, WindowKey
 from monitor.core.retraining import Retraining
+
+MESSAGE_ID_DIGITS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,11 @@ class Message:
     dedupe: str
     incident: str | None
     body: Mapping[str, object]
+
+    @property
+    def id(self) -> str:
+        """The stable id, the same at every attempt, in every replica and after every restart."""
+        return "msg_" + hashlib.sha256(self.dedupe.encode("utf-8", "surrogatepass")).hexdigest()[:MESSAGE_ID_DIGITS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -22,13 +21,6 @@ from monitor.storage.reading import CHECK_TEXT, RESULT_ORDER, last_judged
 from monitor.storage.rows import columns_of, fields_of, made
 from monitor.storage.tables import deliveries, id_chunks, incident_events, incidents, progress, results, retrainings, windows
 from monitor.storage.windows import GridShelf, make_empty, stored_windows
-
-MESSAGE_ID_DIGITS = 32
-
-
-def message_id(dedupe: str) -> str:
-    """The stable id of a message, the same at every attempt and after every restart."""
-    return "msg_" + hashlib.sha256(dedupe.encode("utf-8", "surrogatepass")).hexdigest()[:MESSAGE_ID_DIGITS]
 
 
 class JudgingVerbs:
@@ -193,5 +185,5 @@ def add_events(connection: Connection, events: Sequence[IncidentEvent]) -> None:
 def add_messages(connection: Connection, messages: Sequence[Message], at: datetime) -> None:
     """One row each, in order: their numbers are the order of sending. A message that is there already stays as it is."""
     for message in messages:
-        values = {**fields_of(message), "id": message_id(message.dedupe), "state": PENDING, "attempts": 0, "created_at": at}
+        values = {**fields_of(message), "id": message.id, "state": PENDING, "attempts": 0, "created_at": at}
         connection.execute(insert_into(connection, deliveries).values(values).on_conflict_do_nothing(index_elements=["id"]))

@@ -48,8 +48,6 @@ class GridShelf:
 
 _HERE = and_(*(windows.c[name] == bindparam(f"here_{name}") for name in KEY_FIELDS))
 _LOCK = select(windows).where(_HERE).with_for_update()  # built once: a checkpoint runs it for every window
-
-
 INCOMPLETE = exists().where(gaps.c.model == windows.c.model, touching(windows.c.start, windows.c.end)).label("incomplete")
 """Of a row of ``windows``: whether some of its rows may have been lost."""
 
@@ -94,19 +92,25 @@ def _insert(connection: Connection, key: WindowKey, account: Account, profile: P
 
 
 def _changes(connection: Connection, shelf: GridShelf, row: Row[Any], delta: WindowDelta) -> dict[str, Any]:
-    """The columns that the delta changes. A profile on another grid cannot be merged: its rows are only counted."""
+    """The columns that the delta changes. A profile that cannot be merged with the stored one only has its rows counted."""
     account = fields_of(account_of(row) + delta.account)
     if delta.profile is None:
         return account
+    merged = _merged(connection, shelf, row, delta.profile)
+    if merged is None:
+        return {**account, "other_grid_rows": row.other_grid_rows + delta.profile.rows}
+    return {**account, **_profile_columns(merged)}
+
+
+def _merged(connection: Connection, shelf: GridShelf, row: Row[Any], new: Profile) -> Profile | None:
+    """Both together; None where they are on different grids, and where the stored one is damaged, which is left for judging to tell."""
     try:
         stored = _profile(connection, shelf, row)
-    except DecodeError:  # left as it is for the judging to tell; what comes on top of it is counted like rows of another grid
-        return {**account, "other_grid_rows": row.other_grid_rows + delta.profile.rows}
+    except DecodeError:
+        return None
     if stored is None:
-        return {**account, **_profile_columns(delta.profile)}
-    if stored.grid.hash != delta.profile.grid.hash:
-        return {**account, "other_grid_rows": row.other_grid_rows + delta.profile.rows}
-    return {**account, **_profile_columns(stored.merge(delta.profile))}
+        return new
+    return stored.merge(new) if stored.grid.hash == new.grid.hash else None
 
 
 def _profile(connection: Connection, shelf: GridShelf, row: Row[Any]) -> Profile | None:
