@@ -12,7 +12,7 @@ from monitor.ports import Message
 from monitor.storage.again import again
 from monitor.storage.engine import Database
 from monitor.storage.judging import add_events, add_messages, put_incident
-from monitor.storage.outbox import DEAD, PENDING
+from monitor.storage.outbox import DEAD
 from monitor.storage.rows import columns_of, made
 from monitor.storage.tables import deliveries, incidents
 
@@ -57,7 +57,7 @@ class ConditionVerbs:
 
     def failing_receivers(self) -> Mapping[str, str]:
         """Receivers whose last ended delivery was given up, with its error."""
-        ended = select(deliveries.c.receiver, func.max(deliveries.c.ended_at).label("last")).where(deliveries.c.state != PENDING)
+        ended = select(deliveries.c.receiver, func.max(deliveries.c.ended_at).label("last")).where(deliveries.c.ended_at.is_not(None))
         last = ended.group_by(deliveries.c.receiver).subquery().c
         query = (
             select(deliveries.c.receiver, deliveries.c.error)

@@ -274,6 +274,7 @@ deliveries = Table(
 )
 Index(None, deliveries.c.receiver, deliveries.c.number, sqlite_where=text("state = 'pending'"), postgresql_where=text("state = 'pending'"))
 Index(None, deliveries.c.incident)
+Index(None, deliveries.c.receiver, deliveries.c.ended_at)
 
 # --- references ----------------------------------------------------------------------------------------------
 
