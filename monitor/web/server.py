@@ -24,7 +24,7 @@ from monitor.web.app import build
 from monitor.web.auth import no_token
 from monitor.web.guards import LOOPBACK_NAMES
 from monitor.web.parts import Parts, tell_nobody
-from monitor.web.patience import Patience, PatientProtocol
+from monitor.web.deadlines import Deadlines, DeadlineProtocol
 
 START_SECONDS = 10.0
 STOP_SECONDS = 3
@@ -32,7 +32,7 @@ STOP_SECONDS = 3
 KEEP_ALIVE_SECONDS = 5
 BACKLOG = 512
 
-PATIENCE = Patience()
+DEADLINES = Deadlines()
 
 log = logger(__name__)
 
@@ -40,8 +40,8 @@ log = logger(__name__)
 class WebServer:
     """``start`` returns when the port answers; ``show`` tells it the models once they are known."""
 
-    def __init__(self, *, store: Store, health: Health, metrics: Metrics, http: HttpSettings, patience: Patience = PATIENCE) -> None:
-        self._host, self._wanted, self._patience = http.host, http.port, patience
+    def __init__(self, *, store: Store, health: Health, metrics: Metrics, http: HttpSettings, deadlines: Deadlines = DEADLINES) -> None:
+        self._host, self._wanted, self._deadlines = http.host, http.port, deadlines
         self._parts = Parts(
             store=store, health=health, metrics=metrics,
             token=no_token if http.token is None else http.token.read,
@@ -86,7 +86,7 @@ class WebServer:
         self._server = self._thread = None
 
     def _protocol(self) -> type[asyncio.Protocol]:
-        return cast("type[asyncio.Protocol]", partial(PatientProtocol, self._patience))  # uvicorn calls it, and asks nothing else of it
+        return cast("type[asyncio.Protocol]", partial(DeadlineProtocol, self._deadlines))  # uvicorn calls it, and asks nothing else of it
 
     def _bind(self) -> socket.socket:
         try:

@@ -45,7 +45,7 @@ from monitor.settings.secret import MAX_BYTES, Secret
 from monitor.settings.service import HttpSettings
 from monitor.storage import open_store
 from monitor.web import WebServer
-from monitor.web.patience import Patience
+from monitor.web.deadlines import Deadlines
 from tests.edges.web_site import TOKEN, Site, site
 from tests.edges.web_story import DAY, FIRST, FLIGHTS, OPEN_ID
 from tests.faults.outbox import INCIDENT, REASONS, Hands, told
@@ -270,7 +270,7 @@ def test_secret_files_leave_no_descriptor_open(tmp_path: Path) -> None:
 
 # --- half requests -------------------------------------------------------------------------------------------
 
-QUICK = Patience(head=0.6, body=0.6, answer=0.6, connections=64)
+QUICK = Deadlines(head=0.6, body=0.6, answer=0.6, connections=64)
 HALF = b"GET /livez HTTP/1.1\r\nHost: local"
 
 
@@ -284,7 +284,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def quick(here: Site) -> Iterator[WebServer]:
     """The same store behind a server of little patience."""
     http_settings = HttpSettings(port=0, token=Secret(text=TOKEN))
-    server = WebServer(store=here.store, health=here.health, metrics=here.metrics, http=http_settings, patience=QUICK)
+    server = WebServer(store=here.store, health=here.health, metrics=here.metrics, http=http_settings, deadlines=QUICK)
     server.show((FLIGHTS,))
     server.start()
     yield server
@@ -314,8 +314,8 @@ def closed_after(connection: socket.socket, drip: bytes = b"") -> float:
 
 
 def test_the_real_patience_is_ten_seconds_a_part_and_room_for_hundreds() -> None:
-    assert (Patience().head, Patience().body) == (10.0, 10.0)
-    assert Patience().connections >= 400
+    assert (Deadlines().head, Deadlines().body) == (10.0, 10.0)
+    assert Deadlines().connections >= 400
 
 
 def test_probes_answer_while_four_hundred_connections_have_sent_half_a_head(here: Site) -> None:

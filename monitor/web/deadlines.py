@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Deadlines:
     """Seconds for each part of a request, and how many connections may stand at once: well under a process's 1,024 files."""
 
     head: float = 10.0
@@ -35,19 +35,19 @@ class Part(StrEnum):
     ANSWER = "answer"
 
 
-class PatientProtocol(H11Protocol):
+class DeadlineProtocol(H11Protocol):
     """uvicorn's protocol with a deadline for each part of each request."""
 
     def __init__(
         self,
-        patience: Patience,
+        deadlines: Deadlines,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._patience = patience
+        self._deadlines = deadlines
         self._waits: tuple[object, Part] | None = None
         self._since = self.loop.time()
         self._deadline: asyncio.TimerHandle | None = None
@@ -77,7 +77,7 @@ class PatientProtocol(H11Protocol):
         self._waits, self._since = waits, self.loop.time()
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = self.loop.call_later(getattr(self._patience, waits[1]), self.transport.abort)
+        self._deadline = self.loop.call_later(getattr(self._deadlines, waits[1]), self.transport.abort)
 
     def _part(self) -> Part:
         match self.conn.their_state:
@@ -90,6 +90,6 @@ class PatientProtocol(H11Protocol):
 
     def _make_room(self) -> None:
         """Where there are too many, close the one that has waited longest for its request: this one, if all others are being answered."""
-        if len(self.connections) > self._patience.connections:
-            waiting = [one for one in self.connections if isinstance(one, PatientProtocol) and one._part() is not Part.ANSWER]
+        if len(self.connections) > self._deadlines.connections:
+            waiting = [one for one in self.connections if isinstance(one, DeadlineProtocol) and one._part() is not Part.ANSWER]
             min(waiting, key=lambda one: one._since).transport.abort()
