@@ -22,9 +22,9 @@ from monitor.ports import Message, Store
 from monitor.settings.service import HttpSettings
 from monitor.web.app import build
 from monitor.web.auth import no_token
+from monitor.web.deadlines import DeadlineProtocol, Deadlines
 from monitor.web.guards import LOOPBACK_NAMES
 from monitor.web.parts import Parts, tell_nobody
-from monitor.web.deadlines import Deadlines, DeadlineProtocol
 
 START_SECONDS = 10.0
 STOP_SECONDS = 3
