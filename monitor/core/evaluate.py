@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from monitor.core.drift.calibration import alpha_per_window
+from monitor.core.drift.multivariate import judge_multivariate
 from monitor.core.drift.verdict import judge_drift, kind_of
 from monitor.core.finding import Finding, percent
 from monitor.core.gaps import Gap
@@ -12,7 +13,7 @@ from monitor.core.profile import Profile
 from monitor.core.quality import judge_quality
 from monitor.core.reference import Reference
 from monitor.core.results import OTHER_VERSIONS, Account, Check, Result, Verdict, WindowKey
-from monitor.core.rules import Model
+from monitor.core.rules import DriftRules, Model
 from monitor.core.schema import Column, Role
 from monitor.core.volume import judge_gaps, judge_volume
 
@@ -63,9 +64,18 @@ def _judge_columns(subject: Subject, rules: Model, alpha: float) -> list[Finding
         return _both(Verdict.SKIPPED, "reference", f"the window was counted before this reference came: {grids}")
     columns = watched(rules, reference)
     return [
+        *_together(profile, reference, rules.drift, alpha / (len(columns) + 1)),
         *judge_drift(columns, profile, reference, rules.drift, rules.window),
         *judge_quality(columns, profile, reference, rules.quality, alpha),
     ]
+
+
+def _together(profile: Profile, reference: Reference, rules: DriftRules, alpha: float) -> list[Finding]:
+    """The numeric columns together. Who did not ask for it is not told of every window that the reference does not teach it."""
+    if rules.multivariate is None:
+        found = [] if rules.tests else judge_multivariate(profile, reference, alpha)
+        return [finding for finding in found if finding.verdict is not Verdict.SKIPPED]
+    return judge_multivariate(profile, reference, alpha) if rules.multivariate else []
 
 
 def watched(rules: Model, reference: Reference) -> tuple[Column, ...]:

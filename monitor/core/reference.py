@@ -20,6 +20,17 @@ Series = Mapping[str, Mapping[str, tuple[float, ...]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Together:
+    """How badly principal components rebuild the reference's windows, leave-one-out.
+
+    ``errors``: in standard deviations, one per window, over these numeric ``columns``.
+    """
+
+    columns: tuple[str, ...]
+    errors: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
     """How the reference's own windows differ from the rest of it, leave-one-out; tuples have one entry per window.
 
@@ -30,10 +41,17 @@ class Baseline:
     window_rows: tuple[int, ...]
     distances: Series
     shares: Series
+    together: Together | None = None
 
     def document(self) -> dict[str, object]:
         """As plain JSON values."""
-        return {"window_rows": list(self.window_rows), "distances": _lists(self.distances), "shares": _lists(self.shares)}
+        together = None if self.together is None else {"columns": list(self.together.columns), "errors": list(self.together.errors)}
+        return {
+            "window_rows": list(self.window_rows),
+            "distances": _lists(self.distances),
+            "shares": _lists(self.shares),
+            **({} if together is None else {"together": together}),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +125,12 @@ def _baseline(fields: canonical.Fields) -> Baseline:
         window_rows=tuple(fields.wholes("window_rows").tolist()),
         distances=_series(fields.part("distances")),
         shares=_series(fields.part("shares")),
+        together=_together(fields.part("together")) if fields.has("together") else None,
     )
+
+
+def _together(fields: canonical.Fields) -> Together:
+    return Together(columns=fields.texts("columns"), errors=tuple(fields.reals("errors").tolist()))
 
 
 def _series(fields: canonical.Fields) -> dict[str, dict[str, tuple[float, ...]]]:

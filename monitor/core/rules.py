@@ -59,10 +59,14 @@ class DriftTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftRules:
-    """``tests`` replace the default verdict where given."""
+    """``tests`` replace the default verdict where given.
+
+    ``multivariate``: whether the numeric columns are judged together; None: where there are no ``tests`` and the reference taught how.
+    """
 
     budget: Budget = Budget()
     tests: tuple[DriftTest, ...] = ()
+    multivariate: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

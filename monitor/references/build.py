@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,8 +162,11 @@ class Count:
         if len(self._windows) < MIN_WINDOWS:
             return None
         from monitor.core.drift.calibration import build_baseline
+        from monitor.core.drift.multivariate import learn_together
 
-        return build_baseline([self._windows[start] for start in sorted(self._windows)], self.total)
+        windows = [self._windows[start] for start in sorted(self._windows)]
+        names = {column.name for column in self._model.columns if column.role is not Role.LABEL} or self.total.columns.keys()
+        return replace(build_baseline(windows, self.total), together=learn_together(windows, self.total, names))
 
 
 def _hash(start: int) -> int:

@@ -67,6 +67,9 @@ class DriftSettings(Block):
 
     false_alarms: FalseAlarms | None = Field(default=None, description="Alarms allowed on data that has not drifted, over all columns.")
     tests: Tests = Field(default=(), description="Explicit tests: one or a list.")
+    multivariate: bool | None = Field(
+        default=None, description="Whether the numeric columns are watched together too; left out: where no explicit tests are given."
+    )
 
 
 class QualitySettings(Block):

@@ -131,6 +131,13 @@ class Fields:
             raise self.fault(name, "counts from 0" if size is None else f"{size} counts from 0")
         return np.array(values, dtype=np.int64)
 
+    def integers(self, name: str) -> Ints:
+        """A list of integers that 63 bits hold."""
+        values = self._numbers(name, int)
+        if any(not -(2**63) < value < 2**63 for value in values):
+            raise self.fault(name, "integers of 63 bits")
+        return np.array(values, dtype=np.int64)
+
     def _numbers(self, name: str, kind: Any) -> list[Any]:
         value = self._data.get(name)
         if not isinstance(value, list) or not all(isinstance(item, kind) and not isinstance(item, bool) for item in value):

@@ -11,6 +11,7 @@ import numpy as np
 
 from monitor.core.profile.canonical import MOST
 from monitor.core.profile.categorical import CategoricalProfile, NewCategories
+from monitor.core.profile.comoments import CoMoments, paired
 from monitor.core.profile.grid import CategoricalGrid, ColumnGrid, Grid, NumericGrid
 from monitor.core.profile.moments import are_moments
 from monitor.core.profile.numeric import NumericProfile
@@ -46,12 +47,19 @@ class _Packed(msgspec.Struct, array_like=True, frozen=True):
     columns: list[_Numeric | _Categorical]
     sample_size: int
     sample: list[tuple[int, list[str | float | None]]]
+    comoments: tuple[int, bytes, bytes] | None = None  # rows, sums, upper triangle of the products; older blobs have none
 
 
 _decoder = msgspec.msgpack.Decoder(_Packed)
 
 
-def pack(grid: Grid, rows: int, columns: Mapping[str, NumericProfile | CategoricalProfile], sample: RowSample) -> bytes:
+def pack(
+    grid: Grid,
+    rows: int,
+    columns: Mapping[str, NumericProfile | CategoricalProfile],
+    sample: RowSample,
+    comoments: CoMoments | None = None,
+) -> bytes:
     """The parts of a profile as bytes; columns are in the order of the grid."""
     packed = _Packed(
         format=FORMAT,
@@ -60,12 +68,13 @@ def pack(grid: Grid, rows: int, columns: Mapping[str, NumericProfile | Categoric
         columns=[_pack_column(columns[name]) for name in grid.columns],
         sample_size=sample.size,
         sample=[(key, list(row)) for key, row in sample.rows.items()],
+        comoments=None if comoments is None else (comoments.rows, _raw(comoments.sums), _raw(comoments.triangle)),
     )
     return zlib.compress(msgspec.msgpack.encode(packed), LEVEL)
 
 
-def unpack(data: bytes, grid: Grid) -> tuple[int, dict[str, NumericProfile | CategoricalProfile], RowSample]:
-    """Rows, columns and sample. Raises DecodeError."""
+def unpack(data: bytes, grid: Grid) -> tuple[int, dict[str, NumericProfile | CategoricalProfile], RowSample, CoMoments | None]:
+    """Rows, columns, sample and co-moments. Raises DecodeError."""
     packed = _decode(data)
     if packed.format != FORMAT:
         raise DecodeError(f"profile format {packed.format} is not {FORMAT}: written by another version of driftd")
@@ -80,7 +89,18 @@ def unpack(data: bytes, grid: Grid) -> tuple[int, dict[str, NumericProfile | Cat
     rows = {key: tuple(row) for key, row in packed.sample}
     if any(len(row) != len(columns) for row in rows.values()) or not all(0 <= key < 2**64 for key in rows):
         raise DecodeError("profile has a sample that does not fit its columns")
-    return packed.rows, columns, RowSample(columns=tuple(grid.columns), size=packed.sample_size, rows=rows)
+    sample = RowSample(columns=tuple(grid.columns), size=packed.sample_size, rows=rows)
+    return packed.rows, columns, sample, _comoments(packed.comoments, grid)
+
+
+def _comoments(part: tuple[int, bytes, bytes] | None, grid: Grid) -> CoMoments | None:
+    if part is None:
+        return None
+    rows, sums, products = part
+    try:
+        return CoMoments.of_parts(paired(grid.columns), rows, np.frombuffer(sums, "<i8").astype(np.int64), np.frombuffer(products, "<i8"))
+    except ValueError as error:
+        raise DecodeError(f"profile has co-moments that are none: {error}") from error
 
 
 def _decode(data: bytes) -> _Packed:

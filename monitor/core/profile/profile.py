@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from monitor.core.profile import canonical, packing
 from monitor.core.profile.categorical import CategoricalProfile
+from monitor.core.profile.comoments import CoMoments, paired
 from monitor.core.profile.grid import ColumnGrid, Grid, NumericGrid
 from monitor.core.profile.numeric import NumericProfile
 from monitor.core.profile.sample import RowSample
@@ -21,24 +22,30 @@ SIGHTINGS = 3  # rows of the sample that a category needs for an estimate: one o
 class Profile:
     """Counts and moments of the rows of one window. ``fold`` changes it; ``merge`` and ``minus`` make new ones.
 
-    ``rows`` counts all rows folded; a column that a batch does not carry counts fewer (``total``).
+    ``rows`` counts all rows folded; a column that a batch does not carry counts fewer (``total``). ``comoments`` is None where
+    the grid has too few or too many numeric columns, or where a part was counted before they were kept.
     """
 
-    __slots__ = ("columns", "grid", "rows", "sample")
+    __slots__ = ("columns", "comoments", "grid", "rows", "sample")
 
-    def __init__(self, *, grid: Grid, rows: int, columns: Mapping[str, ColumnProfile], sample: RowSample) -> None:
+    def __init__(
+        self, *, grid: Grid, rows: int, columns: Mapping[str, ColumnProfile], sample: RowSample, comoments: CoMoments | None = None
+    ) -> None:
         if set(columns) != set(grid.columns):
             raise ValueError(f"columns {sorted(columns)} do not fit the grid's {sorted(grid.columns)}")
         self.grid = grid
         self.rows = rows
         self.columns: Mapping[str, ColumnProfile] = MappingProxyType({name: columns[name] for name in grid.columns})
         self.sample = sample
+        self.comoments = comoments
 
     @staticmethod
     def empty(grid: Grid, sample_rows: int = 0) -> Profile:
         """No rows yet; ``sample_rows`` is how many are to be kept as they are."""
         columns = {name: _empty_column(column) for name, column in grid.columns.items()}
-        return Profile(grid=grid, rows=0, columns=columns, sample=RowSample(columns=tuple(grid.columns), size=sample_rows))
+        names = paired(grid.columns)
+        sample = RowSample(columns=tuple(grid.columns), size=sample_rows)
+        return Profile(grid=grid, rows=0, columns=columns, sample=sample, comoments=CoMoments.empty(names) if names else None)
 
     def fold(self, batch: Batch, topic_seed: int | None = None) -> None:
         """Count the rows of a batch. Columns that the grid does not know are left out; ``topic_seed`` None takes no sample."""
@@ -47,6 +54,8 @@ class Profile:
             values = batch.columns.get(name)
             if values is not None:
                 column.add(values)
+        if self.comoments is not None:
+            self.comoments = self.comoments.fold(self.grid.columns, batch.columns, len(batch))
         if topic_seed is not None:
             self.sample = self.sample.fold(batch, topic_seed)
 
@@ -68,7 +77,9 @@ class Profile:
         columns: dict[str, ColumnProfile] = {}
         for name, mine in self.columns.items():
             columns[name] = mine.merge(other.columns[name])  # type: ignore[arg-type]  # one grid, one kind
-        return Profile(grid=self.grid, rows=self.rows + other.rows, columns=columns, sample=self.sample.merge(other.sample))
+        both = None if self.comoments is None or other.comoments is None else self.comoments.merge(other.comoments)
+        sample = self.sample.merge(other.sample)
+        return Profile(grid=self.grid, rows=self.rows + other.rows, columns=columns, sample=sample, comoments=both)
 
     def minus(self, other: Profile) -> Profile:
         """This without a part of it: counts and moments exact; min and max stay as bounds; no sample.
@@ -81,11 +92,14 @@ class Profile:
         columns: dict[str, ColumnProfile] = {}
         for name, mine in self.columns.items():
             columns[name] = mine.minus(other.columns[name])  # type: ignore[arg-type]  # one grid, one kind
-        return Profile(grid=self.grid, rows=self.rows - other.rows, columns=columns, sample=RowSample(columns=tuple(columns)))
+        rest = None if self.comoments is None or other.comoments is None else self.comoments.minus(other.comoments)
+        sample = RowSample(columns=tuple(columns))
+        return Profile(grid=self.grid, rows=self.rows - other.rows, columns=columns, sample=sample, comoments=rest)
 
     def without_sample(self) -> Profile:
         """The same counts, no raw rows. Shares the columns."""
-        return Profile(grid=self.grid, rows=self.rows, columns=self.columns, sample=RowSample(columns=tuple(self.columns)))
+        sample = RowSample(columns=tuple(self.columns))
+        return Profile(grid=self.grid, rows=self.rows, columns=self.columns, sample=sample, comoments=self.comoments)
 
     def _check(self, other: Profile) -> None:
         if self.grid != other.grid:
@@ -108,11 +122,9 @@ class Profile:
 
     def document(self) -> dict[str, object]:
         """As plain JSON values, without the sample."""
-        return {
-            "grid": self.grid.hash,
-            "rows": self.rows,
-            "columns": {name: column.document() for name, column in self.columns.items()},
-        }
+        kept = {} if self.comoments is None else {"comoments": self.comoments.document()}
+        columns = {name: column.document() for name, column in self.columns.items()}
+        return {"grid": self.grid.hash, "rows": self.rows, "columns": columns, **kept}
 
     @property
     def hash(self) -> str:
@@ -130,13 +142,13 @@ class Profile:
 
     def to_bytes(self) -> bytes:
         """Compact and canonical, sample included: equal profiles give equal bytes."""
-        return packing.pack(self.grid, self.rows, self.columns, self.sample)
+        return packing.pack(self.grid, self.rows, self.columns, self.sample, self.comoments)
 
     @staticmethod
     def from_bytes(data: bytes, grid: Grid) -> Profile:
         """Raises DecodeError for a blob that is broken, of another format or of another grid."""
-        rows, columns, sample = packing.unpack(data, grid)
-        return Profile(grid=grid, rows=rows, columns=columns, sample=sample)
+        rows, columns, sample, comoments = packing.unpack(data, grid)
+        return Profile(grid=grid, rows=rows, columns=columns, sample=sample, comoments=comoments)
 
 
 def _empty_column(grid: ColumnGrid) -> ColumnProfile:
@@ -151,7 +163,9 @@ def profile_of(fields: canonical.Fields, grid: Grid) -> Profile:
     if set(parts.keys()) != set(grid.columns):
         raise DecodeError(f"profile.columns: expected {sorted(grid.columns)}, found {list(parts.keys())}")
     columns = {name: _column_of(parts.part(name), column) for name, column in grid.columns.items()}
-    return Profile(grid=grid, rows=fields.whole("rows"), columns=columns, sample=RowSample(columns=tuple(grid.columns)))
+    names, sample = paired(grid.columns), RowSample(columns=tuple(grid.columns))
+    comoments = CoMoments.of(fields.part("comoments"), names) if fields.has("comoments") else None
+    return Profile(grid=grid, rows=fields.whole("rows"), columns=columns, sample=sample, comoments=comoments)
 
 
 def _column_of(fields: canonical.Fields, grid: ColumnGrid) -> ColumnProfile:
