@@ -114,6 +114,37 @@ def test_a_claim_to_be_at_the_end_counts_only_as_long_as_its_owner_renews_it(wor
     assert world.judge.sweep() == 2
 
 
+def test_silence_is_believed_up_to_the_claim_alone(world: World) -> None:
+    world.put(P1, message("d", 1))
+    world.read_all()
+    world.clock.advance(5 * MINUTE - SECOND)
+    world.put(P0, message("e", 131))
+    world.read_all()
+    world.clock.advance(5 * SECOND)
+    assert world.judge.sweep() == 0, "its owner has not looked since it was silent for so long"
+    world.reader.checkpoint()
+    assert world.judge.sweep() == 2
+
+
+def test_before_a_new_process_has_taken_over_nothing_closes_by_what_the_dead_one_claimed(world: World) -> None:
+    world.put(P1, message("d", 1))
+    world.read_all()
+    world.clock.advance(5 * MINUTE + SECOND)
+    world.put(P0, message("e", 131))
+    world.read_all()
+    world.crash()
+    world.put(P1, message("f", 2))
+    write, swept = world.store.checkpoint, []
+
+    def judged_meanwhile(checkpoint: Checkpoint) -> None:
+        swept.append(world.judge.sweep())
+        write(checkpoint)
+
+    world.store.checkpoint = judged_meanwhile  # type: ignore[method-assign]  # the judge has a thread of its own
+    world.reader.step()
+    assert swept == [0]
+
+
 def test_when_all_is_silent_time_goes_on_by_the_clock(world: World) -> None:
     world.read_all()
     world.judge.sweep()
