@@ -26,7 +26,7 @@ __all__ = ["driftd"]
 
 RULES = replace(MODEL, dedupe=False, allowed_lateness=timedelta(0))
 RNG = np.random.default_rng(4)
-DRIFTED = range(4, 7)
+DRIFTED = range(2, 5)
 HOURS = 10
 
 
@@ -37,7 +37,7 @@ def hour(n: int) -> list[bytes]:
 
 def reference() -> object:
     days: list[Data] = [{"delay": numeric(RNG.normal(5, 1, 90)), "carrier": drawn(RNG, "ABC", [1 / 3] * 3, 90)} for _ in range(20)]
-    return replace(reference_of(days), model="m", version="*")
+    return replace(reference_of(days), model="m", version="*", window=HOUR)
 
 
 def judged_world(path: Path | None = None) -> World:
@@ -70,7 +70,7 @@ def test_the_incidents_of_stored_results_are_those_that_were_opened(world: World
     found, stored = ([(i.id, i.since, i.bad_windows, i.state) for i in side]
                      for side in (incidents(world.store.results(), RULES.alerts), world.store.incidents()))
     assert found == stored
-    assert [(since - START) // HOUR for _, since, _, _ in found] == [4, 8], "three drifted hours, and a silent one"
+    assert [(since - START) // HOUR for _, since, _, _ in found] == [2, 8], "three drifted hours, and a silent one"
     assert found[0][3] is IncidentState.RESOLVED
 
 
@@ -93,7 +93,7 @@ def test_since_leaves_earlier_windows_out(world: World) -> None:
 def test_retraining_is_asked_for_as_the_new_rules_say(world: World) -> None:
     eager = replace(RULES, retraining=RetrainingRules(when={"drift": 2}))
     asked = [j.retraining for j in rejudge(world.store, eager, world.clock) if j.retraining is not None]
-    assert [(one.model, one.requested_at) for one in asked] == [("m", START + 6 * HOUR)]
+    assert [(one.model, one.requested_at) for one in asked] == [("m", START + 4 * HOUR)]
 
 
 def test_windows_of_another_length_cannot_be_judged_again(world: World) -> None:
@@ -172,16 +172,16 @@ def test_the_command_says_what_differs(driftd, files):
     assert (done.code, done.err) == (0, "")
     assert "m: 10 windows judged again" in done.out
     assert "incidents: 2 before, 1 after" in done.out
-    assert "only before  2013-03-01T04:00:00Z to 2013-03-01T09:00:00Z" in done.out
+    assert "only before  2013-03-01T02:00:00Z to 2013-03-01T07:00:00Z" in done.out
     assert "alert → no result" in done.out
 
 
 def test_every_difference_is_a_line_of_json(driftd, files):
     old, new = files
-    done = driftd("replay", old, "--rules", new, "--model", "m", "--format", "jsonl", "--since", "2013-03-01T05:00:00Z")
+    done = driftd("replay", old, "--rules", new, "--model", "m", "--format", "jsonl", "--since", "2013-03-01T03:00:00Z")
     rows = [json.loads(line) for line in io.StringIO(done.out)]
     assert {row["kind"] for row in rows} == {"verdict", "incident"}
-    assert min(row["window_start"] for row in rows if row["kind"] == "verdict") == "2013-03-01T05:00:00Z"
+    assert min(row["window_start"] for row in rows if row["kind"] == "verdict") == "2013-03-01T03:00:00Z"
     assert [row["under"] for row in rows if row["kind"] == "incident"] == ["before", "both"]
 
 
