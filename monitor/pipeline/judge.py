@@ -92,6 +92,7 @@ class Judge:
 
     def _advance(self, model: Model, until: datetime | None) -> int:
         progress = self._store.progress(model.name)
+        self._metrics.judged(model.name, progress.judged_until)
         first = self._store.next_start(model.name, None) if progress.sealed_until is None else None
         begun = progress.sealed_until or first
         if until is not None and begun is not None and until > begun:

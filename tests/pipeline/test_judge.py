@@ -261,6 +261,36 @@ def test_of_two_judges_on_one_store_one_wins_each_window(world: World) -> None:
     assert len(keys) == len(set(keys))
 
 
+def told_until(world: World) -> float | None:
+    """What the metrics of a replica say of how far windows are judged, in hours."""
+    at = world.metrics.registry.get_sample_value("driftd_window_last_judged_timestamp_seconds", {"model": "m"})
+    return None if at is None else (at - START.timestamp()) / HOUR.total_seconds()
+
+
+def test_every_replica_tells_how_far_windows_are_judged_whoever_judged_them(world: World) -> None:
+    world.read_all()
+    other = world.replica()
+    assert told_until(world) is None, "nothing is judged yet"
+    assert world.judge.finish() == 3
+    assert told_until(other) is None, "it has not looked yet"
+    assert other.judge.sweep() == 0, "it judged none of them itself"
+    assert told_until(other) == told_until(world) == 3
+
+
+def test_after_a_restart_a_model_that_cannot_be_judged_still_tells_how_far_it_had_come(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.read_all()
+    world.judge.finish()
+    world.put(P0, message("d", 250))
+    world.crash()
+    world.read_all()
+    monkeypatch.setattr(world.judge, "_judge", lambda *_: 1 / 0)
+    world.judge.finish()
+    assert world.judge.failing == {"m": "ZeroDivisionError: division by zero"}
+    assert told_until(world) == 3
+
+
 def unsteady(world: World) -> Unsteady:
     assert isinstance(world.store, Unsteady)
     return world.store
