@@ -58,10 +58,11 @@ def test_an_ordinary_day_has_no_cause() -> None:
 def test_a_change_of_unit_is_named_with_its_factor() -> None:
     cause = cause_of({"delay": numeric(values("delay") * 60)})
     assert cause.headline.startswith("delay: mean 12.")
-    assert cause.headline.endswith("(about ×60: a unit change?)")
+    assert cause.headline.endswith(", about ×60 (unit change)")
     assert [c.name for c in cause.columns] == ["delay"]
     assert cause.columns[0].metric == "ks"
-    assert cause.columns[0].effect == pytest.approx((cause.columns[0].value or 0) / (cause.columns[0].threshold or 1))
+    assert (cause.columns[0].effect, cause.columns[0].signature) == (1.0, "unit_change")
+    assert re.fullmatch(r"delay: D 0.\d+ as it is, 0.0\d+ once that is taken back", cause.evidence)
 
 
 def test_the_upstream_feature_leads_though_the_score_moved_further() -> None:
@@ -78,7 +79,7 @@ def test_an_offset_downwards_is_said_with_its_sign() -> None:
 
 
 def test_a_division_is_said_as_one() -> None:
-    assert cause_of({"delay": numeric(values("delay") / 60)}).headline.endswith("(about ÷60: a unit change?)")
+    assert cause_of({"delay": numeric(values("delay") / 60)}).headline.endswith(", about ÷60 (unit change)")
 
 
 def test_a_spread_that_grew_is_told_where_the_mean_stayed() -> None:

@@ -37,3 +37,9 @@ class Cause:
     headline: str
     columns: tuple[ColumnCause, ...] = ()
     only: str = ""
+
+    @property
+    def evidence(self) -> str:
+        """What the leading column's signature was recognised by, with its name; empty where nothing was."""
+        first = self.columns[0] if self.columns else None
+        return f"{first.name}: {first.evidence}" if first is not None and first.evidence else ""
