@@ -23,7 +23,8 @@ def day(start: datetime) -> JudgedDay:
 
 DAYS = tuple(map(day, SPRING.day_starts()))
 INCIDENT = SeenIncident(
-    id="i-1", state="resolved", columns=("dep_delay", "p_late"), cause="dep_delay: mean 10.4 → 510, about ×60 (unit change)", since=datetime(2013, 4, 1, tzinfo=UTC),
+    id="i-1", state="resolved", columns=("dep_delay", "p_late"), since=datetime(2013, 4, 1, tzinfo=UTC),
+    cause="dep_delay: mean 10.4 → 510, about ×60 (unit change)",
     fired_at=datetime(2013, 4, 2, tzinfo=UTC), resolved_at=datetime(2013, 4, 10, tzinfo=UTC),
 )
 AS_ANNOUNCED = Outcome(

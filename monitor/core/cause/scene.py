@@ -14,7 +14,8 @@ from monitor.core.profile import CategoricalProfile, NumericProfile, Profile
 from monitor.core.reference import Reference
 from monitor.core.results import Result, WindowKey
 
-MOST = 0.9  # of the reference's windows
+MOST = 0.95  # of the reference's windows: the very largest may be a freak
+CHANCE = 0.1  # how often chance alone may make the distance that still counts as usual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ class Scene:
 
     @property
     def usual(self) -> float:
-        """The distance that nine in ten of the reference's own windows stay under; 0 where they are not known."""
+        """The distance that nineteen in twenty of the reference's own windows stay under; 0 where they are not known."""
         baseline = self.against.baseline
         distances = () if baseline is None else baseline.distances.get(self.name, {}).get(METRICS[type(self.there)], ())
         return float(np.quantile(distances, MOST)) if distances else 0.0
@@ -75,7 +76,7 @@ class Scene:
         """The distance at which values are still as usual: what windows differ by, and what chance makes of so many rows."""
         if not self.here.n or not self.there.n:
             return self.usual
-        chance = noise_of(self.there).quantile(1 - MOST) * math.sqrt(1 / self.here.n + 1 / self.there.n)
+        chance = noise_of(self.there).quantile(CHANCE) * math.sqrt(1 / self.here.n + 1 / self.there.n)
         return max(self.usual, chance)
 
     def of(self, name: str) -> Scene:

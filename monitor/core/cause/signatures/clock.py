@@ -37,7 +37,7 @@ def clock(scene: Scene) -> Sign | None:
     plain = ks_distance(there.counts / there.n, window)
     best = min(_turns(hours, here.grid, window), key=lambda turn: (turn.distance, abs(turn.by)))
     chance = CHANCE * (1 / here.n + 1 / there.n) ** 0.5
-    if plain < max(LEAST_DISTANCE, chance) or best.distance > min(FIT * plain, WORST_FIT) or not best.told(scene.name):
+    if plain < max(LEAST_DISTANCE, chance, scene.usual) or best.distance > min(FIT * plain, WORST_FIT) or not best.told(scene.name):
         return None
     sign, size = "+" if best.by > 0 else "−", abs(best.by)
     told = f"D {number(plain)} as it is, {number(best.distance)} turned back; {percent(best.crossing)} of rows pass midnight"

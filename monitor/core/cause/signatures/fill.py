@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +20,14 @@ from monitor.core.finding import number, percent
 from monitor.core.profile import NumericProfile
 from monitor.core.schema import Floats
 
-LEAST_KNOWN = 0.1  # share of rows that a value took over, where the reference has it too: shares of usual values come and go
-LEAST_NEW = 0.05  # the same for a value that the reference hardly has
+LEAST_KNOWN = 0.2  # growth of a value that the reference has, too: in a weekly rhythm shares come and go by a tenth
+LEAST_NEW = 0.05  # the same of a value that the reference hardly has
 HARDLY = 0.005  # share in the reference
 LEAST_ROWS = 10  # that bear it
+SURE = 4.0  # standard errors of its share
 ALL = 0.98  # share of rows with the value from which on it is all of them, and nothing is left to be as usual
 FIT = 0.35  # distance of the other rows from the reference, in units of the whole difference
-WORST_FIT = 0.7  # the same where the rest is as usual for the column, however little the value took over
+WORST_FIT = 0.7  # the same for a value that the reference hardly has, where the rest is as usual for the column
 OTHERS = 1.8  # effective number of other values: with fewer any move of shares looks like a fill
 DEFAULTS = frozenset({
     "", "unknown", "unk", "null", "none", "nil", "nan", "n/a", "na", "other", "default", "missing", "undefined", "empty", "-", "?", "0",
@@ -55,10 +57,10 @@ def fill(scene: Scene) -> Sign | None:
         return None
     at = int(np.argmax(shares.after - shares.before))
     before, after = float(shares.before[at]), float(shares.after[at])
-    if not _took_over(before, after, scene.here.n):
+    if not _took_over(before, after, scene.here.n, scene.there.n):
         return None
     rest, plain = _rest(shares, at), shares.distance(shares.after)
-    fits = rest <= FIT * plain or rest <= min(WORST_FIT * plain, scene.slack)
+    fits = rest <= FIT * plain and plain > scene.usual if before > HARDLY else rest <= max(FIT * plain, min(WORST_FIT * plain, scene.slack))
     value = _value(scene, shares, at) if after >= ALL or fits else None
     if value is None:
         return None
@@ -68,8 +70,10 @@ def fill(scene: Scene) -> Sign | None:
     return Sign(said=f"{value} in {percent(after)} of rows, usual {percent(before)} ({kind})", evidence=evidence, share=min(filled, 1.0))
 
 
-def _took_over(before: float, after: float, rows: int) -> bool:
-    return after - before >= (LEAST_NEW if before <= HARDLY else LEAST_KNOWN) and (after - before) * rows >= LEAST_ROWS
+def _took_over(before: float, after: float, rows: int, reference_rows: int) -> bool:
+    grown = after - before
+    chance = math.sqrt(before * (1 - before) * (1 / rows + 1 / reference_rows))
+    return grown >= (LEAST_NEW if before <= HARDLY else LEAST_KNOWN) and grown * rows >= LEAST_ROWS and grown >= SURE * chance
 
 
 def _rest(shares: _Shares, at: int) -> float:

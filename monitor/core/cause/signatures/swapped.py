@@ -18,6 +18,7 @@ WORST_FIT = 0.2  # distance to the other's reference
 MOST_COLUMNS = 40  # moved columns that are looked at as partners: beyond, pairs grow too many and too like each other
 MEAN_APART = 0.5  # of the other's standard deviation
 SPREAD_APART = 2.0  # times
+RANGE_APART = 10.0  # standard deviations that the range may go beyond the other's: larger windows have farther outliers
 
 
 def swapped(scene: Scene) -> Sign | None:
@@ -74,6 +75,6 @@ def _moments_agree(window: NumericProfile, reference: NumericProfile) -> bool:
     return (
         0 < usual <= SPREAD_APART * spread <= SPREAD_APART**2 * usual
         and abs(window.mean - reference.mean) <= MEAN_APART * usual
-        and low - usual <= window.min <= (window.max or 0.0) <= high + usual
+        and low - RANGE_APART * usual <= window.min <= (window.max or 0.0) <= high + RANGE_APART * usual
     )
 
