@@ -107,4 +107,4 @@ ImportanceFile = Annotated[Importance, PlainValidator(_file), WithJsonSchema({"t
 class ImportanceSettings(Block):
     """How much each column matters to the model; left out: all alike. Causes are ranked by it."""
 
-    file: ImportanceFile = Field(description="csv (name, number) or json ({name: number}), read at start; a column's weight goes before it.")
+    file: ImportanceFile = Field(description="csv (name, number) or json ({name: number}), read at start; a column's own weight wins.")

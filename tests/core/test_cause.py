@@ -172,7 +172,9 @@ def test_without_profiles_the_bare_numbers_are_told() -> None:
     ("value", "threshold", "effect"),
     [(0.3, 0.1, 0.2), (0.1, 0.3, 0.0667), (None, 0.1, 0.25), (0.3, None, 0.15), (0.3, 0.0, 0.3), (0.0, 0.0, 0.0), (1e300, 1e-300, 1.0)],
 )
-def test_the_effect_is_the_share_of_rows_concerned_less_where_the_limit_is_hardly_passed(value: float | None, threshold: float | None, effect: float) -> None:
+def test_the_effect_is_the_share_of_rows_less_where_the_limit_is_hardly_passed(
+    value: float | None, threshold: float | None, effect: float
+) -> None:
     (cause,) = explain([drifted(value=value, threshold=threshold)], [], RULES).columns
     assert cause.effect == pytest.approx(effect, rel=1e-3)
 

@@ -15,6 +15,7 @@ from monitor.core.reference import Reference
 from monitor.core.results import Result, WindowKey
 
 MOST = 0.95  # of the reference's windows: the very largest may be a freak
+MARGIN = 1.25  # times: as far is still usual
 CHANCE = 0.1  # how often chance alone may make the distance that still counts as usual
 
 
@@ -66,10 +67,10 @@ class Scene:
 
     @property
     def usual(self) -> float:
-        """The distance that nineteen in twenty of the reference's own windows stay under; 0 where they are not known."""
+        """The distance that nineteen in twenty of the reference's own windows stay well under; 0 where they are not known."""
         baseline = self.against.baseline
         distances = () if baseline is None else baseline.distances.get(self.name, {}).get(METRICS[type(self.there)], ())
-        return float(np.quantile(distances, MOST)) if distances else 0.0
+        return MARGIN * float(np.quantile(distances, MOST)) if distances else 0.0
 
     @property
     def slack(self) -> float:

@@ -83,4 +83,5 @@ def _turns(hours: Floats, grid: NumericGrid, window: Floats) -> Iterator[_Turn]:
 
 def _on(grid: NumericGrid, values: object, shares: Floats) -> Floats:
     """Shares of values on the grid's bins."""
-    return np.bincount(grid.bins_of(np.asarray(values, dtype=np.float64)), weights=shares, minlength=grid.bins)
+    on: Floats = np.bincount(grid.bins_of(np.asarray(values, dtype=np.float64)), weights=shares, minlength=grid.bins)
+    return on

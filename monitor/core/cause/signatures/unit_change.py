@@ -11,9 +11,9 @@ from monitor.core.finding import number
 
 
 def unit_change(scene: Scene) -> Sign | None:
-    """Of every row. Not for columns whose values are all alike, nor where known factors fit no better than many others."""
+    """Of every row. Not for columns whose values are all alike, nor, for a factor under 5, within what the windows differ by."""
     found, moved = transform_of(scene)
-    if found is None or not found.known:
+    if found is None or not found.known or (not found.is_large and found.plain <= scene.usual):
         return None
     unit = f"unit change: {found.units}" if found.units else "unit change"
     return Sign(said=f"{moved}, {amount(found)} ({unit})", evidence=evidence_of(found), share=1.0)
