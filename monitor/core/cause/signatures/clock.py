@@ -83,5 +83,5 @@ def _turns(hours: Floats, grid: NumericGrid, window: Floats) -> Iterator[_Turn]:
 
 def _on(grid: NumericGrid, values: object, shares: Floats) -> Floats:
     """Shares of values on the grid's bins."""
-    on: Floats = np.bincount(grid.bins_of(np.asarray(values, dtype=np.float64)), weights=shares, minlength=grid.bins)
-    return on
+    bins = grid.bins_of(np.asarray(values, dtype=np.float64))
+    return np.bincount(bins, weights=shares, minlength=grid.bins).astype(np.float64)
