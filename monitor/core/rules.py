@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -125,3 +126,4 @@ class Model:
     volume: VolumeRules = VolumeRules()
     alerts: AlertRules = AlertRules()
     retraining: RetrainingRules | None = None
+    importance: Mapping[str, float] = field(default_factory=dict)

@@ -133,10 +133,11 @@ class Judge:
         key = windows[0].key
         subjects = [self._subject(model, window, windows) for window in windows]
         results = tuple(result for subject in subjects for result in self._results(subject, model))
-        cause = explain(results, subjects, model)
+        opened = self._store.open_incident(model.name)
+        cause = explain(results, subjects, model, opened=opened)
         judged = Judged(model=model.name, start=key.start, end=key.end, results=results, headline=cause.headline,
                         columns=tuple(column.name for column in cause.columns))
-        taken = step(self._store.open_incident(model.name), judged, model.alerts)
+        taken = step(opened, judged, model.alerts)
         history = self._history(model, results)
         retraining = self._retraining(model, history, taken, key.end)
         stale = self._clock.now() - key.end > model.window + model.allowed_lateness + model.alerts.repeat_after

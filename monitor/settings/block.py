@@ -68,7 +68,8 @@ def _beside(path: str | Path, info: ValidationInfo) -> Path:
     return folder / Path(path).expanduser()
 
 
-def _file(value: object, info: ValidationInfo) -> Path:
+def path_of(value: object, info: ValidationInfo) -> Path:
+    """A path as written, beside the file of settings unless absolute. Raises ValueError for what is none."""
     if not isinstance(value, (str, Path)) or not str(value) or "\0" in str(value):
         raise ValueError(f"{shown(value)} is not a path; expected the name of a file")
     try:
@@ -161,7 +162,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 Name = Annotated[str, AfterValidator(_name)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_many), OneOrMany()]
 Url = Annotated[Text, AfterValidator(_web_address)]
-File = Annotated[Path, PlainValidator(_file), WithJsonSchema({"type": "string", "minLength": 1})]
+File = Annotated[Path, PlainValidator(path_of), WithJsonSchema({"type": "string", "minLength": 1})]
 SecretText = Annotated[Secret, PlainValidator(_secret), WithJsonSchema({"type": "string", "minLength": 1})]
 Duration = Annotated[timedelta, PlainValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
 Share = Annotated[float | None, PlainValidator(_auto_or_number(0.0, 1.0)), _auto_schema(0.0, 1.0)]

@@ -43,7 +43,14 @@ def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | Non
         volume=VolumeRules(min_ratio=model.volume.min_ratio, max_ratio=model.volume.max_ratio),
         alerts=_alerts(model),
         retraining=_retraining(model),
+        importance=importance_of(model),
     )
+
+
+def importance_of(model: ModelSettings) -> Mapping[str, float]:
+    """Weights by column, as far as given: a column's own goes before that of the file."""
+    of_file = {} if model.importance is None else model.importance.file.weights
+    return {**of_file, **{name: entry.weight for name, entry in (model.columns or {}).items() if entry.weight is not None}}
 
 
 def watched_columns(model: ModelSettings, kinds: Mapping[str, Kind] | None = None) -> tuple[Column, ...]:

@@ -244,6 +244,31 @@ def test_notes_tell_what_may_not_be_meant(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("name", "text"), [
+    ("importance.csv", "feature,importance\ndistance,0.3\ndep_delay,0.9\n\nnoise,-0.2\ncarrier_UA,0.4\n"),
+    ("importance.JSON", '{"distance": 3, "dep_delay": 9.0, "noise": -1e-3, "carrier_UA": 4}'),
+])
+def test_importance_comes_from_a_file_on_a_scale_of_its_own_and_a_columns_weight_wins(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    columns = "    columns: {distance: {kind: numeric, weight: 2.5}, dep_delay: numeric, noise: numeric}\n"
+    more = f"{columns}    importance: {{file: {name}}}\n"
+    settings = loaded(tmp_path, "slack: {webhook_url: https://hooks.example/x}\n" + model_text(more))
+    (model,) = settings.models()
+    assert model.importance == pytest.approx({"distance": 2.5, "dep_delay": 9 / 4, "noise": 0.0, "carrier_UA": 1.0})
+    (note,) = settings.notes()
+    assert note == 'models.m.importance.file: 1 of its names are no columns, and not used: "carrier_UA"'
+
+
+def test_without_importance_all_columns_matter_alike(tmp_path: Path) -> None:
+    assert loaded(tmp_path, model_text()).models()[0].importance == {}
+
+
+def test_an_importance_file_of_any_size_is_not_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "big.csv").write_bytes(b"x,1\n" * 1_300_000)
+    with pytest.raises(SettingsError, match=r"importance\.file: big\.csv: larger than 5000000 bytes"):
+        loaded(tmp_path, model_text("    importance: {file: big.csv}\n"))
+
+
 def test_a_configuration_that_is_wholly_acted_on_has_no_notes(tmp_path: Path) -> None:
     assert loaded(tmp_path, "slack: {webhook_url: https://hooks.example/x}\n" + model_text()).notes() == ()
 
