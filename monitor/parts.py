@@ -151,8 +151,8 @@ def _watch(models: Sequence[Model], store: Store, telling: Telling, judge: Judge
 
 
 def _within_memory(kafka: KafkaSettings, models: Sequence[Model]) -> KafkaSettings:
-    """Fewer messages a poll where they are wide: in the worst case each of them begins a window of its own."""
-    widest = max((len(model.columns) for model in models), default=1)
+    """Fewer messages a poll where they are wide: in the worst case each of them begins windows of its own."""
+    widest = max((len(model.columns) * (1 + len(model.segments)) for model in models), default=1)
     return kafka.model_copy(update={"max_poll_records": min(kafka.max_poll_records, max(MOST_VALUES // widest, 1))})
 
 

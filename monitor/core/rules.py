@@ -121,6 +121,8 @@ class Model:
     sample_rows: int = 200
     max_versions: int = 50
     dedupe_ids: int = 5_000_000
+    segments: tuple[str, ...] = ()
+    max_segments: int = 50
     drift: DriftRules = DriftRules()
     quality: QualityRules = QualityRules()
     volume: VolumeRules = VolumeRules()

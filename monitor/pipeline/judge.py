@@ -11,7 +11,7 @@ from monitor import failpoints
 from monitor.core.cause import explain
 from monitor.core.evaluate import Subject, evaluate
 from monitor.core.incidents import Judged, Step, step
-from monitor.core.results import Result, Verdict, WindowKey
+from monitor.core.results import ALL_ROWS, Result, Verdict, WindowKey
 from monitor.core.retraining import Retraining, decide
 from monitor.core.rules import Model, StreamKind
 from monitor.core.windows import PartitionTime, next_window, sealable_until, watermark
@@ -141,7 +141,8 @@ class Judge:
         history = self._history(model, results)
         retraining = self._retraining(model, history, taken, key.end)
         stale = self._clock.now() - key.end > model.window + model.allowed_lateness + model.alerts.repeat_after
-        messages = (*self._telling.window(taken, cause, [window.account for window in windows], stale=stale),
+        accounts = [window.account for window in windows if window.key.segment == ALL_ROWS]
+        messages = (*self._telling.window(taken, cause, accounts, stale=stale),
                     *self._telling.retraining(retraining, history, cause))
         return Judgement(model=model.name, previous=previous, judged_until=key.end, results=results, incident=taken.incident,
                          events=taken.events, retraining=retraining, messages=messages, at=self._clock.now())

@@ -1,9 +1,10 @@
-"""Builds a reference from a file in two passes: the first derives the grid, the second counts every row on it."""
+"""Builds a reference from a file in passes: the first derives the grid, the second counts every row on it, a third its segments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +12,23 @@ import numpy as np
 from monitor import __version__
 from monitor.core.profile import Grid, NumericGrid, Profile
 from monitor.core.profile.sample import splitmix64
-from monitor.core.reference import ANY_VERSION, Baseline, Reference
+from monitor.core.reference import ANY_VERSION, Baseline, Reference, SegmentPart
 from monitor.core.rules import Model, StreamKind
 from monitor.core.schema import Batch, Flags, Kind, Role, from_micros, rfc3339
+from monitor.core.segments import frequent_values, grouped, segments_of, slots_of
 from monitor.core.windows import window_starts
 from monitor.errors import UsageError
 from monitor.formats.times import NO_TIME
 from monitor.references.files import File
-from monitor.references.rows import Chunk, Wanted
+from monitor.references.rows import Wanted
 from monitor.references.survey import Survey
 
 MAX_WINDOWS = 2000  # windows of the reference that are profiled apart; of more, those with the smallest hashes of their start
+MIN_SEGMENT_WINDOWS = 10  # of each segment at least; MAX_WINDOWS are shared by all of them
 MIN_WINDOWS = 2  # leave-one-out needs a rest
 
 Progress = Callable[[int, int | None], None]
-"""How much is done, of how much where that is known; bytes or rows over both passes."""
+"""How much is done, of how much where that is known; bytes or rows over all passes."""
 
 
 def build_reference(
@@ -45,16 +48,15 @@ def build_reference(
     file = File(path)
     wanted = _wanted(file, model, version, time_column)
     derived = grid is None or not _fits(grid, wanted.columns)
+    passes = Passes(file, wanted, version, progress, 1 + derived + bool(model.segments))
     if grid is None or derived:
         survey = Survey(wanted.columns)
-        for chunk in file.chunks(wanted):
-            survey.add(_of_version(chunk.batch, version, wanted))
-            progress(chunk.done, 2 * chunk.total)
+        for batch in passes.read():
+            survey.add(batch)
         grid = survey.grid()
-    count = Count(model, grid)
-    for chunk in file.chunks(wanted):
-        count.add(_of_version(chunk.batch, version, wanted))
-        _tell(progress, chunk, derived)
+    count = Count(model.window, grid)
+    for batch in passes.read():
+        count.add(batch)
     count.check(path, version, wanted)
     return Reference(
         model=model.name,
@@ -64,7 +66,47 @@ def build_reference(
         baseline=count.baseline(),
         provenance=_provenance(file, wanted, count),
         window=model.window,
+        segments=_segments(model, count.total, passes),
     )
+
+
+class Passes:
+    """Reads the rows of a version, time and again; ``passes``: how often, for the progress."""
+
+    def __init__(self, file: File, wanted: Wanted, version: str, progress: Progress, passes: int) -> None:
+        self._file = file
+        self._wanted = wanted
+        self._version = version
+        self._progress = progress
+        self._passes = passes
+        self._done = 0
+
+    def read(self) -> Iterator[Batch]:
+        """All rows once."""
+        for chunk in self._file.chunks(self._wanted):
+            yield _of_version(chunk.batch, self._version, self._wanted)
+            self._progress(self._done * chunk.total + chunk.done, self._passes * chunk.total)
+        self._done += 1
+
+
+def _segments(model: Model, total: Profile, passes: Passes) -> dict[str, dict[str, SegmentPart]]:
+    """Profiles and baselines of every segment with at least ``min_rows`` rows, on the grid of all rows."""
+    own = {column: frequent_values(total, column, model) for column in model.segments}
+    windows = max(MAX_WINDOWS // max(sum(len(segments_of(values)) for values in own.values()), 1), MIN_SEGMENT_WINDOWS)
+    counts = {column: [Count(model.window, total.grid, windows) for _ in segments_of(values)] for column, values in own.items()}
+    for batch in passes.read() if own else ():
+        for column, values in own.items():
+            slots = slots_of(batch.columns.get(column), len(batch), values)
+            for slot, rows in grouped(slots, np.arange(len(batch))).items():
+                counts[column][slot].add(batch.take(rows))
+    return {
+        column: {
+            value: SegmentPart(profile=count.total, baseline=count.baseline())
+            for value, count in zip(segments_of(values), counts[column], strict=True)
+            if count.total.rows >= max(model.min_rows, 1)
+        }
+        for column, values in own.items()
+    }
 
 
 def _fits(grid: Grid, kinds: Mapping[str, Kind]) -> bool:
@@ -72,11 +114,6 @@ def _fits(grid: Grid, kinds: Mapping[str, Kind]) -> bool:
     if set(grid.columns) != set(kinds):
         return False
     return all(isinstance(grid.columns[name], NumericGrid) == (kind is Kind.NUMERIC) for name, kind in kinds.items())
-
-
-def _tell(progress: Progress, chunk: Chunk, second: bool) -> None:
-    passes = 2 if second else 1
-    progress((passes - 1) * chunk.total + chunk.done, passes * chunk.total)
 
 
 def _wanted(file: File, model: Model, version: str, time_column: str | None) -> Wanted:
@@ -113,10 +150,11 @@ def _of_version(batch: Batch, version: str, wanted: Wanted) -> Batch:
 
 
 class Count:
-    """The second pass: every row in ``total``, and apart by window where it has a time."""
+    """The second pass: every row in ``total``, and apart by window where it has a time, of ``most`` windows."""
 
-    def __init__(self, model: Model, grid: Grid) -> None:
-        self._model = model
+    def __init__(self, window: timedelta, grid: Grid, most: int | None = None) -> None:
+        self._window = window
+        self._most = MAX_WINDOWS if most is None else most
         self._windows: dict[int, Profile] = {}
         self._limit = 2**64  # hashes of window starts from here on are left out
         self.total = Profile.empty(grid)
@@ -135,7 +173,7 @@ class Count:
         first, last = int(part.times.min()), int(part.times.max())
         self.first = first if self.first is None else min(self.first, first)
         self.last = last if self.last is None else max(self.last, last)
-        starts = window_starts(part.times, self._model.window)
+        starts = window_starts(part.times, self._window)
         for start in np.unique(starts).tolist():
             self._fold_window(start, part, starts == start)
 
@@ -144,7 +182,7 @@ class Count:
             return
         profile = self._windows.setdefault(start, Profile.empty(self.total.grid))
         profile.fold(batch.take(rows))
-        if len(self._windows) > MAX_WINDOWS:
+        if len(self._windows) > self._most:
             largest = max(self._windows, key=_hash)
             self._limit = _hash(largest)
             del self._windows[largest]

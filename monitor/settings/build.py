@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from monitor.core.rules import (
     AlertRules,
@@ -18,7 +18,9 @@ from monitor.core.rules import (
     VolumeRules,
 )
 from monitor.core.schema import Column, Kind, Role
+from monitor.settings.durations import shown
 from monitor.settings.model import ModelSettings, TopicSettings
+from monitor.settings.problems import suggestion
 
 
 def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | None = None) -> Model:
@@ -38,6 +40,8 @@ def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | Non
         sample_rows=model.sample_rows,
         max_versions=model.max_versions,
         dedupe_ids=model.dedupe_ids,
+        segments=model.segments,
+        max_segments=model.max_segments,
         drift=_drift(model),
         quality=_quality(model),
         volume=VolumeRules(min_ratio=model.volume.min_ratio, max_ratio=model.volume.max_ratio),
@@ -101,6 +105,20 @@ def features_prefix(model: ModelSettings) -> str:
     """What stands before a column's name in its path: ``features.``, or nothing."""
     where = model.streams.predictions.features
     return f"{where}." if where else ""
+
+
+def segment_faults(segments: Sequence[str], kinds: Mapping[str, Kind]) -> Iterator[tuple[int, str]]:
+    """Which of the segment columns cannot be one, by place, and why; ``kinds``: the model's features."""
+    fit = sorted(name for name, kind in kinds.items() if kind is not Kind.NUMERIC)
+    for i, name in enumerate(segments):
+        if name not in kinds:
+            yield i, f"{shown(name)} is not a column{suggestion(name, sorted(kinds))}"
+        elif name not in fit:
+            yield i, f"{shown(name)} is {kinds[name]}; expected a categorical or boolean column{suggestion(name, fit) if fit else ''}"
+        elif "=" in name:
+            yield i, f"{shown(name)} has a = in its name, which parts column and value of a segment; give the column another name"
+        elif name in segments[:i]:
+            yield i, f"{shown(name)} is given twice; expected it only once"
 
 
 def _streams(model: ModelSettings, columns: tuple[Column, ...]) -> tuple[Stream, ...]:

@@ -9,7 +9,7 @@ from monitor.core.rules import Task
 from monitor.core.schema import Role
 from monitor.errors import Permanent
 from monitor.settings.block import Block
-from monitor.settings.build import role_columns, watched_columns
+from monitor.settings.build import role_columns, segment_faults, watched_columns
 from monitor.settings.document import Document, Finding, Loc
 from monitor.settings.durations import shown
 from monitor.settings.file import FileSettings
@@ -157,9 +157,8 @@ def _columns(model: ModelSettings) -> Iterator[Fault]:
     if model.columns is None:
         return
     known = {*model.columns, *roles}
-    for i, name in enumerate(model.segments):
-        if name not in model.columns:
-            yield ("segments", i), f"{shown(name)} is not a column{suggestion(name, sorted(model.columns))}"
+    for i, why in segment_faults(model.segments, {name: entry.kind for name, entry in model.columns.items()}):
+        yield ("segments", i), why
     for i, test in enumerate(model.drift.tests):
         for j, name in enumerate(test.columns):
             if name not in known:

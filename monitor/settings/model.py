@@ -130,7 +130,11 @@ class ModelSettings(Block):
         default=None, min_length=1, description="name: kind, or name: {kind, path, weight}; left out: taken from the reference."
     )
     importance: ImportanceSettings | None = Field(default=None, description=ImportanceSettings.__doc__)
-    segments: Texts = Field(default=(), description="Columns by whose values profiles are kept apart.")
+    segments: Texts = Field(default=(), description="Categorical or boolean columns by whose values profiles are kept apart.")
+    max_segments: int = Field(
+        default=50, ge=1, le=500,
+        description="Values of a segment column kept apart: the reference's most frequent when it is built; the rest is (other).",
+    )
     reference: ReferenceSettings | None = Field(default=None, description=ReferenceSettings.__doc__)
     drift: DriftSettings = _defaults(DriftSettings)
     quality: QualitySettings = _defaults(QualitySettings)

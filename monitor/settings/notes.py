@@ -33,8 +33,6 @@ def _top(file: FileSettings) -> Iterator[str]:
 
 def _model(path: str, model: ModelSettings) -> Iterator[str]:
     yield from _importance(f"{path}.importance.file", model)
-    if model.segments:
-        yield f"{path}.segments: accepted, but this version keeps one profile for all rows"
     if model.performance is not None:
         yield f"{path}.performance: accepted, but this version does not judge performance"
     yield from _streams(f"{path}.streams", model)

@@ -69,6 +69,11 @@ def choices(request: Request, name: str, options: type[E]) -> tuple[E, ...] | No
     return tuple(_one_of(name, word.strip(), options) for word in text.split(","))
 
 
+def segment(request: Request) -> str | None:
+    """``?segment=origin=JFK``, ``?segment=*`` for all rows; all segments where it is not asked for."""
+    return request.query_params.get("segment")
+
+
 def model(request: Request) -> str | None:
     """``?model=…``: a configured model. An unknown one is an error, as an empty list would look like health."""
     name = request.query_params.get("model")
