@@ -80,7 +80,7 @@ def _judge_columns(subject: Subject, rules: Model, alpha: float) -> list[Finding
     apart = "" if subject.key.segment == ALL_ROWS else segment_parts(subject.key.segment)[0]
     columns = [column for column in watched(rules, reference) if column.name != apart]
     return [
-        *_together(profile, reference, rules.drift, alpha / (len(columns) + 1)),
+        *([] if apart else _together(profile, reference, rules.drift, alpha / (len(columns) + 1))),
         *judge_drift(columns, profile, reference, rules.drift, rules.window),
         *judge_quality(columns, profile, reference, rules.quality, alpha),
     ]

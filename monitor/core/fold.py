@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -177,20 +178,20 @@ class Folder:
         delta = self._delta(version, start)
         delta.account += account
         if n:
-            profile = self._profile(delta, version, self._model.sample_rows)
+            profile = self._kept(delta, lambda: Profile.empty(self._grid_of(version), self._model.sample_rows))
             profile.fold(batch if n == len(batch) else batch.take(counted), topic_seed=self._places[place].seed)
         return account
 
-    def _profile(self, delta: Delta, version: str, sample_rows: int) -> Profile:
+    def _kept(self, delta: Delta, empty: Callable[[], Profile]) -> Profile:
         if delta.profile is None:
-            delta.profile = Profile.empty(self._grid_of(version), sample_rows=sample_rows)
+            delta.profile = empty()
             self._cells += len(delta.profile.columns)
         return delta.profile
 
     def _add_segments(self, start: datetime, version: str, batch: Batch, counted: Flags, late: Flags, at: Ints) -> None:
         """The rows of one version again, by segment: each of them, counted or not, is in one segment of each segment column.
 
-        No sample of their own: the rows of the window's sample tell their segment.
+        They are lean: the rows of the window's sample tell their segment, and columns together are judged over all rows.
         """
         for column, own in self._own_of(version).items():
             slots, names = slots_of(batch.columns.get(column), len(batch), own), segments_of(own)
@@ -199,7 +200,7 @@ class Folder:
                 delta = self._delta(version, start, segment_text(column, names[slot]))
                 delta.account += Account(counted=len(usable), late=tardy, duplicate=len(here) - len(usable) - tardy)
                 if len(usable):
-                    self._profile(delta, version, 0).fold(batch.take(usable))
+                    self._kept(delta, partial(Profile.lean, self._grid_of(version))).fold(batch.take(usable))
 
     def _first_seen(self, place: Place, start: int, ids: Hashes, rows: Flags) -> Flags:
         at = np.flatnonzero(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +54,7 @@ def build_reference(
         for batch in passes.read():
             survey.add(batch)
         grid = survey.grid()
-    count = Count(model.window, grid)
+    count = Count(model, MAX_WINDOWS, partial(Profile.empty, grid))
     for batch in passes.read():
         count.add(batch)
     count.check(path, version, wanted)
@@ -93,7 +93,8 @@ def _segments(model: Model, total: Profile, passes: Passes) -> dict[str, dict[st
     """Profiles and baselines of every segment with at least ``min_rows`` rows, on the grid of all rows."""
     own = {column: frequent_values(total, column, model) for column in model.segments}
     windows = max(MAX_WINDOWS // max(sum(len(segments_of(values)) for values in own.values()), 1), MIN_SEGMENT_WINDOWS)
-    counts = {column: [Count(model.window, total.grid, windows) for _ in segments_of(values)] for column, values in own.items()}
+    lean = partial(Profile.lean, total.grid)
+    counts = {column: [Count(model, windows, lean) for _ in segments_of(values)] for column, values in own.items()}
     for batch in passes.read() if own else ():
         for column, values in own.items():
             slots = slots_of(batch.columns.get(column), len(batch), values)
@@ -150,14 +151,15 @@ def _of_version(batch: Batch, version: str, wanted: Wanted) -> Batch:
 
 
 class Count:
-    """The second pass: every row in ``total``, and apart by window where it has a time, of ``most`` windows."""
+    """The second pass: every row in ``total``, and apart by window where it has a time (``most`` windows). ``empty`` makes profiles."""
 
-    def __init__(self, window: timedelta, grid: Grid, most: int | None = None) -> None:
-        self._window = window
-        self._most = MAX_WINDOWS if most is None else most
+    def __init__(self, model: Model, most: int, empty: Callable[[], Profile]) -> None:
+        self._model = model
+        self._most = most
+        self._empty = empty
         self._windows: dict[int, Profile] = {}
         self._limit = 2**64  # hashes of window starts from here on are left out
-        self.total = Profile.empty(grid)
+        self.total = empty()
         self.first: int | None = None
         self.last: int | None = None
         self.untimed = 0
@@ -173,14 +175,14 @@ class Count:
         first, last = int(part.times.min()), int(part.times.max())
         self.first = first if self.first is None else min(self.first, first)
         self.last = last if self.last is None else max(self.last, last)
-        starts = window_starts(part.times, self._window)
+        starts = window_starts(part.times, self._model.window)
         for start in np.unique(starts).tolist():
             self._fold_window(start, part, starts == start)
 
     def _fold_window(self, start: int, batch: Batch, rows: Flags) -> None:
         if _hash(start) >= self._limit:
             return
-        profile = self._windows.setdefault(start, Profile.empty(self.total.grid))
+        profile = self._windows.setdefault(start, self._empty())
         profile.fold(batch.take(rows))
         if len(self._windows) > self._most:
             largest = max(self._windows, key=_hash)

@@ -109,11 +109,11 @@ def features_prefix(model: ModelSettings) -> str:
 
 def segment_faults(segments: Sequence[str], kinds: Mapping[str, Kind]) -> Iterator[tuple[int, str]]:
     """Which of the segment columns cannot be one, by place, and why; ``kinds``: the model's features."""
-    fit = sorted(name for name, kind in kinds.items() if kind is not Kind.NUMERIC)
+    fit = sorted(name for name, kind in kinds.items() if kind is not Kind.NUMERIC and "=" not in name)
     for i, name in enumerate(segments):
         if name not in kinds:
             yield i, f"{shown(name)} is not a column{suggestion(name, sorted(kinds))}"
-        elif name not in fit:
+        elif kinds[name] is Kind.NUMERIC:
             yield i, f"{shown(name)} is {kinds[name]}; expected a categorical or boolean column{suggestion(name, fit) if fit else ''}"
         elif "=" in name:
             yield i, f"{shown(name)} has a = in its name, which parts column and value of a segment; give the column another name"
