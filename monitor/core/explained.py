@@ -43,9 +43,13 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """``segments``: those that explain it, the largest part first; all of the ``column`` for ``ALL`` and ``MIX``. ``share``: of rows."""
+    """``segments``: those that explain it, the largest part first; all of the ``column`` for ``ALL`` and ``MIX``. ``share``: of rows.
+
+    ``of``: the alerting columns that it was looked for.
+    """
 
     how: How
+    of: tuple[str, ...]
     column: str
     segments: tuple[str, ...]
     share: float
@@ -122,14 +126,14 @@ def _segments(column: str, whole: Subject, subjects: Sequence[Subject], rules: M
 
 
 def _explain(column: str, alerts: Sequence[Result], whole: _Side, parts: dict[str, _Side], rules: Model) -> Explanation | None:
-    rows = whole.window.rows
+    rows, of = whole.window.rows, _columns(alerts)
     far = {name: _how_far(alerts, part) for name, part in parts.items()}
     beyond = sorted((name for name in far if far[name] > 1), key=lambda name: (-far[name] * parts[name].window.rows, name))
     covered = sum(part.window.rows for part in parts.values()) >= COVERED * rows
     if covered and not beyond and _mix_moved(column, whole):
-        return Explanation(how=How.MIX, column=column, segments=tuple(sorted(parts)), share=1.0)
+        return Explanation(of=of, how=How.MIX, column=column, segments=tuple(sorted(parts)), share=1.0)
     if covered and len(beyond) == len(parts) > 1:
-        return Explanation(how=How.ALL, column=column, segments=tuple(sorted(parts)), share=1.0)
+        return Explanation(of=of, how=How.ALL, column=column, segments=tuple(sorted(parts)), share=1.0)
     return _taken_away(column, alerts, whole, [(name, parts[name]) for name in beyond], rules)
 
 
@@ -137,7 +141,7 @@ def _taken_away(
     column: str, alerts: Sequence[Result], whole: _Side, beyond: Sequence[tuple[str, _Side]], rules: Model
 ) -> Explanation | None:
     """Take away one segment after the other, the largest part first, until the rest is as usual, or most of it is gone."""
-    rest, names, mostly = whole, [], None
+    rest, names, mostly, of = whole, [], None, _columns(alerts)
     least = 1 + (1 - MOSTLY) * (_how_far(alerts, whole) - 1)
     for name, part in beyond[:MOST_NAMED]:
         rest = rest.minus(part)
@@ -146,10 +150,14 @@ def _taken_away(
             break
         far, share = _how_far(alerts, rest), 1 - rest.window.rows / whole.window.rows
         if far <= 1:
-            return Explanation(how=How.ONLY, column=column, segments=tuple(names), share=share)
+            return Explanation(of=of, how=How.ONLY, column=column, segments=tuple(names), share=share)
         if mostly is None and far <= least:
-            mostly = Explanation(how=How.MOSTLY, column=column, segments=tuple(names), share=share)
+            mostly = Explanation(of=of, how=How.MOSTLY, column=column, segments=tuple(names), share=share)
     return mostly
+
+
+def _columns(alerts: Sequence[Result]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(result.column or "" for result in alerts))
 
 
 def _mix_moved(column: str, whole: _Side) -> bool:
