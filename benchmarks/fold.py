@@ -88,6 +88,7 @@ def measure_segments(batch_rows: int, batches: int, values: int, *, apart: bool)
     started = time.process_time()
     for part in parts:
         folder.fold(("t", 0), part)
+    folder.drain()
     return (time.process_time() - started) / (batch_rows * batches) * 1e6
 
 

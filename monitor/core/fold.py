@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from monitor.core.held import HeldRows
 from monitor.core.ids import IdSet
 from monitor.core.profile import Grid, Profile
 from monitor.core.results import ALL_ROWS, OTHER_VERSIONS, Account, WindowKey
@@ -85,6 +86,7 @@ class Folder:
 
     def _reset(self) -> None:
         self._windows: dict[WindowKey, Delta] = {}
+        self._held = HeldRows()
         self._cells = 0
         self._ids: dict[tuple[Place, datetime], list[Hashes]] = {}
         self._untimed = 0
@@ -136,6 +138,7 @@ class Folder:
 
     def drain(self) -> Folded:
         """Hand over what was gained, and start from nothing."""
+        self._fold_held()
         gained = Folded(
             windows=self._windows,
             ids={key: np.concatenate(chunks) for key, chunks in self._ids.items()},
@@ -189,18 +192,32 @@ class Folder:
         return delta.profile
 
     def _add_segments(self, start: datetime, version: str, batch: Batch, counted: Flags, late: Flags, at: Ints) -> None:
-        """The rows of one version again, by segment: each of them, counted or not, is in one segment of each segment column.
-
-        They are lean: the rows of the window's sample tell their segment, and columns together are judged over all rows.
-        """
-        for column, own in self._own_of(version).items():
-            slots, names = slots_of(batch.columns.get(column), len(batch), own), segments_of(own)
+        """The rows of one version again, by segment: each of them, counted or not, is in one segment of each segment column."""
+        own = self._own_of(version)
+        for column, values in own.items():
+            slots, names = slots_of(batch.columns.get(column), len(batch), values), segments_of(values)
             for slot, here in grouped(slots, at).items():
-                usable, tardy = here[counted[here]], int(late[here].sum())
+                n, tardy = int(counted[here].sum()), int(late[here].sum())
                 delta = self._delta(version, start, segment_text(column, names[slot]))
-                delta.account += Account(counted=len(usable), late=tardy, duplicate=len(here) - len(usable) - tardy)
-                if len(usable):
-                    self._kept(delta, partial(Profile.lean, self._grid_of(version))).fold(batch.take(usable))
+                delta.account += Account(counted=n, late=tardy, duplicate=len(here) - n - tardy)
+                if n:
+                    self._kept(delta, partial(Profile.lean, self._grid_of(version)))
+        usable = at[counted[at]]
+        if own and len(usable):
+            self._held.add(version, start, own, batch if len(usable) == len(batch) else batch.take(usable))
+            if self._held.full:
+                self._fold_held()
+
+    def _fold_held(self) -> None:
+        """Segments are lean: the rows of the window's sample tell their segment, and columns together are judged over all rows."""
+        for held in self._held.take():
+            batch = held.batch
+            for column, values in held.own.items():
+                slots, names = slots_of(batch.columns.get(column), len(batch), values), segments_of(values)
+                for slot, here in grouped(slots, np.arange(len(batch))).items():
+                    profile = self._delta(held.version, held.start, segment_text(column, names[slot])).profile
+                    if profile is not None:
+                        profile.fold(batch.take(here))
 
     def _first_seen(self, place: Place, start: int, ids: Hashes, rows: Flags) -> Flags:
         at = np.flatnonzero(rows)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from monitor.core.evaluate import evaluate
 from monitor.core.fold import MOST_CELLS, Folded, Folder
+from monitor.core.held import MOST_VALUES, HeldRows
 from monitor.core.profile import Grid, Profile
 from monitor.core.profile.categorical import category_text
 from monitor.core.reference import Reference, SegmentPart, difference
@@ -337,3 +338,49 @@ def test_only_segments_that_the_reference_can_judge_take_from_the_budget() -> No
     assert with_share(rules, ALL_ROWS, PLAIN).drift.budget.alarms == 8
     assert with_share(rules, ALL_ROWS, None).drift.budget.alarms == 8
     assert with_share(replace(rules, segments=()), ALL_ROWS, REFERENCE).drift.budget.alarms == 8
+
+
+# --- rows held back ----------------------------------------------------------------------------------------------
+
+
+def test_a_million_values_are_held_at_most() -> None:
+    held, rows = HeldRows(), batch([(0, 1, 0)] * 1000)
+    own = {"origin": ("JFK",)}
+    for _ in range(MOST_VALUES // 3000):
+        held.add("1", T0, own, rows)
+    assert not held.full
+    held.add("1", T0, own, rows)
+    assert held.full
+    [all_of_them] = held.take()
+    assert len(all_of_them.batch) == (MOST_VALUES // 3000 + 1) * 1000
+    assert (held.full, list(held.take())) == (False, [])
+
+
+def test_more_rows_than_are_held_are_all_folded() -> None:
+    fold, rows = folder(model(segments=("origin",))), batch([(0, i % 10, i % 4) for i in range(120_000)])
+    times = MOST_VALUES // (3 * 120_000) + 2
+    for _ in range(times):
+        fold.fold(PLACE, replace(rows, ids=None))
+    windows = fold.drain().windows
+    assert {key.segment: d.profile and d.profile.rows for key, d in windows.items()} == {
+        ALL_ROWS: 120_000 * times, "origin=JFK": 30_000 * times, "origin=LGA": 30_000 * times, "origin=(other)": 60_000 * times,
+    }  # fmt: skip
+
+
+def test_rows_stay_in_the_segment_that_they_had_when_they_came() -> None:
+    own = [{"origin": ("JFK",)}, {"origin": ("LGA",)}]
+    of = model(segments=("origin",))
+    fold = Folder(of, lambda _: Grid.blank(of.columns), own_of=lambda _: own[0])
+    fold.assign(PLACE, seed=7, max_time=None, seen={})
+    fold.fold(PLACE, batch([(0, 1, 0), (0, 2, 1)]))
+    own.pop(0)
+    fold.fold(PLACE, batch([(0, 3, 0), (0, 4, 1), (0, 5, 1)], 2))
+    found = {key.segment: (d.account.counted, d.profile and d.profile.rows) for key, d in fold.drain().windows.items()}
+    assert found == {ALL_ROWS: (5, 5), "origin=JFK": (1, 1), "origin=LGA": (2, 2), "origin=(other)": (2, 2)}
+
+
+def test_a_restart_forgets_what_is_held() -> None:
+    fold = folder(model(segments=("origin",)))
+    fold.fold(PLACE, batch([(0, 1, 0)]))
+    fold.restart()
+    assert not fold.drain().windows
