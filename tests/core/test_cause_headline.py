@@ -12,6 +12,7 @@ from monitor.core.cause import Cause, explain
 from monitor.core.cause.signatures.collapse import collapse
 from monitor.core.evaluate import Subject, evaluate
 from monitor.core.incidents import Incident, IncidentState
+from monitor.core.reference import SegmentPart
 from monitor.core.results import Account, Check, Result, Verdict
 from monitor.core.rules import Model
 from monitor.core.schema import Kind, Role
@@ -27,6 +28,13 @@ RULES = rules_with(columns=tuple(feature(name, kind) for name, kind in KINDS.ite
 def window(changes: Data, *, version: str = "1", segment: str = "*", n: int = N, seed: int = 5) -> Subject:
     subject = subject_of(REFERENCE, ordinary(np.random.default_rng(seed), n) | dict(changes))
     return replace(subject, key=replace(subject.key, version=version, segment=segment))
+
+
+def with_segments(subject: Subject) -> Subject:
+    """Its reference knows the segments: each of them like the whole."""
+    whole = SegmentPart(profile=REFERENCE.profile, baseline=REFERENCE.baseline)
+    parts = {"app_version": dict.fromkeys(("4.1", "4.2"), whole), "origin": dict.fromkeys(("JFK", "LGA"), whole)}
+    return replace(subject, reference=replace(REFERENCE, segments=parts))
 
 
 def cause_of(*subjects: Subject, rules: Model = RULES, opened: Incident | None = None, volume: bool = False) -> Cause:
@@ -198,7 +206,7 @@ def test_five_columns_of_one_segment_are_one_line() -> None:
         window(FIVE, segment="app_version=4.2"), window({}, segment="app_version=4.1", seed=6),
         window(mixed, segment="origin=JFK"), window(mixed, segment="origin=LGA"),
     ]  # fmt: skip
-    cause = cause_of(all_rows, *of_segments)
+    cause = cause_of(all_rows, *map(with_segments, of_segments))
     assert cause.only == "only app_version=4.2"
     assert cause.headline.startswith("5 columns moved together since 00:00 UTC, only app_version=4.2: ")
 

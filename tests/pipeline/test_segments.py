@@ -206,7 +206,8 @@ def test_a_segment_that_alone_drifts_opens_an_incident_that_names_it() -> None:
     assert {r.segment for r in world.store.results(verdicts=[Verdict.ALERT])} == {"carrier=C"}
     incident = world.store.open_incident("m")
     assert incident is not None
-    assert incident.cause.startswith("delay in carrier=C: mean")
+    assert incident.cause.startswith("delay: mean 20 → 23.")
+    assert incident.cause.endswith(", only carrier=C")
 
 
 def test_the_account_that_people_are_told_is_that_of_all_rows() -> None:

@@ -16,6 +16,7 @@ from monitor.core.cause.signatures import recognised
 from monitor.core.cause.signatures.collapse import collapse
 from monitor.core.cause.signatures.sign import Sign
 from monitor.core.evaluate import Subject
+from monitor.core.explained import explained_by
 from monitor.core.incidents import Incident
 from monitor.core.results import ALL_ROWS, Check, Result, WindowKey
 from monitor.core.rules import Model
@@ -41,7 +42,7 @@ def explain(results: Iterable[Result], subjects: Sequence[Subject], rules: Model
     columns = tuple(part.cause for part in parts)
     whole = sorted((r for r in bad if r.column is None), key=lambda r: (-times(r), r.metric))
     together = _together(parts[0], bad) if parts else ()
-    where = only(Trouble(lead=parts[0].top, columns=together), results) if parts else ""
+    where = _where(parts[0], together, results, subjects, rules) if parts else ""
     leading, trailing = _whole(whole, by_key, told_by_columns=any(part.cause.signature and part.cause.effect >= MOST for part in parts))
     told = Told(
         volume=leading,
@@ -54,6 +55,16 @@ def explain(results: Iterable[Result], subjects: Sequence[Subject], rules: Model
         until=max(result.window_end for result in bad),
     )
     return Cause(headline=headline(told), columns=columns, only=where)
+
+
+def _where(
+    first: _Part, together: Collection[str], results: Sequence[Result], subjects: Sequence[Subject], rules: Model
+) -> str:
+    """Of all rows: the segments without which they are as usual, found by taking them away; else the one place that is not well."""
+    explanation = explained_by(results, subjects, rules) if rules.segments else None
+    if explanation is not None and set(explanation.of) & {*together}:
+        return explanation.sentence
+    return only(Trouble(lead=first.top, columns=together), results)
 
 
 def _since(opened: Incident | None, together: Collection[str], start: datetime) -> datetime:
