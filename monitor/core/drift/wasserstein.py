@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from monitor.core.drift.base import NUMERIC, AlarmsWhen, Measure, Method, Pair, Side, distance
@@ -55,11 +57,25 @@ def curve_of(side: Side) -> Curve:
 
 
 def _measure(pair: Pair) -> Measure:
-    scale = max(pair.reference.std or 0.0, SMALLEST_STD)
+    return _normed(pair, pair.reference.std or 0.0)
+
+
+def _as_evidently(pair: Pair) -> Measure:
+    """Normed by the standard deviation with n instead of n - 1."""
+    n = pair.reference.n
+    return _normed(pair, (pair.reference.std or 0.0) * math.sqrt((n - 1) / n))
+
+
+def _normed(pair: Pair, std: float) -> Measure:
     with np.errstate(over="ignore", invalid="ignore"):
-        return distance(wasserstein(curve_of(pair.reference), curve_of(pair.window), scale))
+        return distance(wasserstein(curve_of(pair.reference), curve_of(pair.window), max(std, SMALLEST_STD)))
 
 
 WASSERSTEIN = Method(
-    name="wasserstein", kinds=NUMERIC, alarms_when=AlarmsWhen.ABOVE, default_threshold=0.1, measure=_measure
+    name="wasserstein",
+    kinds=NUMERIC,
+    alarms_when=AlarmsWhen.ABOVE,
+    default_threshold=0.1,
+    measure=_measure,
+    as_evidently=_as_evidently,
 )
