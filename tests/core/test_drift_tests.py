@@ -12,12 +12,13 @@ from scipy.spatial import distance as scipy_distance
 from monitor.core.drift import DRIFT_TESTS, AlarmsWhen, Side, drift_test, pair_of
 from monitor.core.drift.bins import coarse_starts, comparison_shares
 from monitor.core.drift.chisquare import chisquare
+from monitor.core.drift.curve import curve_of
 from monitor.core.drift.jensenshannon import jensenshannon
 from monitor.core.drift.ks import ks_critical, ks_distance, ks_p_value
 from monitor.core.drift.psi import psi
 from monitor.core.drift.transform import Change, recognise
 from monitor.core.drift.tvd import tvd
-from monitor.core.drift.wasserstein import curve_of, wasserstein
+from monitor.core.drift.wasserstein import wasserstein
 from monitor.core.profile import CategoricalGrid, CategoricalProfile, NumericGrid, NumericProfile, fit_numeric
 from monitor.core.schema import Floats, Kind
 from tests.core.judged import numeric

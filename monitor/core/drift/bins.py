@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from monitor.core.drift.base import Pair, Side
-from monitor.core.drift.wasserstein import curve_of
+from monitor.core.drift.curve import curve_of
 from monitor.core.schema import Floats, Ints
 
 COARSE_BINS = 10  # deciles of the reference, the usual bins of PSI (Siddiqi, Credit Risk Scorecards, 2006)

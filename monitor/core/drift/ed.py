@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from monitor.core.drift.base import NUMERIC, AlarmsWhen, Measure, Method, Pair, distance
-from monitor.core.drift.wasserstein import Curve, curve_of
+from monitor.core.drift.curve import Curve
+from monitor.core.drift.placed import placed_curve
 
 
 def energy_distance(reference: Curve, window: Curve) -> float:
@@ -26,7 +27,7 @@ def energy_distance(reference: Curve, window: Curve) -> float:
 
 def _measure(pair: Pair) -> Measure:
     with np.errstate(over="ignore", invalid="ignore"):
-        return distance(energy_distance(curve_of(pair.reference), curve_of(pair.window)))
+        return distance(energy_distance(placed_curve(pair.reference), placed_curve(pair.window)))
 
 
 ED = Method(
