@@ -24,6 +24,4 @@ def _measure(pair: Pair) -> Measure:
     return distance(hellinger(*comparison_shares(pair)))
 
 
-HELLINGER = Method(
-    name="hellinger", kinds=NUMERIC | CATEGORICAL, alarms_when=AlarmsWhen.ABOVE, default_threshold=0.1, measure=_measure
-)
+HELLINGER = Method(name="hellinger", kinds=NUMERIC | CATEGORICAL, alarms_when=AlarmsWhen.ABOVE, default_threshold=0.1, measure=_measure)

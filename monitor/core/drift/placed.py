@@ -18,9 +18,13 @@ def placed_curve(side: Side) -> Curve:
     are exact, so they tell how far into its gap such a row lies on average, and how widely; every gap is taken to be alike.
     """
     places, heights = curve_of(side)
-    starts, widths = _bins(side)
     inside = _gaps(side)
-    spread = _spread(side, starts, np.where(inside, widths, 0.0)) if _by_value(side) and inside.any() else None
+    if inside is None or side.edges is None:
+        return places, heights
+    starts, ends = np.append(-np.inf, side.edges), np.append(side.edges, np.inf)
+    with np.errstate(over="ignore"):  # a gap that no float holds has no spread
+        widths = np.where(inside, ends, 0.0) - np.where(inside, starts, 0.0)
+    spread = _spread(side, starts, widths)
     if spread is None:
         return places, heights
     middle, half = spread
@@ -33,34 +37,31 @@ def placed_curve(side: Side) -> Curve:
     return everywhere[order], np.concatenate([heights, before[inside], after[inside]])[order]
 
 
-def _gaps(side: Side) -> Flags:
-    return (side.counts > 0) & ~side.alike
+def _gaps(side: Side) -> Flags | None:
+    """Gaps between known values that have rows, shape (k,); None without any, and where not every second bin is one value.
 
-
-def _by_value(side: Side) -> bool:
-    """Whether every second bin holds one value, as in grids that count by value."""
-    return len(side.counts) % 2 == 1 and bool(side.alike[1::2].all())
-
-
-def _bins(side: Side) -> tuple[Floats, Floats]:
-    """Where bins begin and how wide they are, the outer ones up to the extremes."""
-    edges = np.empty(0) if side.edges is None else side.edges
-    end = float(np.nextafter(side.high, np.inf))
-    starts = np.concatenate([[side.low], np.maximum(edges, side.low)])
-    with np.errstate(over="ignore"):
-        return starts, np.maximum(np.concatenate([np.minimum(edges, end), [end]]) - starts, 0.0)
+    The outer bins are no gaps: they end at the extremes.
+    """
+    if len(side.counts) % 2 == 0 or not side.counts[2:-1:2].any() or not side.alike[1::2].all():
+        return None
+    gaps = side.counts > 0
+    gaps[1::2] = gaps[0] = gaps[-1] = False
+    return gaps
 
 
 def _spread(side: Side, starts: Floats, widths: Floats) -> tuple[float, float] | None:
-    """The middle and half the width, as shares of a gap, of where its rows lie; None where moments do not tell."""
+    """The middle and half the width, as shares of a gap, of where its rows lie; None where moments do not tell.
+
+    ``starts`` of all bins, ``widths`` of the gaps, 0 elsewhere. Rows in the outer bins count as being the extremes.
+    """
     if side.mean is None or side.std is None:
         return None
-    counts = np.where(side.counts > 0, side.counts, 0).astype(np.float64)
     with np.errstate(all="ignore"):
-        off = starts - side.mean
-        middle = -float(np.sum(counts * off)) / float(np.sum(counts * widths))
-        squares = (side.n - 1) * side.std * side.std - float(np.sum(counts * off * (off + 2 * middle * widths)))
-        second = squares / float(np.sum(counts * widths**2))
+        off = np.concatenate([[side.low], starts[1:-1], [side.high]]) - side.mean
+        once, twice = np.sum(side.counts * widths), np.sum(side.counts * widths**2)
+        middle = float(-np.sum(side.counts * off) / once)
+        squares = (side.n - 1) * side.std * side.std - np.sum(side.counts * off * (off + 2 * middle * widths))
+        second = float(squares / twice)
     if not (math.isfinite(middle) and math.isfinite(second)):
         return None
     middle = min(max(middle, 0.0), 1.0)
