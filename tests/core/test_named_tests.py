@@ -75,7 +75,7 @@ def test_mannw_is_that_of_scipy_with_its_ties(seed: int, shift: float) -> None:
 def test_cramer_von_mises_is_that_of_scipy_with_its_ties(seed: int, shift: float) -> None:
     before, after = whole(seed, shift=shift)
     expected = stats.cramervonmises_2samp(before, after, method="asymptotic")
-    found = DRIFT_TESTS["cramer_von_mises"].measure(numbers(before, after))
+    found = DRIFT_TESTS["cramer_von_mises"].by(Formula.EVIDENTLY)(numbers(before, after))
     assert (found.value, found.p_value) == pytest.approx((expected.statistic, expected.pvalue), **EXACT)
 
 
@@ -455,6 +455,29 @@ def test_under_no_drift_a_test_of_counts_alarms_about_as_often_as_it_says(name: 
     pairs = [counts(rng.multinomial(2000, [0.7, 0.3]), rng.multinomial(1000, [0.7, 0.3])) for _ in range(1500)]
     p = [DRIFT_TESTS[name].measure(pair).p_value for pair in pairs]
     assert 0.03 < np.mean(np.array(p) < 0.05) < 0.07
+
+
+@pytest.mark.parametrize("name", ["mannw", "cramer_von_mises", "anderson", "t_test", "ks"])
+def test_under_no_drift_a_test_of_whole_numbers_alarms_no_more_often_than_it_says(name: str) -> None:
+    rng = np.random.default_rng(12)
+    p = [DRIFT_TESTS[name].measure(numbers(rng.poisson(5.0, 5000) + 0.0, rng.poisson(5.0, 500) + 0.0)).p_value for _ in range(400)]
+    assert np.mean(np.array(p) <= 0.05) < 0.08
+
+
+def test_ties_as_scipy_counts_them_make_cramer_von_mises_alarm_without_drift() -> None:
+    rng = np.random.default_rng(13)
+    before, after = rng.poisson(5.0, 10_000) + 0.0, rng.poisson(5.0, 1_000) + 0.0
+    pair = numbers(before, after)
+    test = DRIFT_TESTS["cramer_von_mises"]
+    theirs, own = test.by(Formula.EVIDENTLY)(pair), test.measure(pair)
+    assert theirs.p_value == pytest.approx(stats.cramervonmises_2samp(before, after).pvalue, abs=1e-6)
+    assert theirs.p_value is not None
+    assert theirs.p_value < 1e-6
+    assert own.p_value is not None
+    assert own.p_value > 0.05
+    shares = pair.reference.shares
+    added = float(np.sum(shares**3)) * (10_000**2 - 1_000**2) ** 2 / (12 * 1e7 * 11_000)
+    assert theirs.value - own.value == pytest.approx(added, rel=0.05)
 
 
 @pytest.mark.parametrize("name", ["mannw", "cramer_von_mises", "anderson", "t_test"])

@@ -42,19 +42,21 @@ class CramerVonMises:
         return self.mean + (high - 1 / 6) * self.stretch
 
 
-def cramer_von_mises(reference: Floats, window: Floats, alike: Flags) -> CramerVonMises:
+def cramer_von_mises(reference: Floats, window: Floats, tied: Flags) -> CramerVonMises:
     """``T = nm/N² * sum (R - W)²`` over all rows of both samples, by ranks, from counts per bin, shape (k,).
 
-    Rows in ``alike`` bins are tied and have their middle rank; within other bins both samples count as evenly spread. Exact for
-    values that have bins of their own. Direction: symmetric. Sees small differences over a wide range better than ks, and the
-    tails worse than anderson. Not for large windows: with many rows every difference is significant. Raises NotApplicable under
-    two values. Source: Anderson 1962, Ann. Math. Stat. 33; ``scipy.stats.cramervonmises_2samp(…, method="asymptotic")``.
+    Both samples count as evenly mixed within a bin, but in ``tied`` ones all rows have their middle rank, as in scipy. That adds
+    ``h³ (n² - m²)² / 12nmN`` for a value with the share h: with 10,000 and 1,000 rows of whole numbers it alarms always, drift or
+    not. So driftd ties nothing, and is on the quiet side where values repeat. Direction: symmetric. Sees small differences over a
+    wide range better than ks, and the tails worse than anderson. Not for large windows: with many rows every difference is
+    significant. Raises NotApplicable under two values. Source: Anderson 1962, Ann. Math. Stat. 33; with ties
+    ``scipy.stats.cramervonmises_2samp(…, method="asymptotic")``.
     """
     n, m = float(reference.sum()), float(window.sum())
     if min(n, m) < FEWEST_VALUES:
         raise NotApplicable(f"needs {FEWEST_VALUES} values on each side")
     product, total = n * m, n + m
-    u = n * _squares(reference, window, alike) + m * _squares(window, reference, alike)
+    u = n * _squares(reference, window, tied) + m * _squares(window, reference, tied)
     variance = (total + 1) * (4 * product * total - 3 * (n**2 + m**2) - 2 * product) / (45 * total**2 * 4 * product)
     return CramerVonMises(
         statistic=u / (product * total) - (4 * product - 1) / (6 * total),
@@ -63,11 +65,11 @@ def cramer_von_mises(reference: Floats, window: Floats, alike: Flags) -> CramerV
     )
 
 
-def _squares(own: Floats, other: Floats, alike: Flags) -> float:
+def _squares(own: Floats, other: Floats, tied: Flags) -> float:
     """The sum over the rows of ``own`` of the squared rows of ``other`` below each, by ranks."""
     below = np.cumsum(other) - other / 2
     with np.errstate(divide="ignore", invalid="ignore"):
-        slope = np.where(alike, 1.0, np.where(own > 0, other / own, 0.0))
+        slope = np.where(tied, 1.0, np.where(own > 0, other / own, 0.0))
     return float(np.sum(own * below**2 + slope**2 * (own**3 - own) / 12))
 
 
@@ -86,8 +88,15 @@ def limit_survival(x: float) -> float:
 
 
 def _measure(pair: Pair) -> Measure:
-    reference, window = pair.reference.counts.astype(np.float64), pair.window.counts.astype(np.float64)
-    found = cramer_von_mises(reference, window, pair.reference.alike)
+    return _found(pair, np.zeros(len(pair.reference.counts), dtype=np.bool_))
+
+
+def _as_evidently(pair: Pair) -> Measure:
+    return _found(pair, pair.reference.alike)
+
+
+def _found(pair: Pair, tied: Flags) -> Measure:
+    found = cramer_von_mises(pair.reference.counts.astype(np.float64), pair.window.counts.astype(np.float64), tied)
     return Measure(value=found.statistic, p_value=found.p_value, critical=found.critical)
 
 
@@ -97,5 +106,5 @@ CRAMER_VON_MISES = Method(
     alarms_when=AlarmsWhen.P_BELOW,
     default_threshold=0.1,
     measure=_measure,
-    as_evidently=_measure,
+    as_evidently=_as_evidently,
 )
