@@ -49,6 +49,13 @@ class Budget:
     per: timedelta = timedelta(days=30)
 
 
+class Formula(StrEnum):
+    """Whose way of computing a drift test: its bins, its hypothesis, its norm."""
+
+    DRIFTD = "driftd"
+    EVIDENTLY = "evidently"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftTest:
     """An explicit drift test: ``{method: psi, threshold: 0.2, columns: [dep_delay]}``; no columns means all that fit."""
@@ -56,6 +63,7 @@ class DriftTest:
     method: str
     threshold: float | None = None
     columns: tuple[str, ...] = ()
+    formula: Formula = Formula.DRIFTD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

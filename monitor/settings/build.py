@@ -147,7 +147,7 @@ def _stream(kind: StreamKind, topic: TopicSettings, version: str | None, columns
 
 
 def _drift(model: ModelSettings) -> DriftRules:
-    tests = tuple(DriftTest(method=t.method, threshold=t.threshold, columns=t.columns) for t in model.drift.tests)
+    tests = tuple(DriftTest(method=t.method, threshold=t.threshold, columns=t.columns, formula=t.formula) for t in model.drift.tests)
     return DriftRules(budget=model.drift.false_alarms or Budget(), tests=tests, multivariate=model.drift.multivariate)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from monitor.core.results import Check
-from monitor.core.rules import Task
+from monitor.core.rules import Formula, Task
 from monitor.core.schema import Role
 from monitor.errors import Permanent
 from monitor.settings.block import Block
@@ -168,11 +168,21 @@ def _columns(model: ModelSettings) -> Iterator[Fault]:
 def _tests(model: ModelSettings) -> Iterator[Fault]:
     if not model.drift.tests:
         return
-    from monitor.core.drift import DRIFT_TESTS  # here, as few files need it
+    from monitor.core.drift import DRIFT_TESTS, rows_hint  # here, as few files need it
 
     for i, test in enumerate(model.drift.tests):
-        if test.method not in DRIFT_TESTS:
-            yield ("drift", "tests", i, "method"), f"{shown(test.method)} is not known{suggestion(test.method, sorted(DRIFT_TESTS))}"
+        method = DRIFT_TESTS.get(test.method)
+        if method is None:
+            known = rows_hint(test.method) or suggestion(test.method, sorted(DRIFT_TESTS))
+            yield ("drift", "tests", i, "method"), f"{shown(test.method)} is not known{known}"
+        elif test.formula is Formula.EVIDENTLY and method.as_evidently is None:
+            able = ", ".join(sorted(name for name, other in DRIFT_TESTS.items() if other.as_evidently))
+            said = f"a profile does not tell {shown(test.method)} as in Evidently; expected driftd, or one of {able}"
+            yield ("drift", "tests", i, "formula"), said
+        for other in model.drift.tests[:i]:
+            if other.method == test.method and (not other.columns or not test.columns or set(other.columns) & set(test.columns)):
+                yield ("drift", "tests", i, "method"), f"{shown(test.method)} is asked for twice for a column; expected one answer of each"
+                break
 
 
 def _dedupe(model: ModelSettings) -> Iterator[Fault]:

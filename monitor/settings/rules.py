@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from monitor.core.results import Check
-from monitor.core.rules import Budget
+from monitor.core.rules import Budget, Formula
 from monitor.settings.block import Block, Duration, File, OneOrMany, Ratio, Share, Text, Texts, one_or_many, within
 from monitor.settings.durations import duration_text, parse_duration, shown
 from monitor.settings.receivers import WebhookSettings
@@ -54,9 +54,16 @@ Lag = Annotated[Duration, AfterValidator(within(SECOND, 5 * YEAR))]
 class DriftTestSettings(Block):
     """One explicit drift test."""
 
-    method: Text = Field(description="Name of the test, e.g. psi, ks, wasserstein, jensenshannon, chisquare.")
+    method: Text = Field(
+        description="Name of the test: anderson, chisquare, cramer_von_mises, ed, fisher_exact, g_test, hellinger, jensenshannon, "
+        "kl_div, ks, mannw, missing, new_categories, psi, t_test, TVD, wasserstein, z."
+    )
     threshold: float | None = Field(default=None, ge=0, description="The value that alerts; left out: the test's own.")
     columns: Texts = Field(default=(), description="Columns to test; left out: all that the test fits.")
+    formula: Formula = Field(
+        default=Formula.DRIFTD,
+        description="How the number is made: driftd's way, or as in Evidently (its bins, its one-sample chi-square), for its thresholds.",
+    )
 
 
 Tests = Annotated[tuple[DriftTestSettings, ...], BeforeValidator(one_or_many), OneOrMany()]

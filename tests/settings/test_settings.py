@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.rules import Budget, DriftTest, StreamKind, Task
+from monitor.core.rules import Budget, DriftTest, Formula, StreamKind, Task
 from monitor.core.schema import Column, Kind, Role
 from monitor.errors import SettingsError, UsageError
 from monitor.settings import Settings, load_settings
@@ -114,7 +114,10 @@ def test_every_commented_key_of_the_example_can_be_switched_on(tmp_path: Path) -
     settings = loaded(tmp_path, text)
     assert settings.kafka.api_version == (2, 3)
     assert settings.http.public_url == "https://driftd.example.com"
-    assert settings.models()[0].drift.tests == (DriftTest(method="psi", threshold=0.2, columns=("dep_delay", "distance")),)
+    assert settings.models()[0].drift.tests == (
+        DriftTest(method="psi", threshold=0.2, columns=("dep_delay", "distance")),
+        DriftTest(method="jensenshannon", formula=Formula.EVIDENTLY),
+    )
     assert [stream.kind for stream in settings.models()[0].streams] == ["predictions", "features", "labels"]
 
 
@@ -191,6 +194,7 @@ def test_deduplication_can_be_switched_off(tmp_path: Path) -> None:
     [
         ("{method: psi, threshold: 0.2, columns: [x]}", (DriftTest(method="psi", threshold=0.2, columns=("x",)),)),
         ("{method: ks, columns: x}", (DriftTest(method="ks", columns=("x",)),)),
+        ("{method: psi, formula: evidently}", (DriftTest(method="psi", formula=Formula.EVIDENTLY),)),
         ("[{method: psi}, {method: ks}]", (DriftTest(method="psi"), DriftTest(method="ks"))),
     ],
 )

@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 
 from monitor.core.drift.base import Side
-from monitor.core.drift.wasserstein import Curve, curve_of
+from monitor.core.drift.curve import Curve, curve_of
 from monitor.core.schema import Floats
 
 UNIT_FACTORS = (
