@@ -10,7 +10,7 @@ from monitor.core.drift.verdict import judge_drift, kind_of
 from monitor.core.finding import Finding, percent
 from monitor.core.gaps import Gap
 from monitor.core.profile import Profile
-from monitor.core.quality import judge_quality
+from monitor.core.quality import judge_duplicates, judge_quality
 from monitor.core.reference import Reference
 from monitor.core.results import ALL_ROWS, OTHER_VERSIONS, Account, Check, Result, Verdict, WindowKey
 from monitor.core.rules import DriftRules, Model
@@ -60,7 +60,7 @@ def evaluate(subject: Subject, rules: Model) -> tuple[Result, ...]:
 def _judge_whole(subject: Subject, rules: Model, alpha: float) -> list[Finding]:
     """What all rows together tell. How many of them are in a segment shows in its column's drift."""
     findings = judge_volume(subject.key, subject.account, subject.reference, rules, alpha, other_rows=subject.other_rows)
-    findings += judge_gaps(subject.gaps)
+    findings += [*judge_gaps(subject.gaps), *judge_duplicates(subject.account, rules)]
     return [*findings, _too_many_versions(subject, rules)] if subject.key.version == OTHER_VERSIONS else findings
 
 

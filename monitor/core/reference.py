@@ -35,7 +35,8 @@ class Baseline:
     """How the reference's own windows differ from the rest of it, leave-one-out; tuples have one entry per window.
 
     ``distances``: by column and metric ("ks": D on the bins, numeric; "tvd": total variation, categorical).
-    ``shares``: by column and kind ("null", "non_finite", "wrong_type", "unseen").
+    ``shares``: by column and kind ("null", "non_finite", "wrong_type", "unseen", "out_of_range", "same_value"); a document of an
+    older driftd lacks the kinds that came later.
     """
 
     window_rows: tuple[int, ...]

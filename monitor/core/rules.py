@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -78,14 +79,41 @@ class DriftRules:
     multivariate: bool | None = None
 
 
+class Switch(StrEnum):
+    """Stands in place of a limit."""
+
+    OFF = "off"
+
+
+QualityLimit = float | Switch | None
+"""A share within [0, 1]; ``OFF``: not judged; None means ``auto``: learned from the reference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenRange:
+    """The values that a numeric column may have, both ends included; None is open."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Both ends, infinite where open."""
+        return -math.inf if self.min is None else self.min, math.inf if self.max is None else self.max
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityRules:
-    """Shares within [0, 1]; None means ``auto``: learned from the reference."""
+    """The largest shares that are no alarm, by kind. ``ranges``: by column, in place of what the reference's values span."""
 
-    max_null_share: float | None = None
-    max_non_finite_share: float | None = None
-    max_wrong_type_share: float | None = None
-    max_unseen_share: float | None = None
+    max_null_share: QualityLimit = None
+    max_non_finite_share: QualityLimit = None
+    max_wrong_type_share: QualityLimit = None
+    max_unseen_share: QualityLimit = None
+    max_out_of_range_share: QualityLimit = None
+    max_same_value_share: QualityLimit = None
+    max_duplicate_share: QualityLimit = None
+    ranges: Mapping[str, GivenRange] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

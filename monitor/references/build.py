@@ -11,9 +11,10 @@ import numpy as np
 
 from monitor import __version__
 from monitor.core.profile import Grid, NumericGrid, Profile
+from monitor.core.profile.extent import Extent
 from monitor.core.profile.sample import splitmix64
 from monitor.core.reference import ANY_VERSION, Baseline, Reference, SegmentPart
-from monitor.core.rules import Model, StreamKind
+from monitor.core.rules import GivenRange, Model, StreamKind
 from monitor.core.schema import Batch, Flags, Kind, Role, from_micros, rfc3339
 from monitor.core.segments import frequent_values, grouped, segments_of, slots_of
 from monitor.core.windows import window_starts
@@ -40,17 +41,17 @@ def build_reference(
     grid: Grid | None = None,
     progress: Progress = lambda _done, _total: None,
 ) -> Reference:
-    """Count a file as the reference of a model version. ``grid``: the version's first one, kept while the columns are the same.
+    """Count a file as the reference of a model version. ``grid``: the version's first one, kept while columns and ranges are the same.
 
     Without ``time_column`` the name that the predictions stream maps is used where the file has it; without any there is no
     baseline. Of a file with the mapped version column only the rows of ``version`` count, all for "*". Raises UsageError.
     """
     file = File(path)
     wanted = _wanted(file, model, version, time_column)
-    derived = grid is None or not _fits(grid, wanted.columns)
+    derived = grid is None or not _fits(grid, wanted.columns, model.quality.ranges)
     passes = Passes(file, wanted, version, progress, 1 + derived + bool(model.segments))
     if grid is None or derived:
-        survey = Survey(wanted.columns)
+        survey = Survey(wanted.columns, ranges=model.quality.ranges)
         for batch in passes.read():
             survey.add(batch)
         grid = survey.grid()
@@ -110,11 +111,14 @@ def _segments(model: Model, total: Profile, passes: Passes) -> dict[str, dict[st
     }
 
 
-def _fits(grid: Grid, kinds: Mapping[str, Kind]) -> bool:
-    """Whether a grid has these columns: numbers are binned by edges, all else by categories."""
+def _fits(grid: Grid, kinds: Mapping[str, Kind], ranges: Mapping[str, GivenRange]) -> bool:
+    """Whether a grid has these columns, numbers binned by edges, all else by categories; and the ends of the ranges."""
     if set(grid.columns) != set(kinds):
         return False
-    return all(isinstance(grid.columns[name], NumericGrid) == (kind is Kind.NUMERIC) for name, kind in kinds.items())
+    if any(isinstance(grid.columns[name], NumericGrid) != (kind is Kind.NUMERIC) for name, kind in kinds.items()):
+        return False
+    asked = [(column, ranges[name]) for name, column in grid.columns.items() if name in ranges]
+    return all(Extent.of(column, *range_.ends).exact for column, range_ in asked if isinstance(column, NumericGrid))
 
 
 def _wanted(file: File, model: Model, version: str, time_column: str | None) -> Wanted:

@@ -9,6 +9,7 @@ from monitor.core.rules import (
     Budget,
     DriftRules,
     DriftTest,
+    GivenRange,
     Model,
     QualityRules,
     RetrainingRules,
@@ -158,6 +159,10 @@ def _quality(model: ModelSettings) -> QualityRules:
         max_non_finite_share=quality.max_non_finite_share,
         max_wrong_type_share=quality.max_wrong_type_share,
         max_unseen_share=quality.unseen_categories,
+        max_out_of_range_share=quality.max_out_of_range_share,
+        max_same_value_share=quality.max_same_value_share,
+        max_duplicate_share=quality.max_duplicate_share,
+        ranges={name: GivenRange(min=given.min, max=given.max) for name, given in quality.ranges.items()},
     )
 
 

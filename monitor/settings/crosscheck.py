@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from monitor.core.results import Check
 from monitor.core.rules import Formula, Task
-from monitor.core.schema import Role
+from monitor.core.schema import Kind, Role
 from monitor.errors import Permanent
 from monitor.settings.block import Block
 from monitor.settings.build import role_columns, segment_faults, watched_columns
@@ -190,6 +190,21 @@ def _dedupe(model: ModelSettings) -> Iterator[Fault]:
         yield ("dedupe",), "needs an id to tell rows apart by; expected streams.predictions.id"
 
 
+def _ranges(model: ModelSettings) -> Iterator[Fault]:
+    """Names and kinds can be told only where the file names the columns."""
+    kinds = {column.name: column.kind for column in watched_columns(model) if column.role is not Role.LABEL}
+    for name, given in model.quality.ranges.items():
+        at = ("quality", "ranges", name)
+        if given.min is None and given.max is None:
+            yield at, "expected min, max or both"
+        elif given.min is not None and given.max is not None and given.min > given.max:
+            yield (*at, "min"), f"{given.min:g} is more than max {given.max:g}"
+        elif kinds and name not in kinds:
+            yield at, f"{shown(name)} is not a column{suggestion(name, sorted(kinds))}"
+        elif kinds and kinds[name] is not Kind.NUMERIC:
+            yield at, f"{shown(name)} is {kinds[name]}; expected a numeric column"
+
+
 def _volume(model: ModelSettings) -> Iterator[Fault]:
     low, high = model.volume.min_ratio, model.volume.max_ratio
     if low is not None and high is not None and low >= high:
@@ -251,6 +266,7 @@ MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[ModelSettings], Iterator[Fa
     (("task", "streams", "columns", "segments", "drift"), _columns),
     (("drift",), _tests),
     (("streams", "dedupe"), _dedupe),
+    (("task", "streams", "columns", "quality"), _ranges),
     (("volume",), _volume),
     (("window", "reference"), _reference),
     (("task", "performance"), _performance),

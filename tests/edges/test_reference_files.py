@@ -19,7 +19,7 @@ import pytest
 
 from monitor.core.profile import CategoricalProfile, NumericProfile
 from monitor.core.reference import Reference
-from monitor.core.rules import Model, Stream, StreamKind, Task
+from monitor.core.rules import GivenRange, Model, QualityRules, Stream, StreamKind, Task
 from monitor.core.schema import Batch, Column, Kind, Role
 from monitor.errors import UsageError
 from monitor.formats.times import NO_TIME
@@ -146,6 +146,20 @@ def test_the_grid_of_the_first_reference_is_kept(tmp_path: Path) -> None:
     assert numeric(second).mean == pytest.approx(moved.delay.mean(), abs=1e-9)
     fewer = build_reference(to_csv(moved, tmp_path), model(COLUMNS[:2]), grid=first.grid)
     assert list(fewer.grid.columns) == ["carrier", "delay"]
+
+
+def test_the_ends_of_a_given_range_are_edges_of_the_grid_and_other_ends_make_another(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "r.jsonl", *({"delay": i * 0.7, "carrier": "AA", "night": True} for i in range(600)))
+    plain = build_reference(path, model(COLUMNS[:3]))
+    ranges = {"delay": GivenRange(min=-5.0, max=300.0), "carrier": GivenRange(min=0.0)}
+    rules = replace(model(COLUMNS[:3]), quality=QualityRules(ranges=ranges))
+    ranged = build_reference(path, rules, grid=plain.grid)
+    edges = numeric(ranged).grid.edges
+    assert {-5.0, np.nextafter(300.0, np.inf)} <= set(edges.tolist())
+    assert len(edges) == len(numeric(plain).grid.edges) + 2
+    assert numeric(ranged).counts[edges.searchsorted(300.0, side="right") + 1 :].sum() == sum(i * 0.7 > 300 for i in range(600))
+    assert build_reference(path, rules, grid=ranged.grid).grid is ranged.grid
+    assert build_reference(path, model(COLUMNS[:3]), grid=ranged.grid).grid is ranged.grid  # more edges than asked for do no harm
 
 
 def test_a_grid_of_another_kind_is_not_kept(tmp_path: Path) -> None:

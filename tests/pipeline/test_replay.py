@@ -14,7 +14,7 @@ import pytest
 from monitor.core.incidents import IncidentState
 from monitor.core.replay import Change, Side, changes, incidents, latest, sides
 from monitor.core.results import Check, Result, Verdict
-from monitor.core.rules import AlertRules, DriftRules, DriftTest, QualityRules, RetrainingRules
+from monitor.core.rules import AlertRules, DriftRules, DriftTest, QualityRules, RetrainingRules, Switch
 from monitor.errors import UsageError
 from monitor.pipeline.replay import Rehearsal, rejudge
 from monitor.storage import open_store
@@ -75,7 +75,8 @@ def test_the_incidents_of_stored_results_are_those_that_were_opened(world: World
 
 
 def test_other_rules_differ_where_they_should_and_only_there(world: World) -> None:
-    blind = replace(RULES, drift=DriftRules(tests=(DriftTest(method="psi", threshold=1e9),)), quality=QualityRules())
+    quiet = QualityRules(max_out_of_range_share=Switch.OFF)
+    blind = replace(RULES, drift=DriftRules(tests=(DriftTest(method="psi", threshold=1e9),)), quality=quiet)
     results = [r for j in rejudge(world.store, blind, world.clock) for r in j.results]
     found = changes(world.store.results(), results)
     gone = [c for c in found if c.after is None and c.before is not None and c.before.verdict is Verdict.ALERT]
@@ -159,7 +160,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     model = {"task": "binary", "window": "1h", "min_rows": 10, "dedupe": False, "streams": streams,
              "columns": {"delay": "numeric", "carrier": "categorical"}}
     written = []
-    for name, rules in (("old", {}), ("new", {"drift": {"tests": {"method": "psi", "threshold": 1000, "columns": ["delay"]}}})):
+    for name, rules in (("old", {}), ("new", {"drift": {"tests": {"method": "psi", "threshold": 1000, "columns": ["delay"]}}, "quality": {"max_out_of_range_share": "off"}})):
         document = {"store": f"sqlite:///{folder}/driftd.db", "kafka": {"bootstrap_servers": "127.0.0.1:1"}, "models": {"m": model | rules}}
         (folder / f"{name}.yaml").write_text(json.dumps(document))
         written.append(folder / f"{name}.yaml")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.rules import Budget, DriftTest, Formula, StreamKind, Task
+from monitor.core.rules import Budget, DriftTest, Formula, GivenRange, StreamKind, Switch, Task
 from monitor.core.schema import Column, Kind, Role
 from monitor.errors import SettingsError, UsageError
 from monitor.settings import Settings, load_settings
@@ -209,6 +209,30 @@ def test_quality_and_volume_take_auto_or_a_number(tmp_path: Path) -> None:
     ).models()[0]
     assert (model.quality.max_null_share, model.quality.max_unseen_share, model.quality.max_wrong_type_share) == (0.25, 0.0, None)
     assert (model.volume.min_ratio, model.volume.max_ratio) == (0.5, None)
+
+
+def test_quality_checks_may_be_off_and_ranges_given(tmp_path: Path) -> None:
+    written = "{max_null_share: off, max_same_value_share: 0.9, ranges: {age: {min: 0, max: 120}, p: {max: 1}}}"
+    quality = loaded(tmp_path, model_text(f"    quality: {written}\n")).models()[0].quality
+    assert (quality.max_null_share, quality.max_same_value_share, quality.max_duplicate_share) == (Switch.OFF, 0.9, None)
+    assert quality.ranges == {"age": GivenRange(min=0.0, max=120.0), "p": GivenRange(max=1.0)}
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ("{age: {}}", "ranges.age: expected min, max or both"),
+        ("{age: {min: 2, max: 1}}", "ranges.age.min: 2 is more than max 1"),
+        ("{agee: {min: 0}}", 'ranges.agee: "agee" is not a column; did you mean "age"?'),
+        ("{kind: {min: 0}}", 'ranges.kind: "kind" is categorical; expected a numeric column'),
+        ("{age: {min: .nan}}", "ranges.age.min"),
+        ("{age: [0, 1]}", "ranges.age"),
+    ],
+)
+def test_a_range_names_a_numeric_column_and_has_an_end(tmp_path: Path, ranges: str, message: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        loaded(tmp_path, model_text(f"    columns: {{age: numeric, kind: categorical}}\n    quality: {{ranges: {ranges}}}\n"))
+    assert message in str(error.value)
 
 
 def test_values_are_read_by_what_they_are_for_and_not_by_what_yaml_guesses(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from monitor.core.schema import Role
 USUAL = 1.0  # importance of a column that nobody weighed
 MOST = 0.5  # of a column's rows
 PHRASES = 3  # of one column's sentence
+CONSEQUENCES = frozenset({"out_of_range_share"})  # of values that moved: told after the move itself
 
 
 def explain(results: Iterable[Result], subjects: Sequence[Subject], rules: Model, *, opened: Incident | None = None) -> Cause:
@@ -127,7 +128,7 @@ class _Scenes:
 def _part(name: str, bad: Sequence[Result], scenes: _Scenes, importance: float) -> _Part:
     """Told by its largest effect; of several windows alike by that of all rows."""
     effects = [(effect(result, scenes.of(result)), result) for result in bad]
-    effects.sort(key=lambda pair: (-pair[0], *_order(pair[1])))
+    effects.sort(key=lambda pair: (pair[1].metric in CONSEQUENCES, -pair[0], *_order(pair[1])))
     size, top = effects[0]
     scene = scenes.of(top)
     signature, sign = (None if scene is None else recognised(scene)) or ("", None)

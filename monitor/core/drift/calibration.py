@@ -24,6 +24,8 @@ from monitor.core.drift.base import ColumnProfile, side_of
 from monitor.core.drift.ks import ks_distance
 from monitor.core.drift.tvd import tvd
 from monitor.core.profile import CategoricalProfile, NumericProfile, Profile
+from monitor.core.profile.extent import out_of_range_share
+from monitor.core.profile.top import top_rows
 from monitor.core.reference import Baseline
 from monitor.core.rules import Budget
 from monitor.core.schema import Floats
@@ -243,14 +245,22 @@ def build_baseline(windows: Sequence[Profile], total: Profile) -> Baseline:
 
 
 def column_shares(column: ColumnProfile, reference: ColumnProfile) -> dict[str, float]:
-    """Shares of rows that bear no usable value, by kind; unseen ones are those whose category ``reference`` lacks."""
+    """What the quality check judges, by kind: shares of rows that bear no usable value, and of values that have something odd.
+
+    Unseen are those whose category ``reference`` lacks, out of range those beyond its values; same is the most frequent value.
+    """
     total = column.total
     if not total:
         return {}
     shares = {"null": column.null / total, "wrong_type": column.wrong_type / total}
     if isinstance(column, NumericProfile):
         shares["non_finite"] = column.non_finite / total
-    elif isinstance(reference, CategoricalProfile) and column.n:
+    if not column.n:
+        return shares
+    shares["same_value"] = top_rows(column) / column.n
+    if isinstance(column, NumericProfile) and isinstance(reference, NumericProfile):
+        shares["out_of_range"] = out_of_range_share(column, reference)
+    if isinstance(column, CategoricalProfile) and isinstance(reference, CategoricalProfile):
         shares["unseen"] = unseen_rows(column, reference) / column.n
     return shares
 
