@@ -160,7 +160,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     model = {"task": "binary", "window": "1h", "min_rows": 10, "dedupe": False, "streams": streams,
              "columns": {"delay": "numeric", "carrier": "categorical"}}
     written = []
-    for name, rules in (("old", {}), ("new", {"drift": {"tests": {"method": "psi", "threshold": 1000, "columns": ["delay"]}}, "quality": {"max_out_of_range_share": "off"}})):
+    blind = {"drift": {"tests": {"method": "psi", "threshold": 1000, "columns": ["delay"]}}, "quality": {"max_out_of_range_share": "off"}}
+    for name, rules in (("old", {}), ("new", blind)):
         document = {"store": f"sqlite:///{folder}/driftd.db", "kafka": {"bootstrap_servers": "127.0.0.1:1"}, "models": {"m": model | rules}}
         (folder / f"{name}.yaml").write_text(json.dumps(document))
         written.append(folder / f"{name}.yaml")
