@@ -45,7 +45,12 @@ class Subject:
 
 
 def evaluate(subject: Subject, rules: Model) -> tuple[Result, ...]:
-    """All results of the window, ordered by check, column and metric. The same subject and rules give the same results."""
+    """All results of the window, ordered by check, column and metric. The same subject and rules give the same results.
+
+    None of a segment whose column the rules no longer name.
+    """
+    if subject.key.segment != ALL_ROWS and segment_parts(subject.key.segment)[0] not in rules.segments:
+        return ()
     rules = with_share(rules, subject.key.segment, subject.reference)
     alpha = alpha_per_window(rules.drift.budget, rules.window)
     findings = _judge_columns(subject, rules, alpha)

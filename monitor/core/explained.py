@@ -55,6 +55,11 @@ class Explanation:
     share: float
 
     @property
+    def alone(self) -> str:
+        """The one segment that explains all of it; empty where it is not one."""
+        return self.segments[0] if self.how is How.ONLY and len(self.segments) == 1 else ""
+
+    @property
     def sentence(self) -> str:
         """``only origin=JFK``, ``mostly origin=JFK (38 % of the rows)``, ``in all segments of origin``."""
         named = ", ".join(self.segments)

@@ -27,7 +27,10 @@ RULES = rules_with(columns=tuple(feature(name, kind) for name, kind in KINDS.ite
 
 def window(changes: Data, *, version: str = "1", segment: str = "*", n: int = N, seed: int = 5) -> Subject:
     subject = subject_of(REFERENCE, ordinary(np.random.default_rng(seed), n) | dict(changes))
-    return replace(subject, key=replace(subject.key, version=version, segment=segment))
+    column, _, value = segment.partition("=")
+    part = SegmentPart(profile=REFERENCE.profile, baseline=REFERENCE.baseline)
+    reference = replace(REFERENCE, segments={column: {value: part}}) if value else REFERENCE
+    return replace(subject, key=replace(subject.key, version=version, segment=segment), reference=reference)
 
 
 def with_segments(subject: Subject) -> Subject:
@@ -38,6 +41,7 @@ def with_segments(subject: Subject) -> Subject:
 
 
 def cause_of(*subjects: Subject, rules: Model = RULES, opened: Incident | None = None, volume: bool = False) -> Cause:
+    rules = replace(rules, segments=("app_version", "origin"))
     results = [result for subject in subjects for result in evaluate(subject, rules) if volume or result.check is not Check.VOLUME]
     return explain(results, subjects, rules, opened=opened)
 
@@ -229,3 +233,10 @@ def test_a_version_that_is_ok_by_a_hair_is_not_said_to_be_well() -> None:
         replace(r, value=0.9 * (r.value or 0) + 0.5) if r.column == "delay" and r.check is Check.DRIFT else r for r in evaluate(near, RULES)
     )]  # fmt: skip
     assert explain(results, [bad, near], RULES).only == ""
+
+
+def test_a_segment_that_others_come_near_is_named_all_the_same() -> None:
+    near = {"delay": numeric(floats("delay", N) + 4)}
+    far = {"delay": numeric(floats("delay", N) + 5)}
+    cause = cause_of(window({}), window(far, segment="origin=JFK"), window(near, segment="origin=LGA"))
+    assert cause.headline.endswith(", in origin=JFK")
