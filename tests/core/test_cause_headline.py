@@ -27,10 +27,7 @@ RULES = rules_with(columns=tuple(feature(name, kind) for name, kind in KINDS.ite
 
 def window(changes: Data, *, version: str = "1", segment: str = "*", n: int = N, seed: int = 5) -> Subject:
     subject = subject_of(REFERENCE, ordinary(np.random.default_rng(seed), n) | dict(changes))
-    column, _, value = segment.partition("=")
-    part = SegmentPart(profile=REFERENCE.profile, baseline=REFERENCE.baseline)
-    reference = replace(REFERENCE, segments={column: {value: part}}) if value else REFERENCE
-    return replace(subject, key=replace(subject.key, version=version, segment=segment), reference=reference)
+    return replace(subject, key=replace(subject.key, version=version, segment=segment))
 
 
 def with_segments(subject: Subject) -> Subject:
@@ -238,5 +235,6 @@ def test_a_version_that_is_ok_by_a_hair_is_not_said_to_be_well() -> None:
 def test_a_segment_that_others_come_near_is_named_all_the_same() -> None:
     near = {"delay": numeric(floats("delay", N) + 4)}
     far = {"delay": numeric(floats("delay", N) + 5)}
-    cause = cause_of(window({}), window(far, segment="origin=JFK"), window(near, segment="origin=LGA"))
+    of_segments = [window(far, segment="origin=JFK"), window(near, segment="origin=LGA")]
+    cause = cause_of(window({}), *map(with_segments, of_segments))
     assert cause.headline.endswith(", in origin=JFK")
