@@ -60,8 +60,17 @@ class References:
         with self._lock:
             return self._refreshed(model).versions
 
+    def forget(self, model: str) -> None:
+        """Look anew at the next question: the store has another reference."""
+        with self._lock:
+            self._known.pop(model, None)
+
     def grid(self, model: Model, version: str) -> Grid:
-        """The grid to count a version's rows on; a version without reference uses the newest one's, so that its rows still show."""
+        """The grid to count a version's rows on; a version without reference uses the newest one's, so that its rows still show.
+
+        Where windows are compared with windows, all versions are counted on one grid: that of the stable version, else of "*".
+        """
+        version = (model.stable or ANY_VERSION) if model.merges else version
         reference = self.of(model.name, version)
         if reference is None:
             with self._lock:
