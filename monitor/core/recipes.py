@@ -86,6 +86,20 @@ def asked_for(recipe: Recipe, window: timedelta) -> int:
             assert_never(recipe)
 
 
+def told(recipe: Recipe) -> str:
+    """The recipe for people."""
+    match recipe:
+        case Rolling():
+            return f"the windows of the last {recipe.reach}".removesuffix(", 0:00:00")
+        case Seasonal():
+            lag = str(recipe.lag).removesuffix(", 0:00:00")
+            return f"the windows {lag} before" + (f", {recipe.count} times back" if recipe.count > 1 else "")
+        case Previous():
+            return "the previous window" if recipe.windows == 1 else f"the previous {recipe.windows} windows"
+        case _:
+            assert_never(recipe)
+
+
 def least(recipe: Recipe, window: timedelta) -> int:
     """How many windows there must be for a reference: half of them, and what limits can be learned from where that is asked for."""
     asked = asked_for(recipe, window)
