@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,10 +14,13 @@ from monitor.core.profile import CategoricalProfile, Grid, NumericProfile, Profi
 from monitor.core.profile.fit import MAX_BY_VALUE
 from monitor.core.profile.grid import BOOLEANS, ColumnGrid
 from monitor.core.profile.sample import WRONG_TYPE, Row, Scalar
-from monitor.core.reference import ANY_VERSION, Reference, Source
+from monitor.core.reference import ANY_VERSION, Reference, SegmentPart, Source
 from monitor.core.rules import Previous, Recipe, Rolling, Seasonal
 from monitor.core.schema import Batch, CategoricalValues, Column, Floats, Kind, NumericValues, State, Values, rfc3339
+from monitor.core.segments import segment_parts
 
+NO_WINDOWS: Mapping[str, Sequence[tuple[datetime, Profile]]] = MappingProxyType({})
+NO_PROFILES: Mapping[str, Profile] = MappingProxyType({})
 MIN_BASELINE = 2  # leave-one-out needs a rest
 GRID_ROWS = 2000
 """Sampled rows from which a grid is fitted: ten per quantile bin. Edges a little off cost nothing, for both sides are counted on them."""
@@ -35,25 +39,30 @@ def merged(windows: Sequence[Profile]) -> Profile:
     return total
 
 
+Windows = Sequence[tuple[datetime, Profile]]
+"""Starts and profiles, ascending."""
+
+
 def learned_reference(
-    recipe: Recipe, windows: Sequence[tuple[datetime, Profile]], *, model: str, version: str, window: timedelta, notes: Mapping[str, object]
-) -> Reference:
-    """The reference that these windows (start and profile, ascending) come to, with the limits that they teach.
+    recipe: Recipe, windows: Windows, *, model: str, version: str, window: timedelta, notes: Mapping[str, object],
+    segments: Mapping[str, Windows] = NO_WINDOWS,
+) -> Reference:  # fmt: skip
+    """The reference that these windows come to, with the limits that they teach; ``segments``: the windows of each, by its name.
 
     ``version`` is the one whose windows they are, "*" where they are those of all. ``notes`` become part of the provenance.
     """
-    profiles = [profile.without_sample() for _, profile in windows]
-    total = merged(profiles)
+    whole = _part(windows)
     first, last = windows[0][0], windows[-1][0] + window
     return Reference(
         model=model,
         version=version,
-        grid=total.grid,
-        profile=total,
-        baseline=build_baseline(profiles, total) if len(profiles) >= MIN_BASELINE else None,
+        grid=whole.profile.grid,
+        profile=whole.profile,
+        baseline=whole.baseline,
+        segments=_by_column({name: _part(found) for name, found in segments.items()}),
         provenance={
             "kind": str(SOURCES[type(recipe)]),
-            "windows": len(profiles),
+            "windows": len(windows),
             "time_range": [rfc3339(first), rfc3339(last)],
             **notes,
         },
@@ -61,17 +70,34 @@ def learned_reference(
     )
 
 
-def canary_reference(stable: Profile, *, model: str, version: str, start: datetime, window: timedelta) -> Reference:
+def _part(windows: Windows) -> SegmentPart:
+    profiles = [profile.without_sample() for _, profile in windows]
+    total = merged(profiles)
+    return SegmentPart(profile=total, baseline=build_baseline(profiles, total) if len(profiles) >= MIN_BASELINE else None)
+
+
+def _by_column(parts: Mapping[str, SegmentPart]) -> dict[str, dict[str, SegmentPart]]:
+    found: dict[str, dict[str, SegmentPart]] = {}
+    for name in sorted(parts):
+        column, value = segment_parts(name)
+        found.setdefault(column, {})[value] = parts[name]
+    return found
+
+
+def canary_reference(
+    stable: Profile, *, model: str, version: str, start: datetime, window: timedelta, segments: Mapping[str, Profile] = NO_PROFILES
+) -> Reference:
     """The stable version's window as the reference of the others. It says nothing of how many rows are usual: shares are set by hand."""
     provenance = {"kind": str(Source.CANARY), "stable": version, "window_start": rfc3339(start)}
-    return Reference(model=model, version=version, grid=stable.grid, profile=stable, provenance=provenance, window=window)
+    parts = _by_column({name: SegmentPart(profile=profile.without_sample()) for name, profile in segments.items()})
+    return Reference(model=model, version=version, grid=stable.grid, profile=stable, provenance=provenance, window=window, segments=parts)
 
 
 # --- a grid from row samples ---------------------------------------------------------------------------------
 
 
 def sampled_reference(
-    windows: Sequence[tuple[datetime, Profile]], columns: Sequence[Column], *, model: str, window: timedelta
+    windows: Windows, columns: Sequence[Column], *, model: str, window: timedelta
 ) -> Reference | None:
     """A grid for windows that were counted on the blank one, fitted to their row samples; None while these are under ``GRID_ROWS``.
 

@@ -14,8 +14,8 @@ from monitor.ports import StoredWindow
 class MemoryHistory(MemoryBase):
     """What merging references needs of the store."""
 
-    def candidates(self, model: str, starts: Sequence[datetime]) -> Sequence[Candidate]:
-        """Every version and segment of the windows that start then, without their profiles, ordered by start and key."""
+    def candidates(self, model: str, starts: Sequence[datetime], *, segment: str | None) -> Sequence[Candidate]:
+        """Every version of the windows of one segment (None: of all) that start then, without profiles, ordered by start and key."""
         return [
             Candidate(
                 key=window.key,
@@ -24,6 +24,7 @@ class MemoryHistory(MemoryBase):
                 incomplete=window.incomplete,
             )
             for window in self._starting(model, starts)
+            if segment in (None, window.key.segment)
         ]
 
     def windows_at(self, model: str, starts: Sequence[datetime], *, segment: str, version: str | None) -> Sequence[StoredWindow]:

@@ -95,9 +95,9 @@ class Rehearsal:
         """Of these rules."""
         return next((j.retraining for j in reversed(self.judgements) if j.retraining is not None), None)
 
-    def candidates(self, model: str, starts: Sequence[datetime]) -> Sequence[Candidate]:
+    def candidates(self, model: str, starts: Sequence[datetime], *, segment: str | None) -> Sequence[Candidate]:
         """The real one's."""
-        return self._store.candidates(model, starts)
+        return self._store.candidates(model, starts, segment=segment)
 
     def windows_at(self, model: str, starts: Sequence[datetime], *, segment: str, version: str | None) -> Sequence[StoredWindow]:
         """The real one's."""

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from monitor.core.merged import GRID_ROWS, canary_reference, learned_reference, sampled_reference
+from monitor.core.merged import GRID_ROWS, Windows, canary_reference, learned_reference, sampled_reference
 from monitor.core.profile import Grid, Profile
 from monitor.core.recipes import Candidate, Choice, LeftOut, Past, choose, least, past_of, slots
 from monitor.core.reference import ANY_VERSION, Reference, Source, source_of
 from monitor.core.results import ALL_ROWS, OTHER_VERSIONS, WindowKey
 from monitor.core.rules import Model, Recipe, Rolling
 from monitor.core.schema import rfc3339
+from monitor.core.segments import segment_parts
 from monitor.log import Action, logger
 from monitor.pipeline.references import References
 from monitor.ports import Clock, HistoryStore, StoredReference, StoredWindow
@@ -48,7 +49,7 @@ class StandardStore(HistoryStore, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """What one judged window of a model may learn from: read once for all its versions and segments."""
+    """What one judged window of a model may learn from: read once for all its versions. ``candidates`` are of all rows."""
 
     recipe: Recipe
     past: Past
@@ -57,8 +58,8 @@ class Shelf:
     grid: Grid
 
 
-MergedKey = tuple[str, str | None, str, str, tuple[datetime, ...]]
-"""Model, version (None: all), segment, grid and the windows: what a merged reference is made of."""
+MergedKey = tuple[str, str | None, str, tuple[str, ...], tuple[datetime, ...]]
+"""Model, version (None: all), grid, segment columns and windows: what a merged reference is made of."""
 
 
 class Standards:
@@ -71,9 +72,11 @@ class Standards:
         self._merged: OrderedDict[MergedKey, Reference] = OrderedDict()
 
     def of(self, model: Model, windows: Sequence[StoredWindow]) -> Mapping[WindowKey, Standard]:
-        """What each version and segment of one window is compared with; ``windows`` are all of them."""
+        """What each version and segment of one window is compared with; ``windows`` are all of them. Segments are parts of a version's."""
         shelf = self._shelf(model, windows[0].key.start) if windows else None
-        return {window.key: self._one(model, window, windows, shelf) for window in windows}
+        versions = dict.fromkeys(window.key.version for window in windows)
+        found = {version: self._one(model, version, windows, shelf) for version in versions}
+        return {window.key: found[window.key.version] for window in windows}
 
     def fit(self, model: Model, start: datetime) -> Reference | None:
         """Fit a grid to the row samples of the windows up to the sealed one that starts then, where the model merges and has none.
@@ -84,7 +87,7 @@ class Standards:
             return None
         starts = [start - back * model.window for back in range(GRID_WINDOWS)]
         blank = Grid.blank(model.columns)
-        enough = _until_enough(self._store.candidates(model.name, starts), blank)
+        enough = _until_enough(self._store.candidates(model.name, starts, segment=ALL_ROWS), blank)
         if not enough or any(stored.active for stored in self._store.references(model.name)):
             return None
         found = self._store.windows_at(model.name, enough, segment=ALL_ROWS, version=None)
@@ -106,71 +109,86 @@ class Standards:
             return None
         past = past_of(self._store.disturbances(model.name, start), start)
         starts = slots(model.recipe, start, model.window, past)
-        return Shelf(recipe=model.recipe, past=past, starts=starts, candidates=self._store.candidates(model.name, starts),
-                     grid=self._references.grid(model, ANY_VERSION))
+        return Shelf(recipe=model.recipe, past=past, starts=starts, grid=self._references.grid(model, ANY_VERSION),
+                     candidates=self._store.candidates(model.name, starts, segment=ALL_ROWS))
 
-    def _one(self, model: Model, window: StoredWindow, windows: Sequence[StoredWindow], shelf: Shelf | None) -> Standard:
+    def _one(self, model: Model, version: str, windows: Sequence[StoredWindow], shelf: Shelf | None) -> Standard:
         if model.merges and not self._has_grid(model):
             return Standard(unready=_no_grid(model))
-        if model.stable and window.key.version != model.stable:
-            return _canary(model, window, windows)
+        if model.stable and version != model.stable:
+            return _canary(model, version, windows)
         if shelf is None:
-            return self._stored(model, window.key.version)
+            return self._stored(model, version)
         try:
-            return self._learned(model, window.key, shelf)
-        except (ArithmeticError, ValueError) as error:  # what numbers do to arithmetic: this window's trouble alone
+            return self._learned(model, version, shelf)
+        except (ArithmeticError, ValueError) as error:  # what numbers do to arithmetic: this version's trouble alone
             return Standard(damage=f"its reference cannot be merged: {error}")
 
     # --- merged from the past --------------------------------------------------------------------------------
 
-    def _learned(self, model: Model, key: WindowKey, shelf: Shelf) -> Standard:
+    def _learned(self, model: Model, own: str, shelf: Shelf) -> Standard:
         """From the version's own windows; from those of all versions while it has too few; until then from a stored reference.
 
         Where a person called a change expected, stored references are of the time before it, and are not gone back to.
         """
         needed, choices = least(shelf.recipe, model.window), []
-        for version in (key.version, None):
-            choice = choose(shelf.starts, _of(shelf.candidates, version, key.segment), shelf.grid.hash, model.min_rows)
+        for version in (own, None):
+            choice = choose(shelf.starts, _of(shelf.candidates, version), shelf.grid.hash, model.min_rows)
             if len(choice.starts) >= needed:
-                reference, choice = self._merge(model, version, key.segment, shelf, choice)
+                reference, choice = self._merge(model, version, shelf, choice)
                 if reference is not None:
                     return Standard(reference=reference)
             choices.append(choice)
         if shelf.past.begins is None:
-            stored = self._stored(model, key.version)
+            stored = self._stored(model, own)
             if stored.reference is not None or stored.damage:
                 return stored
         fullest = max(choices, key=lambda choice: len(choice.starts))
         since = "" if shelf.past.begins is None else f", since {rfc3339(shelf.past.begins)}, which a person called expected"
         return Standard(unready=fullest.told(shelf.recipe, model.window) + since)
 
-    def _merge(self, model: Model, version: str | None, segment: str, shelf: Shelf, choice: Choice) -> tuple[Reference | None, Choice]:
+    def _merge(self, model: Model, version: str | None, shelf: Shelf, choice: Choice) -> tuple[Reference | None, Choice]:
         """The reference, from memory where it was merged before; None where too many of the windows turn out to be damaged."""
-        key = (model.name, version, segment, shelf.grid.hash, choice.starts)
+        key = (model.name, version, shelf.grid.hash, model.segments, choice.starts)
         known = self._merged.get(key)
         if known is not None:
             self._merged.move_to_end(key)
             return known, choice
-        profiles, choice = self._read(model, version, segment, shelf, choice)
+        profiles, choice = self._read(model, version, ALL_ROWS, choice)
         if len(profiles) < least(shelf.recipe, model.window):
             return None, choice
-        notes = {"segment": segment, "left_out": {str(why): count for why, count in sorted(choice.left_out.items())}}
+        left_out = {str(why): count for why, count in sorted(choice.left_out.items())}
         reference = learned_reference(
-            shelf.recipe, profiles, model=model.name, version=version or ANY_VERSION, window=model.window, notes=notes
-        )
+            shelf.recipe, profiles, model=model.name, version=version or ANY_VERSION, window=model.window, notes={"left_out": left_out},
+            segments=self._segments(model, version, shelf, choice),
+        )  # fmt: skip
         if isinstance(shelf.recipe, Rolling):  # the others are of one window each
             self._keep(key, reference)
         return reference, choice
 
-    def _read(
-        self, model: Model, version: str | None, segment: str, shelf: Shelf, choice: Choice
-    ) -> tuple[list[tuple[datetime, Profile]], Choice]:
+    def _segments(self, model: Model, version: str | None, shelf: Shelf, choice: Choice) -> dict[str, Windows]:
+        """The windows of every segment that has enough of them, within those of all rows."""
+        if not model.segments:
+            return {}
+        by_segment: dict[str, list[Candidate]] = {}
+        for candidate in _of(self._store.candidates(model.name, choice.starts, segment=None), version):
+            if segment_parts(candidate.key.segment)[0] in model.segments:
+                by_segment.setdefault(candidate.key.segment, []).append(candidate)
+        found: dict[str, Windows] = {}
+        for segment, candidates in sorted(by_segment.items()):
+            within = choose(choice.starts, candidates, shelf.grid.hash, model.min_rows)
+            profiles, _ = self._read(model, version, segment, within)
+            if len(profiles) >= least(shelf.recipe, model.window):
+                found[segment] = profiles
+        return found
+
+    def _read(self, model: Model, version: str | None, segment: str, choice: Choice) -> tuple[Windows, Choice]:
         """The profiles by start, those of several versions together; and the choice without windows that cannot be read."""
         together: dict[datetime, Profile] = {}
         damaged: set[datetime] = set()
         for window in self._store.windows_at(model.name, choice.starts, segment=segment, version=version):
             start, profile = window.key.start, window.profile
-            if window.damage or (profile is not None and profile.grid != shelf.grid):
+            if window.damage:
                 damaged.add(start)
             elif profile is not None:
                 together[start] = together[start].merge(profile) if start in together else profile
@@ -180,10 +198,9 @@ class Standards:
 
     def _keep(self, key: MergedKey, reference: Reference) -> None:
         self._merged[key] = reference
-        kept = sum(len(known.profile.columns) for known in self._merged.values())
+        kept = sum(map(_columns, self._merged.values()))
         while kept > MOST_KEPT_COLUMNS and len(self._merged) > 1:
-            _, oldest = self._merged.popitem(last=False)
-            kept -= len(oldest.profile.columns)
+            kept -= _columns(self._merged.popitem(last=False)[1])
 
     # --- stored ----------------------------------------------------------------------------------------------
 
@@ -197,30 +214,37 @@ class Standards:
         return Standard(reference=reference, damage=damage)
 
 
-def _canary(model: Model, window: StoredWindow, windows: Sequence[StoredWindow]) -> Standard:
-    """The stable version's window of the same time and segment: the rhythm of the day and what the world does are in both."""
-    if window.key.version == OTHER_VERSIONS:
+def _canary(model: Model, version: str, windows: Sequence[StoredWindow]) -> Standard:
+    """The stable version's window of the same time: the rhythm of the day and what the world does are in both."""
+    if version == OTHER_VERSIONS:
         return Standard()
-    stable = next((w for w in windows if w.key.version == model.stable and w.key.segment == window.key.segment), None)
-    if stable is not None and stable.damage:
-        return Standard(damage=f"the window of the stable version {model.stable!r}: {stable.damage}")
-    rows = 0 if stable is None or stable.profile is None else stable.profile.rows
-    if stable is None or stable.profile is None or rows < max(model.min_rows, 1):
-        least_rows = max(model.min_rows, 1)
-        return Standard(unready=f"the stable version {model.stable!r} has {rows:,} rows in this window, fewer than min_rows {least_rows:,}")
-    start = window.key.start
-    return Standard(reference=canary_reference(stable.profile, model=model.name, version=model.stable, start=start, window=model.window))
+    stable = {window.key.segment: window for window in windows if window.key.version == model.stable}
+    whole = stable.get(ALL_ROWS)
+    if whole is not None and whole.damage:
+        return Standard(damage=f"the window of the stable version {model.stable!r}: {whole.damage}")
+    rows, needed = 0 if whole is None or whole.profile is None else whole.profile.rows, max(model.min_rows, 1)
+    if whole is None or whole.profile is None or rows < needed:
+        return Standard(unready=f"the stable version {model.stable!r} has {rows:,} rows in this window, fewer than min_rows {needed:,}")
+    grid, parts = whole.profile.grid, {name: window.profile for name, window in stable.items() if name != ALL_ROWS}
+    segments = {name: part for name, part in parts.items() if part is not None and part.rows >= needed and part.grid == grid}
+    return Standard(reference=canary_reference(whole.profile, model=model.name, version=model.stable, start=whole.key.start,
+                                               window=model.window, segments=segments))
 
 
-def _of(candidates: Sequence[Candidate], version: str | None, segment: str) -> list[Candidate]:
-    return [c for c in candidates if c.key.segment == segment and version in (None, c.key.version)]
+def _columns(reference: Reference) -> int:
+    """How many columns' profiles a reference holds."""
+    return len(reference.profile.columns) * (1 + sum(map(len, reference.segments.values())))
+
+
+def _of(candidates: Sequence[Candidate], version: str | None) -> list[Candidate]:
+    return [candidate for candidate in candidates if version in (None, candidate.key.version)]
 
 
 def _until_enough(candidates: Sequence[Candidate], blank: Grid) -> list[datetime]:
     """The starts of the latest windows whose samples may hold ``GRID_ROWS`` together; empty where all do not."""
     rows: dict[datetime, int] = {}
     for candidate in candidates:
-        if candidate.grid == blank.hash and candidate.key.segment == ALL_ROWS:
+        if candidate.grid == blank.hash:
             start = candidate.key.start
             rows[start] = rows.get(start, 0) + min(candidate.rows, GRID_ROWS)
     total, taken = 0, []

@@ -13,8 +13,8 @@ from monitor.ports.judging import StoredWindow
 class HistoryStore(Protocol):
     """What merging references needs of the store. Windows that are sealed never change, so nothing here is stale once read."""
 
-    def candidates(self, model: str, starts: Sequence[datetime]) -> Sequence[Candidate]:
-        """Every version and segment of the windows that start then, without their profiles, ordered by start and key."""
+    def candidates(self, model: str, starts: Sequence[datetime], *, segment: str | None) -> Sequence[Candidate]:
+        """Every version of the windows of one segment (None: of all) that start then, without profiles, ordered by start and key."""
 
     def windows_at(self, model: str, starts: Sequence[datetime], *, segment: str, version: str | None) -> Sequence[StoredWindow]:
         """The windows of one segment that start then, of one version (None: of all), ordered by start and key."""

@@ -34,12 +34,13 @@ class HistoryVerbs:
         self._db = database
         self._shelf = shelf
 
-    def candidates(self, model: str, starts: Sequence[datetime]) -> Sequence[Candidate]:
-        """Every version and segment of the windows that start then, without their profiles, ordered by start and key."""
+    def candidates(self, model: str, starts: Sequence[datetime], *, segment: str | None) -> Sequence[Candidate]:
+        """Every version of the windows of one segment (None: of all) that start then, without profiles, ordered by start and key."""
+        asked = [windows.c.model == model, *([] if segment is None else [windows.c.segment == segment])]
         found = []
         with self._db.read() as connection:
             for some in _parts(starts):
-                query: Select[Any] = select(*_WITHOUT_PROFILE, INCOMPLETE).where(windows.c.model == model, windows.c.start.in_(some))
+                query: Select[Any] = select(*_WITHOUT_PROFILE, INCOMPLETE).where(*asked, windows.c.start.in_(some))
                 found += [_candidate(row) for row in connection.execute(query).all()]
         return sorted(found, key=lambda candidate: (candidate.key.start, candidate.key))
 

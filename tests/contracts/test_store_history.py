@@ -21,21 +21,23 @@ def test_windows_are_found_by_their_starts_without_their_profiles(store: Store) 
     gap = Gap(model="m", topic="flights", partition=0, reason=GapReason.RETENTION, first=1, beyond=9, since=key(2).start,
               until=key(2).start, at=NOW)  # fmt: skip
     store.checkpoint(checkpoint(gaps=(gap,)))
-    found = store.candidates("m", STARTS)
+    found = store.candidates("m", STARTS, segment=None)
     assert [(c.key, c.rows, c.grid, c.incomplete) for c in found] == [
         (key(0), 2, GRID.hash, False),
         (key(0, version="2"), 1, OTHER_GRID.hash, False),
         (key(1), 0, None, False),
         (key(2, segment="DE"), 1, GRID.hash, True),
     ]
-    assert store.candidates("m", []) == []
-    assert store.candidates("n", STARTS) == []
+    assert [c.key for c in store.candidates("m", STARTS, segment="*")] == [key(0), key(0, version="2"), key(1)]
+    assert [c.key for c in store.candidates("m", STARTS, segment="DE")] == [key(2, segment="DE")]
+    assert store.candidates("m", [], segment="*") == []
+    assert store.candidates("n", STARTS, segment=None) == []
 
 
 def test_thousands_of_starts_are_asked_for_at_once(store: Store) -> None:
     store.checkpoint(checkpoint(delta(key(0), 1.0), delta(key(1200), 2.0)))
     starts = [START + hour * HOUR for hour in range(1201)]
-    assert [c.key for c in store.candidates("m", starts)] == [key(0), key(1200)]
+    assert [c.key for c in store.candidates("m", starts, segment="*")] == [key(0), key(1200)]
     assert [w.key for w in store.windows_at("m", starts, segment="*", version="1")] == [key(0), key(1200)]
 
 

@@ -369,3 +369,42 @@ def test_a_reference_that_cannot_be_merged_is_an_error_of_its_version_alone() ->
     live(world, range(10), versions=("1", "22"))
     assert (drift(world, 8).verdict, drift(world, 8, "22").verdict) == (Verdict.ERROR, Verdict.OK)
     assert drift(world, 8).reason.endswith("its reference cannot be merged: moments beyond 2^200")
+
+
+# --- segments ------------------------------------------------------------------------------------------------
+
+
+def segment_verdicts(world: World, hour: int, version: str = "1") -> dict[str, Verdict]:
+    """Of the delay's drift, by segment."""
+    found = [r for r in world.store.results(check=Check.DRIFT) if r.window_start == START + hour * HOUR and r.version == version]
+    return {r.segment: r.verdict for r in found if r.column in ("delay", None)}
+
+
+def test_segments_are_compared_with_their_own_windows_as_parts_of_one_reference() -> None:
+    world = with_file(replace(ROLLING, segments=("carrier",)))
+    live(world, range(10))
+    reference = standard(world, 8).reference
+    assert reference is not None
+    whole, parts = reference.profile, reference.segments["carrier"]
+    assert set(parts) == {"A", "B", "C"}
+    assert sum(part.profile.rows for part in parts.values()) == whole.rows == 8 * ROWS
+    assert all(part.baseline is not None and len(part.baseline.window_rows) == 8 for part in parts.values())
+    assert {r.reference for r in world.store.results() if r.window_start == START + 8 * HOUR} == {reference.hash}
+    assert segment_verdicts(world, 8) == {"*": Verdict.OK, "carrier=A": Verdict.OK, "carrier=B": Verdict.OK, "carrier=C": Verdict.OK}
+
+
+def test_a_segment_with_too_few_windows_is_no_part_of_it() -> None:
+    """C has 60 of 300 rows in an hour, min_rows is 75."""
+    world = with_file(replace(ROLLING, segments=("carrier",), min_rows=75))
+    live(world, range(10))
+    assert segment_verdicts(world, 8)["carrier=A"] is Verdict.OK
+    assert segment_verdicts(world, 8)["carrier=C"] is Verdict.SKIPPED
+
+
+def test_a_canarys_segments_are_compared_with_the_stable_versions() -> None:
+    world = with_file(replace(CANARY, segments=("carrier",)))
+    live(world, range(3), moved=9.0, versions=("1", "22"))
+    assert segment_verdicts(world, 1, "22") == {
+        "*": Verdict.OK, "carrier=A": Verdict.OK, "carrier=B": Verdict.OK, "carrier=C": Verdict.OK,
+    }  # fmt: skip
+    assert segment_verdicts(world, 1)["*"] is Verdict.ALERT
