@@ -24,6 +24,7 @@ class Subject:
     """One closed window and what it is compared with.
 
     ``known_versions``: those that have a reference. ``other_rows``: those of the model's other versions in the same window.
+    ``unready``: why there is no reference, where more is known than that none was built.
     ``gaps``: what was lost and may belong to it. ``damage``: why it cannot be judged, for something stored cannot be read.
     """
 
@@ -35,6 +36,7 @@ class Subject:
     other_rows: int = 0
     gaps: tuple[Gap, ...] = ()
     damage: str = ""
+    unready: str = ""
 
     @property
     def compared_with(self) -> Reference | None:
@@ -74,7 +76,7 @@ def _judge_columns(subject: Subject, rules: Model, alpha: float) -> list[Finding
     if subject.damage:
         return _both(Verdict.ERROR, "profile", f"this window could not be judged: {subject.damage}")
     if reference is None:
-        return _both(Verdict.SKIPPED, "reference", _missing(subject, rules))
+        return _both(Verdict.SKIPPED, "reference", subject.unready or _missing(subject, rules))
     rows = 0 if profile is None else profile.rows
     if profile is None or rows < max(rules.min_rows, 1):
         few = max(rules.min_rows, 1)

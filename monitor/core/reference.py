@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from enum import StrEnum
 
 from monitor.core.profile import Grid, NumericProfile, Profile, canonical
 from monitor.core.profile.grid import grid_of
@@ -15,6 +16,23 @@ from monitor.errors import DecodeError
 
 FORMAT = 1  # of the document; a program reads only the formats it knows
 ANY_VERSION = "*"
+
+
+class Source(StrEnum):
+    """What a reference is made of; ``kind`` in its provenance, where a file is not named."""
+
+    FILE = "file"
+    SAMPLES = "samples"  # a grid fitted to row samples: nothing is judged by it
+    ROLLING = "rolling"
+    SEASONAL = "seasonal"
+    PREVIOUS = "previous"
+    CANARY = "canary"
+
+
+def source_of(provenance: Mapping[str, object]) -> str:
+    """What a reference is made of, by its provenance."""
+    return str(provenance.get("kind", Source.FILE))
+
 
 Series = Mapping[str, Mapping[str, tuple[float, ...]]]
 

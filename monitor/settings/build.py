@@ -11,8 +11,12 @@ from monitor.core.rules import (
     DriftTest,
     GivenRange,
     Model,
+    Previous,
     QualityRules,
+    Recipe,
     RetrainingRules,
+    Rolling,
+    Seasonal,
     Stream,
     StreamKind,
     Task,
@@ -49,6 +53,8 @@ def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | Non
         alerts=_alerts(model),
         retraining=_retraining(model),
         importance=importance_of(model),
+        recipe=_recipe(model),
+        stable=model.reference.canary.stable if model.reference and model.reference.canary else "",
     )
 
 
@@ -169,6 +175,17 @@ def _quality(model: ModelSettings) -> QualityRules:
 def _alerts(model: ModelSettings) -> AlertRules:
     alerts = model.alerts
     return AlertRules(open_after=alerts.open_after, resolve_after=alerts.resolve_after, repeat_after=alerts.repeat_after)
+
+
+def _recipe(model: ModelSettings) -> Recipe | None:
+    reference = model.reference
+    if reference is None:
+        return None
+    if reference.rolling is not None:
+        return Rolling(reach=reference.rolling)
+    if reference.seasonal is not None:
+        return Seasonal(lag=reference.seasonal.lag, count=reference.seasonal.count)
+    return None if reference.previous is None else Previous(windows=reference.previous)
 
 
 def _retraining(model: ModelSettings) -> RetrainingRules | None:

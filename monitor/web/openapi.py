@@ -76,7 +76,7 @@ SCHEMAS: Mapping[str, Schema] = {
         "columns": TEXTS, "requested_at": TIME,
     }, "One request to retrain."),
     "Reference": _object({
-        "model": TEXT, "version": TEXT, "number": WHOLE, "hash": TEXT, "active": YES_NO, "rows": WHOLE, "columns": WHOLE,
+        "model": TEXT, "version": TEXT, "number": WHOLE, "kind": TEXT, "hash": TEXT, "active": YES_NO, "rows": WHOLE, "columns": WHOLE,
         "created_at": TIME, "provenance": {"type": "object"},
     }, "A reference profile, without its bins."),
     "Model": _object({
