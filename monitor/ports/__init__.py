@@ -8,6 +8,7 @@ from monitor.ports.log import Damaged, LogSource, OutOfRange, Polled, TopicParti
 from monitor.ports.outbox import Delivery, OutboxStore, Receipt, Receiver
 from monitor.ports.reading import DeliveryRow, QuarantineRow, ReadStore, Store, VerdictCount
 from monitor.ports.references import ReferenceStore, StoredReference
+from monitor.ports.sampling import SampleTester
 
 __all__ = [
     "Advance",
@@ -35,6 +36,7 @@ __all__ = [
     "Receipt",
     "Receiver",
     "ReferenceStore",
+    "SampleTester",
     "SeenIds",
     "Store",
     "StoredReference",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from monitor.core.finding import Finding
@@ -98,8 +98,6 @@ def _column(column: Column, profile: Profile, reference: Reference) -> SampledCo
     else:
         there = tuple(map(clean, drawn_values(reference.profile.columns[name], DRAWN_ROWS)))
     here = tuple(map(clean, profile.sample.values(name)))
-    if column.kind is not Kind.NUMERIC:
-        there, here = capped(there, here)
     return SampledColumn(name=name, kind=column.kind, reference=there, window=here)
 
 
@@ -111,13 +109,13 @@ def _category(value: Scalar) -> Scalar:
     return value if isinstance(value, str) and value != WRONG_TYPE else None
 
 
-def capped(reference: tuple[Scalar, ...], window: tuple[Scalar, ...]) -> tuple[tuple[Scalar, ...], tuple[Scalar, ...]]:
-    """Both with the ``MAX_CATEGORIES`` most frequent of the two together, ties by text; the rest is "(other)"."""
-    counts = Counter(str(value) for value in (*reference, *window) if value is not None)
-    if len(counts) <= MAX_CATEGORIES:
-        return reference, window
+def capped(column: SampledColumn) -> SampledColumn:
+    """With the ``MAX_CATEGORIES`` most frequent categories of the two samples together, ties by text; the rest is "(other)"."""
+    counts = Counter(str(value) for value in (*column.reference, *column.window) if value is not None)
+    if column.numeric or len(counts) <= MAX_CATEGORIES:
+        return column
     most = frozenset(sorted(counts, key=lambda text: (-counts[text], text))[:MAX_CATEGORIES])
-    return _renamed(reference, most), _renamed(window, most)
+    return replace(column, reference=_renamed(column.reference, most), window=_renamed(column.window, most))
 
 
 def _renamed(values: Iterable[Scalar], most: frozenset[str]) -> tuple[Scalar, ...]:

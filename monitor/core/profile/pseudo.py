@@ -51,7 +51,7 @@ def _categories(column: CategoricalProfile, size: int) -> tuple[str, ...]:
 def _largest_remainders(counts: Ints, size: int) -> Ints:
     """``size`` seats in proportion to the counts, ties to the first."""
     exact = counts / counts.sum() * size
-    seats = np.floor(exact).astype(np.int64)
+    seats: Ints = np.floor(exact).astype(np.int64)
     missing = size - int(seats.sum())
     seats[np.argsort(seats - exact, kind="stable")[:missing]] += 1
     return seats
