@@ -17,6 +17,7 @@ from monitor.health import NotReady
 from monitor.log import Action, configure, logger
 from monitor.parts import JOBS_SECONDS, Parts, build
 from monitor.patience import LOOP, Patience
+from monitor.reports import Stopped
 from monitor.settings import Settings
 from monitor.stopping import EXIT_DONE, EXIT_FAILED, Stop, leave
 
@@ -88,6 +89,7 @@ def _hand_on(parts: Parts) -> int:
         parts.reader.leave()
     except (Retryable, Permanent) as error:
         log.warning("what was read since the last checkpoint is read again", action=Action.DAEMON_STOPPING, detail=str(error))
+    parts.tester.stop()
     parts.ticks.stop(HAND_ON_SECONDS)
     return BEGIN_ANEW
 
@@ -99,11 +101,15 @@ def _drain(parts: Parts, stop: Stop) -> int:
     parts.health.forget(LOOP)
     try:
         parts.reader.leave()
+        parts.tester.stop()  # nobody waits for Evidently now
         parts.ticks.stop(JOBS_SECONDS)
         if parts.failed:  # what died would die again here
             log.error("stopped, since a thread died", action=Action.DAEMON_FAILED, detail=repr(parts.failed))
             return EXIT_FAILED
-        parts.judge.sweep()
+        try:
+            parts.judge.sweep()
+        except Stopped as error:
+            log.info("the next start judges what asks Evidently", action=Action.DAEMON_STOPPING, detail=str(error))
         left = parts.dispatcher.drain(stop.left(DRAIN_SECONDS))
     except (Retryable, Permanent) as error:
         log.warning("stopped with work left, which the next start takes up", action=Action.DAEMON_STOPPED, detail=str(error))

@@ -14,6 +14,7 @@ from pathlib import Path
 from monitor import __version__
 from monitor.clock import SystemClock
 from monitor.core.conditions import EVERY_MODEL
+from monitor.core.drift.sampled import needs_samples
 from monitor.core.rules import Model, StreamKind
 from monitor.health import Health, NotReady
 from monitor.heartbeat import Heartbeat
@@ -39,6 +40,7 @@ from monitor.pipeline import (
 from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
 from monitor.reload import Reload
+from monitor.reports import MOST_DEATHS, EvidentlyTester, worker_of
 from monitor.schedule import Ticks
 from monitor.settings import KafkaSettings, Settings
 from monitor.stopping import Stop
@@ -64,6 +66,7 @@ class Parts:
     source: LogSource
     reader: Reader
     judge: Judge
+    tester: EvidentlyTester
     watch: SelfWatch
     dispatcher: Dispatcher
     ticks: Ticks
@@ -107,8 +110,11 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     for receiver in made:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
     telling = Telling(_routes(settings, settings.http.public_url or web.url))
+    reports = settings.reports
+    tester = EvidentlyTester(worker_of(settings), monotonic=clock.monotonic)
+    _closing(closers, "reports", tester.close)
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
-                  partitions=lambda: reader.partitions)
+                  partitions=lambda: reader.partitions, tester=tester)
     watch = _watch(models, store, telling, judge, health, clock, [receiver.name for receiver in made])
     lease = lease_of(settings)
     dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=f"{socket.gethostname()}:{os.getpid()}", lease=lease,
@@ -118,8 +124,10 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     ticks = Ticks(clock, health, metrics, jumped=partial(_clock_jumped, store, clock, lease))
     _closing(closers, "schedule", lambda: ticks.stop(JOBS_SECONDS))
     live_within = settings.http.live_within
-    for name, work, every in (("judge", judge.sweep, SWEEP), ("watchdog", watchdog.check, WATCH), ("self-watch", watch.sweep, WATCH)):
-        ticks.add(name, work, every, live_within)
+    asking = sum(needs_samples(model.drift) for model in models)
+    ticks.add("judge", judge.sweep, SWEEP, live_within + asking * MOST_DEATHS * reports.deadline)
+    for name, work in (("watchdog", watchdog.check), ("self-watch", watch.sweep)):
+        ticks.add(name, work, WATCH, live_within)
     for name in dispatcher.receivers:
         ticks.add(f"deliver {name}", partial(dispatcher.dispatch, name), DISPATCH, live_within + lease)
     heartbeat = None
@@ -128,7 +136,8 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
                               status=partial(_status, models, metrics, store))
         _closing(closers, "heartbeat", heartbeat.stop)
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
-    return Parts(topics=topics, source=source, reader=reader, judge=judge, watch=watch, dispatcher=dispatcher, ticks=ticks, web=web,
+    return Parts(topics=topics, source=source, reader=reader, judge=judge, tester=tester, watch=watch,
+                 dispatcher=dispatcher, ticks=ticks, web=web,
                  health=health, clock=clock, heartbeat=heartbeat, reload=reload, live_within=live_within)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -31,8 +31,49 @@ def command(
         typer.echo(summary(model))
     for note in settings.notes():
         typer.echo(f"note: {note}")
+    if not _samples(settings):
+        raise typer.Exit(1)
     if connect and not _connected(settings):
         raise typer.Exit(1)
+
+
+def _samples(settings: Settings) -> bool:
+    """What Evidently and the domain classifier need, where something is asked of them; False for tests that Evidently does not have."""
+    from monitor.core.drift.sampled import is_sampled, needs_samples
+
+    models = [model for model in settings.models() if needs_samples(model.drift)]
+    for model in models:
+        for note in _sample_notes(model):
+            typer.echo(f"note: models.{model.name}.{note}")
+    asked = [(model.name, test.method) for model in models for test in model.drift.tests if is_sampled(test.method)]
+    return not asked or _known(settings, asked)
+
+
+def _sample_notes(model: Model) -> Iterator[str]:
+    from monitor.reports import lacking
+
+    if model.drift.domain_classifier and (why := lacking("sklearn")):
+        yield f"drift.domain_classifier: {why}"
+    if not model.reference_sample_rows:
+        yield ("reference.sample_rows: 0, so a reference built now keeps no rows: the domain classifier is skipped, and Evidently's tests "
+               "take values drawn from its profile")
+
+
+def _known(settings: Settings, asked: Sequence[tuple[str, str]]) -> bool:
+    """Whether Evidently has these tests, by model; says which it has."""
+    from monitor.reports import Died, known_tests, worker_of
+
+    with closing(worker_of(settings)) as worker:
+        try:
+            version, known = known_tests(worker)
+        except Died as error:
+            typer.echo(f"note: {error}; until then its tests are skipped")
+            return True
+    typer.echo(f"evidently {version} has {', '.join(known)}")
+    unknown = [f"models.{model}.drift.tests: evidently has no test {method!r}" for model, method in asked if method not in known]
+    for line in unknown:
+        typer.echo(line, err=True)
+    return not unknown
 
 
 def summary(model: Model) -> str:

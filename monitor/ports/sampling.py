@@ -14,4 +14,7 @@ class SampleTester(Protocol):
     """Runs what takes rows, memory and time."""
 
     def findings(self, subject: Subject, rules: Model) -> Sequence[Finding]:
-        """Answers to all that the rules ask of the samples of a window that can be judged. Never raises: what fails is a finding."""
+        """Answers to all that the rules ask of the samples of a window that can be judged. What fails is a finding.
+
+        Raises Retryable only once it was told to stop.
+        """

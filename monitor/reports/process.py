@@ -19,7 +19,9 @@ from typing import IO, Any
 import msgspec
 
 import monitor
+from monitor.errors import Retryable
 from monitor.reports import wire
+from monitor.settings import Settings
 
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
 """The rest of the environment may hold secrets, and is nothing to a library."""
@@ -33,6 +35,7 @@ FIXED = {
     "HOME": tempfile.gettempdir(),
 }
 LONGEST_COMPLAINT = 300
+DEFAULT_MEMORY = 2**30
 WAIT_SECONDS = 5.0
 """For a killed process to be gone."""
 
@@ -41,13 +44,23 @@ WAIT_SECONDS = 5.0
 class Limits:
     """What a worker may take: bytes of memory, seconds for an answer (its start included), seconds without work until it ends."""
 
-    memory: int = 2**30
+    memory: int = DEFAULT_MEMORY
     seconds: float = 60.0
     idle_seconds: float = 300.0
 
 
+def worker_of(settings: Settings) -> Worker:
+    """The worker as it is configured."""
+    reports = settings.reports
+    return Worker(Limits(memory=reports.memory or DEFAULT_MEMORY, seconds=reports.deadline.total_seconds()))
+
+
 class Died(Exception):
     """The worker is gone, or had to be ended: why, for people."""
+
+
+class Stopped(Retryable):
+    """Asked while the daemon stops: the next start asks again."""
 
 
 class Worker:
@@ -58,10 +71,13 @@ class Worker:
         self._variables = dict(variables or {})
         self._lock = threading.Lock()
         self._running: _Running | None = None
+        self._stopped = False
 
     def ask(self, request: wire.Request) -> wire.Answer:
         """The answer, by a fresh process where none is there. Raises Died."""
         with self._lock:
+            if self._stopped:
+                raise Stopped("the worker is being stopped")
             deadline = time.monotonic() + self.limits.seconds
             kept = self._running is not None
             try:
@@ -79,6 +95,13 @@ class Worker:
         with self._lock:
             self._end()
 
+    def stop(self) -> None:
+        """Answer nothing more, and let nobody wait for an answer: what is asked, now or later, raises Stopped. For another thread."""
+        self._stopped = True
+        running = self._running
+        if running is not None:
+            running.kill()
+
     @property
     def pid(self) -> int | None:
         """Of the process, None while there is none."""
@@ -87,6 +110,9 @@ class Worker:
     def _asked(self, request: wire.Request, deadline: float) -> wire.Answer:
         if self._running is None:
             self._running = self._start()
+            if self._stopped:  # meanwhile
+                self._end()
+                raise Stopped("the worker was stopped")
         running = self._running
         try:
             wire.send(running.connection, request, deadline)
@@ -97,6 +123,8 @@ class Worker:
         except (wire.Ended, OSError):
             code, complaint = running.wait(), running.complaint()
             self._end()
+            if self._stopped:
+                raise Stopped("the worker was stopped") from None
             if code == 0:
                 raise _Left from None
             raise Died(_how(code, complaint)) from None
@@ -157,10 +185,14 @@ class _Running:
         lines = self.complaints.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1][:LONGEST_COMPLAINT] if lines else ""
 
-    def end(self) -> None:
+    def kill(self) -> None:
         """Kill it and its children."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Kill it, and let go of it."""
+        self.kill()
         self.wait()
         self.connection.close()
         self.complaints.close()

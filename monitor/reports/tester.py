@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from importlib.util import find_spec
 
 from monitor.core.drift.calibration import alpha_per_window
 from monitor.core.drift.domain import MIN_ROWS, NOT_LEARNED, Usual, comparable_rows, learn_area_limit, parts_of
@@ -52,12 +53,16 @@ class EvidentlyTester:
         self._usual: dict[tuple[str | None, ...], Usual] = {}
 
     def findings(self, subject: Subject, rules: Model) -> Sequence[Finding]:
-        """Answers to all that the rules ask of the samples. Never raises for what the samples or the worker are."""
+        """Answers to all that the rules ask of the samples. Raises Retryable once stopped, nothing for what samples or worker are."""
         reference, profile = subject.reference, subject.profile
         if reference is None or profile is None:
             return ()
         samples = samples_of(watched(rules, reference), profile, reference)
         return _Window(self, rules, samples, reference.hash).answers()
+
+    def stop(self) -> None:
+        """Let nobody wait for an answer any more."""
+        self._worker.stop()
 
     def close(self) -> None:
         """End the worker."""
@@ -168,7 +173,8 @@ class _Window:
     def _domain_classifier(self) -> Finding:
         samples = self._samples
         if samples.origin is not Origin.ROWS:
-            return whole(DOMAIN_CLASSIFIER, Verdict.SKIPPED, "the reference keeps no rows to tell the window's from (reference.sample_rows)")
+            said = "the reference keeps no rows to tell those of the window from (reference.sample_rows)"
+            return whole(DOMAIN_CLASSIFIER, Verdict.SKIPPED, said)
         if samples.window_rows < MIN_ROWS or samples.reference_rows < MIN_ROWS:
             rows = min(samples.window_rows, samples.reference_rows)
             return whole(DOMAIN_CLASSIFIER, Verdict.INSUFFICIENT, f"a sample of {rows:,} rows, fewer than {MIN_ROWS}")
@@ -248,8 +254,8 @@ def _about(metric: str, column: str | None, verdict: Verdict, reason: str) -> Fi
 
 def _failed(metric: str, column: str | None, of: str, answer: wire.Failed) -> Finding:
     if answer.missing:
-        return _about(metric, column, Verdict.SKIPPED, f"{of} was not run: {not_installed(answer.missing)}")
-    return _about(metric, column, Verdict.ERROR, f"{of} failed: {answer.why}")
+        return _about(metric, column, Verdict.SKIPPED, f"{of} was not run: {why_not(answer)}")
+    return _about(metric, column, Verdict.ERROR, f"{of} failed: {why_not(answer)}")
 
 
 def not_installed(package: str) -> str:
@@ -257,14 +263,21 @@ def not_installed(package: str) -> str:
     return f"{package} is not installed; pip install 'driftd[reports]' brings it"
 
 
-def names(worker: Worker) -> Iterator[str]:
-    """The methods that can be asked for, ``evidently:NAME``. Raises Died where the worker cannot tell."""
+def known_tests(worker: Worker) -> tuple[str, list[str]]:
+    """Evidently's version, and the methods that can be asked for, ``evidently:NAME``. Raises Died where the worker cannot tell."""
     answer = worker.ask(wire.Names())
     if isinstance(answer, wire.Known):
-        yield from (PREFIX + name for name in answer.names)
-    elif isinstance(answer, wire.Failed):
-        raise Died(not_installed(answer.missing) if answer.missing else answer.why)
-    else:
-        raise Died("the worker answered something else")
+        return answer.version, [PREFIX + name for name in answer.names]
+    raise Died(why_not(answer))
 
 
+def why_not(answer: wire.Answer) -> str:
+    """What to tell of an answer that is none."""
+    if not isinstance(answer, wire.Failed):
+        return "the worker answered something else"
+    return not_installed(answer.missing) if answer.missing else answer.why
+
+
+def lacking(package: str) -> str:
+    """Why a package cannot be used; empty where it is installed. It is not imported."""
+    return "" if find_spec(package) else not_installed(package)

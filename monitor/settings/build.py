@@ -43,6 +43,7 @@ def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | Non
         columns=columns,
         idle_after=model.idle_after,
         sample_rows=model.sample_rows,
+        reference_sample_rows=model.reference.sample_rows if model.reference else 0,
         max_versions=model.max_versions,
         dedupe_ids=model.dedupe_ids,
         segments=model.segments,
@@ -155,7 +156,8 @@ def _stream(kind: StreamKind, topic: TopicSettings, version: str | None, columns
 
 def _drift(model: ModelSettings) -> DriftRules:
     tests = tuple(DriftTest(method=t.method, threshold=t.threshold, columns=t.columns, formula=t.formula) for t in model.drift.tests)
-    return DriftRules(budget=model.drift.false_alarms or Budget(), tests=tests, multivariate=model.drift.multivariate)
+    return DriftRules(budget=model.drift.false_alarms or Budget(), tests=tests, multivariate=model.drift.multivariate,
+                      domain_classifier=model.drift.domain_classifier)
 
 
 def _quality(model: ModelSettings) -> QualityRules:

@@ -81,6 +81,15 @@ class MemorySettings(Block):
     )
 
 
+class ReportsSettings(Block):
+    """The process that runs Evidently and the domain classifier, apart from the daemon."""
+
+    deadline: Annotated[Duration, AfterValidator(within(timedelta(seconds=1), timedelta(minutes=30)))] = Field(
+        default=timedelta(seconds=60), description="It is ended when an answer takes longer; its start is part of it."
+    )
+    memory: Size | None = Field(default=None, description="Memory that it may use; left out: 1GiB. Evidently alone takes 300MiB.")
+
+
 class LogSettings(Block):
     """The log on standard error."""
 
