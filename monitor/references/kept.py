@@ -22,7 +22,7 @@ class KeptRows:
 
     def __init__(self, grid: Grid, model: Model) -> None:
         self._window = model.window
-        self.sample = RowSample(columns=(*grid.columns, WINDOW_START), size=model.reference_sample_rows)
+        self.sample = RowSample(columns=tuple(sorted((*grid.columns, WINDOW_START))), size=model.reference_sample_rows)
 
     def add(self, batch: Batch) -> None:
         """Take in rows; nothing happens where none are to be kept."""
