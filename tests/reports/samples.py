@@ -38,7 +38,8 @@ def kept(reference: Reference, rows: Data, *, windows: int = 1) -> Reference:
     """The reference with these rows kept, spread over so many windows."""
     size = len(batch_of(dict(rows)).offsets)
     starts = NumericValues(values=np.arange(size, dtype=np.float64) % windows)
-    sample = RowSample(columns=tuple(sorted((*reference.grid.columns, WINDOW_START))), size=size).fold(batch_of({**rows, WINDOW_START: starts}), 0)
+    columns = tuple(sorted((*reference.grid.columns, WINDOW_START)))
+    sample = RowSample(columns=columns, size=size).fold(batch_of({**rows, WINDOW_START: starts}), 0)
     return replace(reference, sample=sample)
 
 

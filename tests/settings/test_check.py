@@ -13,11 +13,41 @@ from typer.testing import CliRunner
 
 from monitor.cli.check import command
 from monitor.errors import SettingsError
+from monitor.reports import Worker
 from monitor.storage import open_store
 from monitor.storage.migrate import VERSION_TABLE
+from tests.reports.fake_evidently import broken_package
 
 app = typer.Typer()
 app.command()(command)
+
+
+def asking(folder: Path, drift: str, more: str = "") -> Path:
+    path = written(folder, more)
+    path.write_text(path.read_text().replace("{false_alarms: 1 per 30d, tests: {method: ks}}", drift))
+    return path
+
+
+def test_what_evidently_lacks_is_told_with_what_it_has(tmp_path: Path) -> None:
+    drift = "{tests: [{method: 'evidently:ks'}, {method: 'evidently:gibtsnicht'}]}"
+    result = CliRunner().invoke(app, [str(asking(tmp_path, drift))])
+    assert result.exit_code == 1
+    assert "evidently 0.7." in result.stdout
+    assert "evidently:anderson" in result.stdout
+    assert result.stderr == "models.m.drift.tests: evidently has no test 'evidently:gibtsnicht'\n"
+
+
+def test_without_evidently_and_scikit_learn_it_is_said_what_brings_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.reports.tester.find_spec", lambda _: None)
+    monkeypatch.setattr("monitor.reports.worker_of", lambda _: Worker(variables={"PYTHONPATH": str(broken_package(tmp_path, "evidently"))}))
+    result = CliRunner().invoke(app, [str(asking(tmp_path, "{domain_classifier: true, tests: {method: 'evidently:ks'}}"))])
+    assert result.exit_code == 0
+    notes = [line for line in result.stdout.splitlines() if "driftd[reports]" in line]
+    assert notes == [
+        "note: models.m.drift.domain_classifier: sklearn is not installed; pip install 'driftd[reports]' brings it",
+        "note: evidently is not installed; pip install 'driftd[reports]' brings it; until then its tests are skipped",
+    ]
+    assert "reference.sample_rows: 0, so a reference built now keeps no rows" in result.stdout
 
 
 @pytest.fixture

@@ -117,6 +117,7 @@ def test_every_commented_key_of_the_example_can_be_switched_on(tmp_path: Path) -
     assert settings.models()[0].drift.tests == (
         DriftTest(method="psi", threshold=0.2, columns=("dep_delay", "distance")),
         DriftTest(method="jensenshannon", formula=Formula.EVIDENTLY),
+        DriftTest(method="evidently:ks", threshold=0.01),
     )
     assert [stream.kind for stream in settings.models()[0].streams] == ["predictions", "features", "labels"]
 
@@ -408,3 +409,11 @@ def test_durations_beyond_reason_are_refused(tmp_path: Path, text: str) -> None:
 def test_other_values_out_of_reason_are_refused(tmp_path: Path, line: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         loaded(tmp_path, model_text(f"    {line}\n"))
+
+
+def test_rows_kept_the_classifier_and_the_worker_s_limits_are_read(tmp_path: Path) -> None:
+    text = model_text() + "    reference: {sample_rows: 5000}\n    drift: {domain_classifier: true}\n"
+    settings = loaded(tmp_path, text + "reports: {deadline: 90s, memory: 2GiB}\n")
+    assert (settings.models()[0].reference_sample_rows, settings.models()[0].drift.domain_classifier) == (5000, True)
+    assert (settings.reports.deadline, settings.reports.memory) == (timedelta(seconds=90), 2**31)
+    assert settings.reference_file("m") is None
