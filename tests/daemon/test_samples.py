@@ -13,7 +13,7 @@ from tests.daemon.running import START, a_run, daemon, encoded, new_topic, row, 
 from tests.flights_run import produce
 
 pytestmark = pytest.mark.kafka
-DRIFT = {"domain_classifier": True, "tests": [{"method": "evidently:wasserstein", "columns": ["dep_delay", "hour"]}]}
+DRIFT = {"domain_classifier": True, "tests": [{"method": "evidently:wasserstein", "threshold": 0.5, "columns": ["dep_delay", "hour"]}]}
 MODEL = {"reference": {"sample_rows": 2_000}, "drift": DRIFT, "sample_rows": 200}
 HOUR = 3_600
 
@@ -58,3 +58,19 @@ def test_samples_are_judged_in_a_process_that_ends_with_the_daemon(kafka, tmp_pa
     page = tmp_path / "page.html"
     run.driftd("report", str(run.config), "flight-delay", "--window", "2013-03-01T01:00:00Z", "-o", str(page))
     assert "Reference: a sample of 2,000 of its 3,600 rows." in page.read_text()
+
+
+def test_a_stop_waits_for_no_answer_and_the_next_start_judges_the_window(kafka, tmp_path: Path) -> None:
+    run = a_run(tmp_path, kafka.bootstrap, new_topic(kafka), model=MODEL)
+    run.build_reference(frame())
+    produce(run.bootstrap, run.topic, encoded([*(row(number) for number in range(HOUR)), row(2 * HOUR, at=START + timedelta(hours=2))]))
+    with daemon(run) as started:
+        started.until(lambda: children(started.process.pid), seconds=60)  # it imports Evidently now, which takes seconds
+        assert started.stop() < 15
+        assert not started.log("window.judged")
+        assert not started.log("job.failed")
+    assert run.rows("results", str(run.config)) == []
+    with daemon(run) as started:
+        started.until(lambda: started.log("window.judged"), seconds=120)
+    verdicts = {r["verdict"] for r in run.rows("results", str(run.config)) if r["metric"] == "evidently:wasserstein"}
+    assert verdicts == {"ok"}
