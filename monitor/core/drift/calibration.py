@@ -116,6 +116,11 @@ def noise_of(reference: ColumnProfile) -> Noise:
     return KsNoise() if isinstance(reference, NumericProfile) else TvdNoise.of(side_of(reference).shares)
 
 
+def by_chance(reference: ColumnProfile, window: ColumnProfile, alpha: float) -> float:
+    """The default distance that chance alone exceeds with probability ``alpha`` at most; both have values."""
+    return noise_of(reference).quantile(alpha) * math.sqrt(1 / window.n + 1 / reference.n)
+
+
 # --- learned limits ------------------------------------------------------------------------------------------
 
 

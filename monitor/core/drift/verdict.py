@@ -10,7 +10,7 @@ from monitor.core.drift import DRIFT_TESTS
 from monitor.core.drift.base import AlarmsWhen, ColumnProfile, Measure, Method, NotApplicable, pair_of
 from monitor.core.drift.calibration import METRICS, Limit, alpha_per_window, column_distance, learn_limit
 from monitor.core.drift.significance import KS_FLOOR, TVD_FLOOR, Difference, difference, drifted
-from monitor.core.finding import Finding, number
+from monitor.core.finding import BROKEN, Finding, number
 from monitor.core.profile import Profile
 from monitor.core.reference import Baseline, Reference
 from monitor.core.results import Check, Verdict
@@ -19,7 +19,6 @@ from monitor.core.schema import Column, Kind
 
 FLOORS = {"ks": KS_FLOOR, "tvd": TVD_FLOOR}
 NO_BASELINE = Baseline(window_rows=(), distances={}, shares={})
-BROKEN = (ArithmeticError, ValueError)  # what numbers do to arithmetic; one column's trouble stays its own
 
 
 def judge_drift(columns: Sequence[Column], profile: Profile, reference: Reference, rules: DriftRules, window: timedelta) -> list[Finding]:
