@@ -17,7 +17,7 @@ from monitor.health import NotReady
 from monitor.log import Action, configure, logger
 from monitor.parts import JOBS_SECONDS, Parts, build
 from monitor.patience import LOOP, Patience
-from monitor.reports import Stopped
+from monitor.reports import Stopped, absent
 from monitor.settings import Settings
 from monitor.stopping import EXIT_DONE, EXIT_FAILED, Stop, leave
 
@@ -50,6 +50,8 @@ def run(settings: Settings, config: Path, *, until_idle: bool, patience: timedel
         log.info("driftd runs", action=Action.DAEMON_STARTED, models=sorted(settings.model_names()), config=config.name)
         for note in settings.notes():
             log.info(note, action=Action.DAEMON_STARTED)
+        for note in absent(settings):
+            log.warning(note, action=Action.DAEMON_STARTED)
         _settle_memory()
         parts.reload.in_force()
         parts.ticks.start()

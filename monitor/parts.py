@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -40,7 +40,7 @@ from monitor.pipeline import (
 from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
 from monitor.reload import Reload
-from monitor.reports import MOST_DEATHS, EvidentlyTester, worker_of
+from monitor.reports import EvidentlyTester, worker_of
 from monitor.schedule import Ticks
 from monitor.settings import KafkaSettings, Settings
 from monitor.stopping import Stop
@@ -111,7 +111,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
     telling = Telling(_routes(settings, settings.http.public_url or web.url))
     reports = settings.reports
-    tester = EvidentlyTester(worker_of(settings), monotonic=clock.monotonic)
+    tester = EvidentlyTester(worker_of(settings), monotonic=clock.monotonic, alive=partial(_still_at_it, health, "judge"))
     _closing(closers, "reports", tester.close)
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
                   partitions=lambda: reader.partitions, tester=tester)
@@ -124,8 +124,8 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     ticks = Ticks(clock, health, metrics, jumped=partial(_clock_jumped, store, clock, lease))
     _closing(closers, "schedule", lambda: ticks.stop(JOBS_SECONDS))
     live_within = settings.http.live_within
-    asking = sum(needs_samples(model.drift) for model in models)
-    ticks.add("judge", judge.sweep, SWEEP, live_within + asking * MOST_DEATHS * reports.deadline)
+    asking = any(needs_samples(model.drift) for model in models)
+    ticks.add("judge", judge.sweep, SWEEP, live_within + asking * reports.deadline)
     for name, work in (("watchdog", watchdog.check), ("self-watch", watch.sweep)):
         ticks.add(name, work, WATCH, live_within)
     for name in dispatcher.receivers:
@@ -163,6 +163,12 @@ def _within_memory(kafka: KafkaSettings, models: Sequence[Model]) -> KafkaSettin
     """Fewer messages a poll where they are wide: in the worst case each of them begins windows of its own."""
     widest = max((len(model.columns) * (1 + len(model.segments)) for model in models), default=1)
     return kafka.model_copy(update={"max_poll_records": min(kafka.max_poll_records, max(MOST_VALUES // widest, 1))})
+
+
+def _still_at_it(health: Health, loop: str) -> None:
+    """A heartbeat in the middle of long work; once the daemon stops nobody listens for it."""
+    with suppress(KeyError):
+        health.beat(loop)
 
 
 def _closing(closers: ExitStack, name: str, close: Callable[[], None]) -> None:

@@ -40,23 +40,16 @@ def command(
 def _samples(settings: Settings) -> bool:
     """What Evidently and the domain classifier need, where something is asked of them; False for tests that Evidently does not have."""
     from monitor.core.drift.sampled import is_sampled, needs_samples
+    from monitor.reports import absent, lacking
 
+    for note in absent(settings):
+        typer.echo(f"note: {note}")
     models = [model for model in settings.models() if needs_samples(model.drift)]
-    for model in models:
-        for note in _sample_notes(model):
-            typer.echo(f"note: models.{model.name}.{note}")
+    for model in (model for model in models if not model.reference_sample_rows):
+        typer.echo(f"note: models.{model.name}.reference.sample_rows: 0, so a reference built now keeps no rows: the domain classifier is "
+                   "skipped, and Evidently's tests take values drawn from its profile")
     asked = [(model.name, test.method) for model in models for test in model.drift.tests if is_sampled(test.method)]
-    return not asked or _known(settings, asked)
-
-
-def _sample_notes(model: Model) -> Iterator[str]:
-    from monitor.reports import lacking
-
-    if model.drift.domain_classifier and (why := lacking("sklearn")):
-        yield f"drift.domain_classifier: {why}"
-    if not model.reference_sample_rows:
-        yield ("reference.sample_rows: 0, so a reference built now keeps no rows: the domain classifier is skipped, and Evidently's tests "
-               "take values drawn from its profile")
+    return not asked or bool(lacking("evidently")) or _known(settings, asked)
 
 
 def _known(settings: Settings, asked: Sequence[tuple[str, str]]) -> bool:
@@ -67,7 +60,7 @@ def _known(settings: Settings, asked: Sequence[tuple[str, str]]) -> bool:
         try:
             version, known = known_tests(worker)
         except Died as error:
-            typer.echo(f"note: {error}; until then its tests are skipped")
+            typer.echo(f"note: Evidently cannot be asked: {error}; while that is so, its tests are no verdicts")
             return True
     typer.echo(f"evidently {version} has {', '.join(known)}")
     unknown = [f"models.{model}.drift.tests: evidently has no test {method!r}" for model, method in asked if method not in known]

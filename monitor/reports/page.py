@@ -15,7 +15,7 @@ from evidently.metrics import ValueDrift
 from monitor.reports import wire
 
 POLICY = ("default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; font-src data:; "
-          "img-src data: blob:")
+          "img-src data: blob:; base-uri 'none'; form-action 'none'")
 _HARMLESS = str.maketrans({"<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
                            "\u2028": " ", "\u2029": " ", "\0": " "})
 _STYLE = "font: 15px/1.5 sans-serif; margin: 1.5em auto; max-width: 70em; padding: 0 1em"

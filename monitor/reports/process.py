@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -29,10 +29,9 @@ FIXED = {
     "DO_NOT_TRACK": "1",         # Evidently's telemetry
     "PYTHONHASHSEED": "0",       # the same samples give the same numbers
     "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONNOUSERSITE": "1",     # its home is a folder that others may write to
     "OMP_NUM_THREADS": "1",      # one core, and one arena of memory
     "OPENBLAS_NUM_THREADS": "1",
-    "MPLCONFIGDIR": tempfile.gettempdir(),
-    "HOME": tempfile.gettempdir(),
 }
 LONGEST_COMPLAINT = 300
 DEFAULT_MEMORY = 2**30
@@ -79,6 +78,8 @@ class Worker:
             if self._stopped:
                 raise Stopped("the worker is being stopped")
             deadline = time.monotonic() + self.limits.seconds
+            if self._running is not None and self._running.left():
+                self._end()  # it made way, or was killed, while nobody asked: that is nothing to this question
             kept = self._running is not None
             try:
                 return self._asked(request, deadline)
@@ -133,26 +134,35 @@ class Worker:
             raise Died(f"the worker's answer cannot be read ({error}): it was ended") from None
 
     def _start(self) -> _Running:
-        ours, theirs = socket.socketpair()
-        complaints = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
-        root = str(Path(monitor.__file__).resolve().parent.parent)
+        """Raises Died where the system has no process, no files or no folder for temporary ones left."""
+        with ExitStack() as undo:
+            try:
+                ours, theirs = socket.socketpair()
+                undo.callback(ours.close)
+                undo.callback(theirs.close)
+                complaints = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
+                undo.callback(complaints.close)
+                process = subprocess.Popen(  # noqa: S603  our own command
+                    self._command(theirs.fileno()), stdin=subprocess.DEVNULL, stdout=complaints, stderr=complaints,
+                    pass_fds=(theirs.fileno(),), cwd="/", start_new_session=True, env=self._environment(),
+                )
+            except OSError as error:
+                raise Died(f"the worker cannot be started: {error.strerror or error}") from None
+            undo.pop_all()
+        theirs.close()
+        return _Running(process=process, connection=ours, complaints=complaints)
+
+    def _command(self, connection: int) -> list[str]:
+        limits = self.limits
+        return [sys.executable, "-P", "-m", "monitor.reports.worker", str(connection), str(limits.memory),
+                str(max(round(limits.seconds), 1)), str(max(round(limits.idle_seconds), 1))]
+
+    def _environment(self) -> dict[str, str]:
+        """Raises OSError where there is no folder for temporary files."""
+        root, scratch = str(Path(monitor.__file__).resolve().parent.parent), tempfile.gettempdir()
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         path = os.pathsep.join(filter(None, (self._variables.get("PYTHONPATH"), root)))
-        limits = self.limits
-        command = [sys.executable, "-P", "-m", "monitor.reports.worker", str(theirs.fileno()), str(limits.memory),
-                   str(max(round(limits.seconds), 1)), str(max(round(limits.idle_seconds), 1))]
-        try:
-            process = subprocess.Popen(  # noqa: S603  our own command
-                command, stdin=subprocess.DEVNULL, stdout=complaints, stderr=complaints, pass_fds=(theirs.fileno(),), cwd="/",
-                start_new_session=True, env={**kept, **FIXED, **self._variables, "PYTHONPATH": path},
-            )
-        except OSError as error:
-            ours.close()
-            complaints.close()
-            raise Died(f"the worker cannot be started: {error.strerror}") from None
-        finally:
-            theirs.close()
-        return _Running(process=process, connection=ours, complaints=complaints)
+        return {**kept, **FIXED, "HOME": scratch, "MPLCONFIGDIR": scratch, **self._variables, "PYTHONPATH": path}
 
     def _end(self) -> None:
         if self._running is not None:
@@ -171,6 +181,10 @@ class _Running:
     process: subprocess.Popen[bytes]
     connection: socket.socket
     complaints: IO[Any]
+
+    def left(self) -> bool:
+        """Whether it is gone, or says something that nobody asked for."""
+        return self.process.poll() is not None or wire.readable(self.connection, 0)
 
     def wait(self) -> int | None:
         """Its exit code, once it has closed the connection; None where it lives on."""

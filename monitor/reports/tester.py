@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from importlib.util import find_spec
 
 from monitor.core.drift.calibration import alpha_per_window
 from monitor.core.drift.domain import MIN_ROWS, NOT_LEARNED, Usual, comparable_rows, learn_area_limit, parts_of
@@ -25,6 +24,7 @@ from monitor.core.results import Check, Verdict
 from monitor.core.rules import DriftTest, Model
 from monitor.log import Action, logger
 from monitor.reports import wire
+from monitor.reports.absent import not_installed
 from monitor.reports.process import Died, Worker
 
 log = logger(__name__)
@@ -33,7 +33,7 @@ P_VALUES = frozenset({"anderson", "chisquare", "cramer_von_mises", "empirical_mm
                       "t_test", "TVD", "z"})
 """Those of Evidently's tests whose score is a p-value: the others score a distance."""
 MOST_DEATHS = 2
-"""Of workers for one window: then the rest is left for the next one."""
+"""Of workers for one window: then the rest is left for the next one. So many deadlines are its time, too, if every answer is slow."""
 PAUSE = timedelta(minutes=10)
 """What ended a worker is not tried again for so long: a window that hangs must not hold up the ones behind it."""
 MOST_REFERENCES = 100
@@ -44,11 +44,15 @@ Item = tuple[str, str, str | None]
 
 
 class EvidentlyTester:
-    """Answers by a worker process. ``monotonic`` gives seconds. Used by one thread at a time."""
+    """Answers by a worker process. ``monotonic`` gives seconds; ``alive`` is called after each answer, and after each death.
 
-    def __init__(self, worker: Worker, *, monotonic: Callable[[], float]) -> None:
+    Used by one thread at a time.
+    """
+
+    def __init__(self, worker: Worker, *, monotonic: Callable[[], float], alive: Callable[[], object] = lambda: None) -> None:
         self._worker = worker
         self._monotonic = monotonic
+        self._alive = alive
         self._ended: dict[Item, float] = {}
         self._usual: dict[tuple[str | None, ...], Usual] = {}
 
@@ -65,7 +69,8 @@ class EvidentlyTester:
         self._worker.stop()
 
     def close(self) -> None:
-        """End the worker."""
+        """End the worker, whoever waits for it."""
+        self._worker.stop()
         self._worker.close()
 
     def ask(self, item: Item, request: wire.Request) -> wire.Answer:
@@ -76,6 +81,17 @@ class EvidentlyTester:
             self._ended[item] = self._monotonic()
             log.warning("a worker died", action=Action.WORKER_DIED, model=item[0], metric=item[1], column=item[2], detail=str(error))
             raise
+        finally:
+            self._alive()
+
+    @property
+    def until(self) -> float:
+        """When a window that is begun now has had its time, by the monotonic clock."""
+        return self._monotonic() + MOST_DEATHS * self._worker.limits.seconds
+
+    def past(self, until: float) -> bool:
+        """Whether that has come."""
+        return self._monotonic() >= until
 
     def resting(self, item: Item) -> bool:
         """Whether it ended a worker a short while ago."""
@@ -99,6 +115,7 @@ class _Window:
         self._rules = rules
         self._samples = samples
         self._reference = reference
+        self._until = tester.until
         self._deaths = 0
 
     def answers(self) -> list[Finding]:
@@ -143,6 +160,9 @@ class _Window:
                                                            f"{PAUSE // timedelta(minutes=1)} minutes")
         if self._deaths >= MOST_DEATHS:
             return _about(metric, column, Verdict.SKIPPED, f"{of} was not run: {MOST_DEATHS} workers ended in this window")
+        if self._tester.past(self._until):
+            return _about(metric, column, Verdict.SKIPPED, f"{of} was not run: the window has had its time, {MOST_DEATHS} times "
+                                                           "reports.deadline")
         try:
             answer = self._tester.ask(item, request)
         except Died as error:
@@ -258,11 +278,6 @@ def _failed(metric: str, column: str | None, of: str, answer: wire.Failed) -> Fi
     return _about(metric, column, Verdict.ERROR, f"{of} failed: {why_not(answer)}")
 
 
-def not_installed(package: str) -> str:
-    """What to do about it."""
-    return f"{package} is not installed; pip install 'driftd[reports]' brings it"
-
-
 def known_tests(worker: Worker) -> tuple[str, list[str]]:
     """Evidently's version, and the methods that can be asked for, ``evidently:NAME``. Raises Died where the worker cannot tell."""
     answer = worker.ask(wire.Names())
@@ -276,8 +291,3 @@ def why_not(answer: wire.Answer) -> str:
     if not isinstance(answer, wire.Failed):
         return "the worker answered something else"
     return not_installed(answer.missing) if answer.missing else answer.why
-
-
-def lacking(package: str) -> str:
-    """Why a package cannot be used; empty where it is installed. It is not imported."""
-    return "" if find_spec(package) else not_installed(package)

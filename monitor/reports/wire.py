@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import time
@@ -119,6 +120,13 @@ def send(connection: socket.socket, message: Request | Answer, deadline: float |
     _wait(connection, deadline)
     data = _encoder.encode(message)
     connection.sendall(_LENGTH.pack(len(data)) + data)
+
+
+def readable(connection: socket.socket, seconds: float) -> bool:
+    """Whether something comes within so many seconds, the end included. For files beyond the 1,024th, too."""
+    waiting = select.poll()
+    waiting.register(connection, select.POLLIN)
+    return bool(waiting.poll(seconds * 1000))
 
 
 def receive(connection: socket.socket, deadline: float | None = None) -> bytes:

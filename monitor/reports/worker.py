@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import resource
-import select
 import signal
 import socket
 import sys
@@ -60,7 +59,7 @@ def _refuse_network(event: str, _: tuple[object, ...]) -> None:
 
 def serve(connection: socket.socket, deadline: int, idle: int) -> bool:
     """Answer one request; False where none comes any more."""
-    if not select.select([connection], [], [], idle)[0]:
+    if not wire.readable(connection, idle):
         return False
     try:
         data = wire.receive(connection)

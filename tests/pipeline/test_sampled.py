@@ -12,6 +12,7 @@ from monitor.core.finding import Finding
 from monitor.core.results import Check, Verdict
 from monitor.core.rules import DriftRules, DriftTest, Model
 from monitor.errors import Retryable
+from monitor.pipeline.replay import rejudge
 from tests.pipeline.test_judge import RULES, put_hour, the_reference
 from tests.pipeline.world import P0, Unsteady, World, message
 
@@ -73,3 +74,14 @@ def test_a_stop_leaves_the_window_to_the_next_start(world: World, answers: Answe
     assert not world.store.results()
     answers.stopped = False
     assert world.judge.finish() == 1
+
+
+def test_replaying_the_same_rules_asks_again_and_says_the_same(world: World, answers: Answers) -> None:
+    put_hour(world, 0)
+    world.read_all()
+    world.judge.finish()
+    again = [result for judgement in rejudge(world.store, ASKING, world.clock, tester=answers) for result in judgement.results]
+    assert again == list(world.store.results())
+    assert answers.asked == ["m 1", "m 1"]
+    alone = [result for judgement in rejudge(world.store, ASKING, world.clock) for result in judgement.results]
+    assert {r.verdict for r in alone if r.metric == "evidently:ks"} == {Verdict.SKIPPED}

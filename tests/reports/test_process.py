@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,10 @@ def gone(pid: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_one_process_answers_again_and_again(worker: Worker) -> None:
@@ -157,6 +163,16 @@ def test_a_grown_worker_makes_way_once_it_has_answered(tmp_path: Path) -> None:
         assert worker.pid != pid
 
 
+def test_a_worker_that_was_killed_while_nobody_asked_is_nothing_to_the_next_question(worker: Worker) -> None:
+    worker.ask(named("answers"))
+    first = worker.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+    assert isinstance(worker.ask(named("answers")), wire.Score)
+    assert worker.pid != first
+
+
 def test_a_worker_whose_daemon_was_killed_leaves(tmp_path: Path) -> None:
     fake = fake_evidently(tmp_path / "fake")
     code = (f"from monitor.reports import Worker, Limits, wire; import os\n"
@@ -188,3 +204,47 @@ def test_what_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(Died, match="the worker cannot be started: No such file"):
         Worker(QUICK).ask(named("ks"))
+
+
+def test_no_folder_for_temporary_files_is_told_and_hinders_nobody_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose root is read-only."""
+    code = ("import sys, tempfile; tempfile.tempdir = None; tempfile._candidate_tempdir_list = lambda: ['/nowhere']\n"
+            "from monitor.reports import Died, Worker, wire\n"
+            "try: Worker().ask(wire.Names())\n"
+            "except Died as error: print(error)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.startswith("the worker cannot be started: No usable temporary directory"), done
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    before = open_files()
+    for _ in range(3):
+        with pytest.raises(Died):
+            Worker(QUICK).ask(named("ks"))
+    assert open_files() == before, "sockets or files were left open"
+
+
+def test_a_daemon_with_a_thousand_open_files_has_a_worker_too(worker: Worker) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 1200), hard), hard))
+    with ExitStack() as files:
+        for _ in range(1050):
+            files.enter_context(Path("/dev/null").open())
+        for _ in range(2):
+            assert isinstance(worker.ask(named("answers")), wire.Score)
+
+
+def test_a_worker_leaves_no_zombie_no_file_and_no_socket(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    before = open_files()
+    with a_worker(fake_evidently(tmp_path / "fake"), TMPDIR=str(scratch)) as worker:
+        for name in ("crashes", "exits", "babbles", "answers"):
+            with suppress(Died):
+                worker.ask(named(name))
+    children = [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    assert not [pid for pid in children if b"monitor.reports" in Path(f"/proc/{pid}/cmdline").read_bytes() or zombie(pid)]
+    assert open_files() == before
+    assert list(scratch.iterdir()) == []
+
+
+def zombie(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"

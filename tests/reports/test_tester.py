@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +21,10 @@ from monitor.core.finding import Finding
 from monitor.core.results import Verdict
 from monitor.core.rules import DriftTest
 from monitor.core.schema import Column, Kind, NumericValues
-from monitor.reports import EvidentlyTester, Limits, Worker
+from monitor.errors import Retryable
+from monitor.reports import EvidentlyTester, Limits, Worker, wire
 from tests.reports.fake_evidently import broken_package, fake_evidently
-from tests.reports.samples import a_worker, asking, data, subject
+from tests.reports.samples import QUICK, a_worker, asking, data, subject
 
 
 class Ticking:
@@ -162,6 +165,43 @@ def test_two_dead_workers_are_enough_for_one_window(tmp_path: Path) -> None:
         found = asked_of(worker).findings(subject(BEFORE, AFTER), asking(DriftTest(method="evidently:exits")))
     assert [f.verdict for f in found] == [Verdict.ERROR, Verdict.ERROR, Verdict.SKIPPED]
     assert found[-1].reason == "evidently:exits of y was not run: 2 workers ended in this window"
+
+
+def test_a_window_whose_answers_are_all_slow_has_its_time_and_no_more(tmp_path: Path) -> None:
+    """Else fifty columns of nearly a minute each would hold up every other model for an hour."""
+    clock, beats = Ticking(), []
+
+    def slowly() -> None:
+        beats.append(clock.now)
+        clock.now += 0.9 * QUICK.seconds
+
+    with a_worker(fake_evidently(tmp_path)) as worker:
+        asked = EvidentlyTester(worker, monotonic=clock, alive=slowly)
+        tests = [DriftTest(method=f"evidently:{name}") for name in ("answers", "prints")]
+        found = asked.findings(subject(BEFORE, AFTER), asking(*tests))
+        assert [f.verdict for f in found] == [*[Verdict.ALERT] * 3, *[Verdict.SKIPPED] * 3]
+        assert found[3].reason == "evidently:prints of c was not run: the window has had its time, 2 times reports.deadline"
+        assert len(beats) == 3
+        assert [f.verdict for f in asked.findings(subject(BEFORE, AFTER), asking(tests[1]))] == [Verdict.ALERT] * 3, "the next has its own"
+
+
+def test_a_death_is_a_sign_of_life_of_the_daemon_too(tmp_path: Path) -> None:
+    beats: list[int] = []
+    with a_worker(fake_evidently(tmp_path)) as worker:
+        EvidentlyTester(worker, monotonic=Ticking(), alive=lambda: beats.append(1)).findings(
+            subject(BEFORE, AFTER), asking(DriftTest(method="evidently:exits")))
+    assert len(beats) == 2
+
+
+def test_a_close_waits_for_no_answer(tmp_path: Path) -> None:
+    with a_worker(fake_evidently(tmp_path)) as worker:
+        worker.ask(wire.Names())
+        asked = asked_of(worker)
+        threading.Timer(0.5, asked.close).start()
+        began = time.monotonic()
+        with pytest.raises(Retryable):
+            asked.findings(subject(BEFORE, AFTER), asking(DriftTest(method="evidently:hangs")))
+        assert time.monotonic() - began < 5
 
 
 def test_a_score_that_is_no_number_is_an_error(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -13,10 +14,8 @@ from typer.testing import CliRunner
 
 from monitor.cli.check import command
 from monitor.errors import SettingsError
-from monitor.reports import Worker
 from monitor.storage import open_store
 from monitor.storage.migrate import VERSION_TABLE
-from tests.reports.fake_evidently import broken_package
 
 app = typer.Typer()
 app.command()(command)
@@ -38,16 +37,22 @@ def test_what_evidently_lacks_is_told_with_what_it_has(tmp_path: Path) -> None:
 
 
 def test_without_evidently_and_scikit_learn_it_is_said_what_brings_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.reports.tester.find_spec", lambda _: None)
-    monkeypatch.setattr("monitor.reports.worker_of", lambda _: Worker(variables={"PYTHONPATH": str(broken_package(tmp_path, "evidently"))}))
+    for package in ("evidently", "sklearn"):
+        monkeypatch.setitem(sys.modules, package, None)  # as Python itself marks what cannot be imported
     result = CliRunner().invoke(app, [str(asking(tmp_path, "{domain_classifier: true, tests: {method: 'evidently:ks'}}"))])
     assert result.exit_code == 0
-    notes = [line for line in result.stdout.splitlines() if "driftd[reports]" in line]
+    notes = [line.replace("; pip install 'driftd[reports]' brings it", "") for line in result.stdout.splitlines() if "[reports]" in line]
     assert notes == [
-        "note: models.m.drift.domain_classifier: sklearn is not installed; pip install 'driftd[reports]' brings it",
-        "note: evidently is not installed; pip install 'driftd[reports]' brings it; until then its tests are skipped",
+        "note: models.m.drift.tests: evidently is not installed; until then its tests are skipped",
+        "note: models.m.drift.domain_classifier: sklearn is not installed; until then it is skipped",
     ]
     assert "reference.sample_rows: 0, so a reference built now keeps no rows" in result.stdout
+
+
+def test_a_worker_that_cannot_tell_is_noted_and_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, [str(asking(tmp_path, "{tests: {method: 'evidently:ks'}}", "reports: {deadline: 1s}\n"))])
+    assert result.exit_code == 0
+    assert "note: Evidently cannot be asked: no answer within 1 s: the worker was ended; while that is so" in result.stdout
 
 
 @pytest.fixture
