@@ -22,12 +22,21 @@ _STYLE = "font: 15px/1.5 sans-serif; margin: 1.5em auto; max-width: 70em; paddin
 
 
 def render(request: wire.Render) -> str:
-    """The whole page. A column without values on either side is left out, and said to be."""
+    """The whole page. A column without values on one side, or that Evidently cannot draw, is left out and said to be. Raises ValueError."""
     columns = [column for column in map(harmless, request.columns) if any(_there(column.reference)) and any(_there(column.window))]
-    left_out = sorted({harmless_text(column.name) for column in request.columns} - {column.name for column in columns})
-    notes = [*request.notes, *([f"left out, for they have no values on one side: {', '.join(left_out)}"] if left_out else [])]
+    empty = sorted({harmless_text(column.name) for column in request.columns} - {column.name for column in columns})
+    notes = [*request.notes, *([f"Left out, for they have no values on one side: {', '.join(empty)}."] if empty else [])]
     if not columns:
         raise ValueError("no column has values on both sides")
+    try:
+        html = _drawn(columns)
+    except Exception:  # any library's any error: one column's trouble is not the others'
+        columns, undrawn = _one_by_one(columns)
+        html, notes = _drawn(columns), notes + undrawn
+    return _told(html, request.title, notes)
+
+
+def _drawn(columns: list[wire.Column]) -> str:
     definition = DataDefinition(
         numerical_columns=[column.name for column in columns if column.numeric],
         categorical_columns=[column.name for column in columns if not column.numeric],
@@ -39,7 +48,22 @@ def render(request: wire.Render) -> str:
     )
     report = Report([ValueDrift(column=column.name) for column in columns])  # the drift preset would run every test three times
     html: str = report.run(window, reference).get_html_str(as_iframe=False)
-    return _told(html, request.title, notes)
+    return html
+
+
+def _one_by_one(columns: list[wire.Column]) -> tuple[list[wire.Column], list[str]]:
+    """The columns that can be drawn, and why the others cannot. Raises ValueError where none can."""
+    fit, notes = [], []
+    for column in columns:
+        try:
+            _drawn([column])
+        except Exception as error:
+            notes.append(f"Left out, for Evidently cannot draw it: {column.name} ({type(error).__name__}: {error}).")
+        else:
+            fit.append(column)
+    if not fit:
+        raise ValueError(" ".join(notes))
+    return fit, notes
 
 
 def _there(values: list[float | str | None]) -> list[bool]:
