@@ -53,6 +53,7 @@ class Action(StrEnum):
     CONDITION_CHANGED = "condition.changed"
     RETRAINING_REQUESTED = "retraining.requested"
     WORKER_DIED = "worker.died"
+    INCIDENT_PAGE = "incident.page"
 
     DELIVERY_SENT = "delivery.sent"
     DELIVERY_POSTPONED = "delivery.postponed"

@@ -25,6 +25,7 @@ from monitor.metrics import Metrics
 from monitor.notify import Dispatcher, lease_of, receivers_of
 from monitor.patience import Patience
 from monitor.pipeline import (
+    IncidentPages,
     Judge,
     NoEventTime,
     Pace,
@@ -40,7 +41,7 @@ from monitor.pipeline import (
 from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
 from monitor.reload import Reload
-from monitor.reports import EvidentlyTester, worker_of
+from monitor.reports import EvidentlyPages, EvidentlyTester, Shelf, lacking, worker_of
 from monitor.schedule import Ticks
 from monitor.settings import KafkaSettings, Settings
 from monitor.stopping import Stop
@@ -52,6 +53,9 @@ log = logger(__name__)
 SWEEP = timedelta(seconds=1)
 DISPATCH = timedelta(seconds=1)
 WATCH = timedelta(seconds=1)
+PAGES = timedelta(seconds=5)
+PAGE_IDLE_SECONDS = 10.0
+"""Incidents are rare: what made a page does not wait long for the next one."""
 JOBS_SECONDS = 1.0
 """After SIGTERM, jobs under way get so long to end: a receiver that hangs is left behind, and its message sent at the next start."""
 MOST_VALUES = 300_000
@@ -67,6 +71,8 @@ class Parts:
     reader: Reader
     judge: Judge
     tester: EvidentlyTester
+    maker: EvidentlyPages
+    pages: IncidentPages | None
     watch: SelfWatch
     dispatcher: Dispatcher
     ticks: Ticks
@@ -80,6 +86,11 @@ class Parts:
     def patience(self, stop: Stop) -> Patience:
         """What does the reader's work."""
         return Patience(reader=self.reader, health=self.health, clock=self.clock, stop=stop, max_age=self.live_within)
+
+    def stop_workers(self) -> None:
+        """Nobody waits for Evidently from now on."""
+        self.tester.stop()
+        self.maker.stop()
 
     @property
     def failed(self) -> BaseException | None:
@@ -113,6 +124,13 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     reports = settings.reports
     tester = EvidentlyTester(worker_of(settings), monotonic=clock.monotonic, alive=partial(_still_at_it, health, "judge"))
     _closing(closers, "reports", tester.close)
+    maker = EvidentlyPages(worker_of(settings, idle_seconds=PAGE_IDLE_SECONDS))
+    _closing(closers, "pages of incidents", maker.close)
+    on_alert = reports.on_alert
+    shelf = None if on_alert is None else Shelf(on_alert.folder, on_alert.keep)
+    pages = None
+    if shelf is not None and not lacking("evidently"):
+        pages = IncidentPages(store=store, models=models, clock=clock, maker=maker, shelf=shelf, metrics=metrics)
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
                   partitions=lambda: reader.partitions, tester=tester)
     watch = _watch(models, store, telling, judge, health, clock, [receiver.name for receiver in made])
@@ -120,7 +138,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=f"{socket.gethostname()}:{os.getpid()}", lease=lease,
                             seen=lambda attempt: metrics.delivery_attempted(attempt.receiver, attempt.outcome, attempt.seconds))
     metrics.declare(models, dispatcher.receivers)
-    web.show(models, telling.person)
+    web.show(models, telling.person, shelf)
     ticks = Ticks(clock, health, metrics, jumped=partial(_clock_jumped, store, clock, lease))
     _closing(closers, "schedule", lambda: ticks.stop(JOBS_SECONDS))
     live_within = settings.http.live_within
@@ -130,15 +148,17 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         ticks.add(name, work, WATCH, live_within)
     for name in dispatcher.receivers:
         ticks.add(f"deliver {name}", partial(dispatcher.dispatch, name), DISPATCH, live_within + lease)
+    if pages is not None:
+        ticks.add("incident pages", pages.sweep, PAGES, None)
     heartbeat = None
     if settings.heartbeat is not None:
         heartbeat = Heartbeat(settings.heartbeat, health=health, clock=clock, metrics=metrics,
                               status=partial(_status, models, metrics, store))
         _closing(closers, "heartbeat", heartbeat.stop)
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
-    return Parts(topics=topics, source=source, reader=reader, judge=judge, tester=tester, watch=watch,
-                 dispatcher=dispatcher, ticks=ticks, web=web,
-                 health=health, clock=clock, heartbeat=heartbeat, reload=reload, live_within=live_within)
+    return Parts(topics=topics, source=source, reader=reader, judge=judge, tester=tester, maker=maker, pages=pages, watch=watch,
+                 dispatcher=dispatcher, ticks=ticks, web=web, health=health,
+                 clock=clock, heartbeat=heartbeat, reload=reload, live_within=live_within)
 
 
 def _routes(settings: Settings, page: str) -> dict[str, Routes]:

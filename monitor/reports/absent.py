@@ -27,3 +27,5 @@ def absent(settings: Settings) -> Iterator[str]:
             yield f"models.{model.name}.drift.tests: {evidently}; until then its tests are skipped"
         if sklearn and model.drift.domain_classifier:
             yield f"models.{model.name}.drift.domain_classifier: {sklearn}; until then it is skipped"
+    if evidently and settings.reports.on_alert is not None:
+        yield f"reports.on_alert: {evidently}; until then no page is written"

@@ -9,9 +9,33 @@ from monitor.core.reference import Reference
 from monitor.core.results import WindowKey
 from monitor.core.rules import Model
 from monitor.core.schema import rfc3339
+from monitor.errors import Permanent
 from monitor.reports import wire
 from monitor.reports.process import Died, Worker
 from monitor.reports.tester import why_not
+
+
+class EvidentlyPages:
+    """Makes pages by a worker of its own: judging never waits for it."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def page(self, key: WindowKey, profile: Profile, reference: Reference, rules: Model) -> str:
+        """The page. Raises Permanent saying why there is none, Retryable once stopped."""
+        try:
+            return report_html(self._worker, key, profile, reference, rules)
+        except Died as error:
+            raise Permanent(str(error)) from None
+
+    def stop(self) -> None:
+        """Let nobody wait for a page any more."""
+        self._worker.stop()
+
+    def close(self) -> None:
+        """End the worker, whoever waits for it."""
+        self._worker.stop()
+        self._worker.close()
 
 
 def report_html(worker: Worker, key: WindowKey, profile: Profile, reference: Reference, rules: Model) -> str:

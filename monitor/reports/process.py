@@ -35,6 +35,7 @@ FIXED = {
 }
 LONGEST_COMPLAINT = 300
 DEFAULT_MEMORY = 2**30
+IDLE_SECONDS = 300.0
 WAIT_SECONDS = 5.0
 """For a killed process to be gone."""
 
@@ -45,13 +46,14 @@ class Limits:
 
     memory: int = DEFAULT_MEMORY
     seconds: float = 60.0
-    idle_seconds: float = 300.0
+    idle_seconds: float = IDLE_SECONDS
 
 
-def worker_of(settings: Settings) -> Worker:
+def worker_of(settings: Settings, *, idle_seconds: float = IDLE_SECONDS) -> Worker:
     """The worker as it is configured."""
     reports = settings.reports
-    return Worker(Limits(memory=reports.memory or DEFAULT_MEMORY, seconds=reports.deadline.total_seconds()))
+    memory, seconds = reports.memory or DEFAULT_MEMORY, reports.deadline.total_seconds()
+    return Worker(Limits(memory=memory, seconds=seconds, idle_seconds=idle_seconds))
 
 
 class Died(Exception):

@@ -417,3 +417,14 @@ def test_rows_kept_the_classifier_and_the_worker_s_limits_are_read(tmp_path: Pat
     assert (settings.models()[0].reference_sample_rows, settings.models()[0].drift.domain_classifier) == (5000, True)
     assert (settings.reports.deadline, settings.reports.memory) == (timedelta(seconds=90), 2**31)
     assert settings.reference_file("m") is None
+
+
+def test_pages_of_incidents_are_kept_beside_the_file_unless_told_otherwise(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, model_text() + "reports: {on_alert: {folder: pages, keep: 7}}\n")
+    assert settings.reports.on_alert is not None
+    assert (settings.reports.on_alert.folder, settings.reports.on_alert.keep) == (tmp_path / "pages", 7)
+    assert loaded(tmp_path, model_text()).reports.on_alert is None
+    with pytest.raises(SettingsError, match=r"reports\.on_alert\.folder"):
+        loaded(tmp_path, model_text() + "reports: {on_alert: {keep: 7}}\n")
+    with pytest.raises(SettingsError, match=r"reports\.on_alert\.keep"):
+        loaded(tmp_path, model_text() + "reports: {on_alert: {folder: pages, keep: 0}}\n")
