@@ -122,7 +122,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
     telling = Telling(_routes(settings, settings.http.public_url or web.url))
     reports = settings.reports
-    tester = EvidentlyTester(worker_of(settings), monotonic=clock.monotonic, alive=partial(_still_at_it, health, "judge"))
+    tester = EvidentlyTester(worker_of(settings), monotonic=clock.monotonic, alive=partial(still_at_it, health, "judge"))
     _closing(closers, "reports", tester.close)
     maker = EvidentlyPages(worker_of(settings, idle_seconds=PAGE_IDLE_SECONDS))
     _closing(closers, "pages of incidents", maker.close)
@@ -185,7 +185,7 @@ def _within_memory(kafka: KafkaSettings, models: Sequence[Model]) -> KafkaSettin
     return kafka.model_copy(update={"max_poll_records": min(kafka.max_poll_records, max(MOST_VALUES // widest, 1))})
 
 
-def _still_at_it(health: Health, loop: str) -> None:
+def still_at_it(health: Health, loop: str) -> None:
     """A heartbeat in the middle of long work; once the daemon stops nobody listens for it."""
     with suppress(KeyError):
         health.beat(loop)

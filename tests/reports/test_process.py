@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -114,6 +115,8 @@ def test_one_that_hogs_memory_fails_alone(tmp_path: Path) -> None:
         assert isinstance(answer, wire.Failed)
         assert answer.why.startswith("MemoryError")
         assert isinstance(worker.ask(named("answers")), wire.Score)
+        [most] = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{worker.pid}/status").read_text())
+        assert int(most) < 600 * 1024, "it came no further than its limit, and the code of its libraries"
 
 
 def test_one_with_too_little_memory_for_its_libraries_says_so(tmp_path: Path) -> None:
