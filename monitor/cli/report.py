@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -33,8 +34,9 @@ def command(
     settings = load_settings(config)
     with opened(config, model) as store:
         rules = settings.model(model)
-        found = _window(store, rules, window, version)
-        reference = _reference(store, found)
+        windows = _windows(store, rules, window)
+        found = _chosen(windows, version)
+        reference = _reference(store, rules, windows, found)
     if found.profile is None:
         raise UsageError(f"the window has no rows to show{f': {found.damage}' if found.damage else ''}")
     with closing(worker_of(settings)) as worker:
@@ -46,32 +48,43 @@ def command(
     typer.echo(f"written: {output} ({len(html) / 1e6:.1f} MB)")
 
 
-def _window(store: Store, rules: Model, at: datetime, version: str | None) -> StoredWindow:
-    """All rows of one version in the window of that moment. Raises UsageError naming those that there are."""
-    from monitor.core.results import ALL_ROWS
+def _windows(store: Store, rules: Model, at: datetime) -> Sequence[StoredWindow]:
+    """Every version and segment of the window of that moment. Raises UsageError where there is none."""
     from monitor.core.schema import rfc3339
     from monitor.core.windows import window_of
 
     start, _ = window_of(at, rules.window)
-    windows = [window for window in store.windows(rules.name, start) if window.key.segment == ALL_ROWS]
-    chosen = [window for window in windows if version in (None, window.key.version)]
-    if len(chosen) == 1:
-        return chosen[0]
-    known = ", ".join(window.key.version for window in windows)
+    windows = store.windows(rules.name, start)
     if not windows:
         raise UsageError(f"{rules.name} has no window that starts at {rfc3339(start)}; see `driftd windows`")
+    return windows
+
+
+def _chosen(windows: Sequence[StoredWindow], version: str | None) -> StoredWindow:
+    """All rows of one version. Raises UsageError naming those that there are."""
+    from monitor.core.results import ALL_ROWS
+
+    whole = [window for window in windows if window.key.segment == ALL_ROWS]
+    chosen = [window for window in whole if version in (None, window.key.version)]
+    if len(chosen) == 1:
+        return chosen[0]
+    known = ", ".join(window.key.version for window in whole)
     raise UsageError(f"the window has no version {version!r}; it has {known}" if version else f"the window has several versions: "
                      f"{known}; choose one by --version")
 
 
-def _reference(store: Store, window: StoredWindow) -> Reference:
-    """What the window is compared with. Raises UsageError, DecodeError."""
-    from monitor.core.reference import ANY_VERSION
+def _reference(store: Store, rules: Model, windows: Sequence[StoredWindow], window: StoredWindow) -> Reference:
+    """What the window is judged by: stored, merged from other windows, or the stable version's. Raises UsageError."""
+    from monitor.clock import SystemClock
+    from monitor.pipeline import References, Standards
 
-    key = window.key
-    found = store.active_reference(key.model, key.version) or store.active_reference(key.model, ANY_VERSION)
+    clock = SystemClock()
+    standard = Standards(store, References(store, clock), clock).of(rules, windows)[window.key]
+    found = standard.reference
     if found is None:
-        raise UsageError(f"no reference for version {key.version!r} of {key.model}; build one with `driftd reference build`")
+        why = standard.damage or standard.unready
+        raise UsageError(f"nothing to compare with: {why}" if why else f"no reference for version {window.key.version!r} of {rules.name}; "
+                         "build one with `driftd reference build`")
     if window.profile is not None and window.profile.grid != found.grid:
         raise UsageError("the window was counted before its reference came: they cannot be compared")
     return found

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from monitor.core.drift.sampled import DRAWN_ROWS, MAX_CATEGORIES, Origin, capped, samples_of
+from dataclasses import replace
+from math import gcd
+
+from monitor.core.drift.sampled import DRAWN_ROWS, MAX_CATEGORIES, Origin, SampledColumn, capped, samples_of
 from monitor.core.evaluate import watched
 from monitor.core.profile import Profile
 from monitor.core.reference import Reference
@@ -38,12 +41,17 @@ class EvidentlyPages:
         self._worker.close()
 
 
+GOLDEN = 0.618
+"""Steps of this share of a length visit all of it evenly."""
+
+
 def report_html(worker: Worker, key: WindowKey, profile: Profile, reference: Reference, rules: Model) -> str:
     """The page. Raises Died where the worker cannot make it."""
     samples = samples_of(watched(rules, reference), profile, reference)
     if not samples.window_rows:
         raise Died("the window keeps no sample of its rows (sample_rows)")
-    columns = [wire.column_of(capped(column)) for column in samples.columns.values()]
+    drawn = samples.origin is Origin.DRAWN
+    columns = [wire.column_of(capped(mixed(column) if drawn else column)) for column in samples.columns.values()]
     notes = [
         f"Current: a sample of {samples.window_rows:,} of the window's {profile.rows:,} rows. What Evidently says of it is no verdict of "
         "driftd's.",
@@ -55,6 +63,13 @@ def report_html(worker: Worker, key: WindowKey, profile: Profile, reference: Ref
     if not isinstance(answer, wire.Page):
         raise Died(why_not(answer))
     return answer.html
+
+
+def mixed(column: SampledColumn) -> SampledColumn:
+    """With its reference's values evenly spread: drawn ones are in order, and Evidently plots them by row, where they would rise."""
+    values = column.reference
+    stride = next(step for step in range(round(GOLDEN * len(values)) or 1, len(values) + 2) if gcd(step, len(values) or 1) == 1)
+    return replace(column, reference=tuple(values[at * stride % len(values)] for at in range(len(values))))
 
 
 def _origin(origin: Origin, rows: int, reference: Reference) -> str:

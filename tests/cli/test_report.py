@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -80,6 +81,20 @@ def test_a_reference_that_keeps_rows_is_shown_by_them(driftd: Driftd, config: Pa
     done = driftd("report", config, "m", "--window", "2013-03-01", "-o", tmp_path / "out.html")
     assert done.code == 0
     assert "Reference: a sample of 50 of its 300 rows." in (tmp_path / "out.html").read_text(encoding="utf-8")
+
+
+def test_a_canary_is_shown_beside_the_stable_version_s_window_as_it_is_judged(driftd: Driftd, config: Path, tmp_path: Path) -> None:
+    document = json.loads(config.read_text())
+    document["models"]["m"] |= {"min_rows": 10, "reference": {"canary": {"stable": "1"}}}
+    document["models"]["m"]["streams"]["predictions"]["version"] = "v"
+    config.write_text(json.dumps(document))
+    done = driftd("report", config, "m", "--window", "2013-03-01T01:00:00Z", "--version", "2", "-o", tmp_path / "out.html")
+    assert (done.code, done.err) == (0, "")
+    document["models"]["m"]["reference"] = {"canary": {"stable": "7"}}
+    config.write_text(json.dumps(document))
+    done = driftd("report", config, "m", "--window", "2013-03-01T01:00:00Z", "--version", "2", "-o", tmp_path / "other.html")
+    assert (done.code, done.line) == (1, "driftd: nothing to compare with: the stable version '7' has 0 rows in this window, fewer than "
+                                         "min_rows 10")
 
 
 @pytest.mark.parametrize(("words", "said"), [

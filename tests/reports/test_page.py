@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from monitor.core.drift.sampled import SampledColumn
+from monitor.core.schema import Kind
 from monitor.reports import Limits, Worker, wire
+from monitor.reports.html import mixed
 from tests.reports.samples import a_worker
 
 RNG = np.random.default_rng(7)
@@ -74,3 +77,13 @@ def test_the_page_can_load_send_and_submit_nothing(worker: Worker) -> None:
     html = page(worker, SOUND)
     for rule in ("default-src 'none'", "base-uri 'none'", "form-action 'none'"):
         assert rule in html[: html.index("<title>")]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 100, 5_000])
+def test_drawn_values_are_plotted_as_a_level_and_not_as_a_slope(rows: int) -> None:
+    column = SampledColumn(name="x", kind=Kind.NUMERIC, reference=tuple(map(float, range(rows))), window=())
+    found = mixed(column).reference
+    assert sorted(found) == list(column.reference)  # type: ignore[type-var]
+    if rows == 5_000:
+        means = np.array(found, dtype=float).reshape(100, 50).mean(axis=1)
+        assert abs(means - 2_499.5).max() < 100, "two per cent of the range"
