@@ -19,8 +19,8 @@ from monitor.reports import wire
 
 MOST_REQUESTS = 500
 """Then it makes way for a fresh one; 12 reports of Evidently's left 7 MB behind."""
-GROWN_SHARE = 0.7
-"""Of its memory: a worker that has come so far makes way, too."""
+GROWN_SHARE, GROWN_TIMES = 0.7, 1.25
+"""Of its memory, and of what it took for its first answer: a worker that has come beyond both makes way, too."""
 NETWORK = ("socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.sendto")
 LONGEST_WHY = 300
 FIRST_TO_GO = "1000"
@@ -33,11 +33,16 @@ MOST_OUTPUT = 16 * 2**20
 
 def main(arguments: list[str]) -> int:
     """``arguments``: the socket's number, bytes of memory, the deadline of one request and how long to wait for one, in seconds."""
-    number, memory, deadline, idle = (int(text) for text in arguments)
+    inherited, memory, deadline, idle = (int(text) for text in arguments)
     lock_down(memory)
-    with socket.socket(fileno=number) as connection:
-        for _ in range(MOST_REQUESTS):
-            if not serve(connection, deadline, idle) or (resident_bytes() or 0) > GROWN_SHARE * memory:
+    with socket.socket(fileno=inherited) as connection:
+        most = 0.0
+        for number in range(MOST_REQUESTS):
+            if not serve(connection, deadline, idle):
+                break
+            resident = resident_bytes() or 0
+            most = most if number else max(GROWN_SHARE * memory, GROWN_TIMES * resident)
+            if resident > most:
                 break
     return 0
 
@@ -102,7 +107,7 @@ def _done(request: wire.Request) -> wire.Answer:
 
 
 def _said(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = "it takes more than reports.memory" if isinstance(error, MemoryError) else " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:LONGEST_WHY]}" if text else type(error).__name__
 
 

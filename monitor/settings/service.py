@@ -94,7 +94,7 @@ class ReportsSettings(Block):
     deadline: Annotated[Duration, AfterValidator(within(timedelta(seconds=1), timedelta(minutes=30)))] = Field(
         default=timedelta(seconds=60), description="It is ended when an answer takes longer; its start is part of it."
     )
-    memory: Size | None = Field(default=None, description="Memory that it may use; left out: 1GiB. Evidently alone takes 300MiB.")
+    memory: Size | None = Field(default=None, description="Memory that it may use; left out: 1GiB. Evidently alone takes 384MiB.")
     on_alert: OnAlertSettings | None = Field(default=None, description=OnAlertSettings.__doc__)
 
 

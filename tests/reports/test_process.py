@@ -113,7 +113,7 @@ def test_one_that_hogs_memory_fails_alone(tmp_path: Path) -> None:
     with a_worker(fake_evidently(tmp_path / "fake"), Limits(memory=512 * 2**20, seconds=20.0)) as worker:
         answer = worker.ask(named("hogs"))
         assert isinstance(answer, wire.Failed)
-        assert answer.why.startswith("MemoryError")
+        assert answer.why == "MemoryError: it takes more than reports.memory"
         assert isinstance(worker.ask(named("answers")), wire.Score)
         [most] = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{worker.pid}/status").read_text())
         assert int(most) < 600 * 1024, "it came no further than its limit, and the code of its libraries"

@@ -22,7 +22,7 @@ from monitor.core.results import Verdict
 from monitor.core.rules import DriftTest
 from monitor.core.schema import Column, Kind, NumericValues
 from monitor.errors import Retryable
-from monitor.reports import EvidentlyTester, Limits, Worker, wire
+from monitor.reports import EvidentlyTester, Limits, Worker, known_tests, wire
 from tests.reports.fake_evidently import broken_package, fake_evidently
 from tests.reports.samples import QUICK, a_worker, asking, data, subject
 
@@ -141,6 +141,19 @@ def test_columns_without_values_are_not_asked_about(real: Worker) -> None:
     assert found["x"].verdict is Verdict.SKIPPED
     found = by_column(asked_of(real).findings(subject(BEFORE, AFTER, sample_rows=0), asking(DriftTest(method="evidently:ks"))))
     assert found["x"].reason == "the window keeps no sample of its rows (sample_rows)"
+
+
+def test_evidently_in_as_little_memory_as_it_needs_answers_by_one_process_and_in_less_says_so() -> None:
+    with a_worker(limits=Limits(seconds=90.0, memory=384 * 2**20)) as worker:
+        version, names = known_tests(worker)
+        pid = worker.pid
+        findings = asked_of(worker).findings(subject(BEFORE, AFTER), asking(DriftTest(method="evidently:ks")))
+        assert {f.verdict for f in findings} == {Verdict.ALERT}
+        assert worker.pid == pid, "it does not make way for being as large as it was from the start"
+        assert (version[:4], "evidently:psi" in names) == ("0.7.", True)
+    with a_worker(limits=Limits(seconds=90.0, memory=160 * 2**20)) as worker:
+        found = asked_of(worker).findings(subject(BEFORE, AFTER), asking(DriftTest(method="evidently:ks", columns=("x",))))
+        assert [(f.verdict, f.reason.partition(": ")[0]) for f in found] == [(Verdict.ERROR, "evidently:ks of x failed")]
 
 
 # --- a worker that dies --------------------------------------------------------------------------------------
