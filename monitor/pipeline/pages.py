@@ -50,13 +50,14 @@ class IncidentPages:
         self._shelf = shelf
         self._metrics = metrics
         self._tries: dict[str, _Tries] = {}
+        self._trouble = ""
 
     def sweep(self) -> bool:
         """Write one page that is missing; whether one was tried. What fails is told, and tried again a few times.
 
         Raises Retryable where the store is away, or when told to stop in the middle of it.
         """
-        incident = self._due()
+        incident = self._found()
         if incident is None:
             return False
         try:
@@ -81,6 +82,20 @@ class IncidentPages:
                 pass
         except Retryable as error:
             log.warning("pages of incidents are left to the next start", action=Action.INCIDENT_PAGE, detail=str(error))
+
+    def _found(self) -> Incident | None:
+        """What is due; None, and told once, where that cannot be known: a store that others stop for is none of ours to stop for."""
+        try:
+            found, self._trouble = self._due(), ""
+        except Retryable:
+            raise
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            if said != self._trouble:
+                log.exception("pages of incidents cannot be looked after", action=Action.INCIDENT_PAGE)
+            self._trouble = said
+            return None
+        return found
 
     def _due(self) -> Incident | None:
         """The oldest of the newest that has no page and may be tried now."""

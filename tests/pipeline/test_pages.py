@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from monitor.core.incidents import Incident
 from monitor.core.profile import Profile
 from monitor.core.reference import Reference
 from monitor.core.results import WindowKey
 from monitor.core.rules import AlertRules, Model
-from monitor.errors import Permanent, Retryable
+from monitor.errors import Permanent, Retryable, UsageError
+from monitor.log import configure
 from monitor.metrics import PageOutcome
 from monitor.pipeline import IncidentPages
 from monitor.pipeline.pages import AGAIN_AFTER, MOST_ATTEMPTS
@@ -112,6 +116,18 @@ def test_no_error_gets_out(tmp_path: Path, maker: Maker, error: Exception) -> No
     maker.fails = error
     assert pages_of(world, maker, tmp_path).sweep()
     assert counted(world) == {"failed": 1}
+
+
+def test_a_store_that_cannot_be_read_is_told_once_and_ends_nothing(tmp_path: Path, maker: Maker) -> None:
+    class Damaged(Unsteady):
+        def incidents(self, **_: object) -> Sequence[Incident]:
+            raise UsageError("the database is damaged")
+
+    said = io.StringIO()
+    configure(form="json", stream=said)
+    pages = pages_of(World(store=Damaged(), models=(QUIET,)), maker, tmp_path)
+    assert [pages.sweep(), pages.sweep()] == [False, False]
+    assert said.getvalue().count("pages of incidents cannot be looked after") == 1
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, maker: Maker) -> None:
