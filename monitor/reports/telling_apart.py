@@ -25,9 +25,9 @@ MOST_LEANING = 5
 
 
 def tell(request: wire.Tell) -> wire.Told:
-    """The area of the window, and of each part of the reference against the rest of the reference."""
+    """The area of the window (NaN without rows), and of each part of the reference against the rest of the reference."""
     reference, window = (_matrix(request.columns, side) for side in ("reference", "window"))
-    auc, leaning = _told_apart(reference, window)
+    auc, leaning = _told_apart(reference, window) if len(window) else (float("nan"), [0.0] * len(request.columns))
     usual = [_area(np.delete(reference, part, axis=0), reference[part]) for part in request.parts]
     names = [column.name for column in request.columns]
     most = sorted(zip(names, leaning, strict=True), key=lambda pair: (-pair[1], pair[0]))[:MOST_LEANING]
