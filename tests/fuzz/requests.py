@@ -151,7 +151,7 @@ def fire_again(store: Store) -> None:
 
 
 WORDS = [
-    b"GET ", b"POST ", b"HEAD ", b"DELETE ", b"/api/v1/", b"/models/", b"results", b"incidents", b"/ack", b"/resolve", b"?", b"&",
+    b"GET ", b"POST ", b"HEAD ", b"DELETE ", b"/api/v1/", b"/models/", b"results", b"incidents", b"/ack", b"/resolve", b"/report", b"?", b"&",
     b"=", b"%00", b"%2e%2e/", b"%",
     b"%ff", b"%2F", b"since=", b"limit=", b"model=", b"check=", b"verdict=", b"verbose", b"0", b"-1", b"99999999999999999999", b"1e3",
     b"\xc2\xb2", b"\xd9\xa3",
