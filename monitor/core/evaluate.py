@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from monitor.core.drift.calibration import alpha_per_window
+from monitor.core.drift.calibration import SHARE_OF_BUDGET, alpha_per_window
 from monitor.core.drift.multivariate import judge_multivariate
 from monitor.core.drift.verdict import judge_drift, kind_of
 from monitor.core.finding import Finding, percent
@@ -39,7 +39,8 @@ class Subject:
 def evaluate(subject: Subject, rules: Model) -> tuple[Result, ...]:
     """All results of the window, ordered by check, column and metric. The same subject and rules give the same results."""
     alpha = alpha_per_window(rules.drift.budget, rules.window)
-    findings = judge_volume(subject.key, subject.account, subject.reference, rules, alpha, other_rows=subject.other_rows)
+    volume = alpha * SHARE_OF_BUDGET[Check.VOLUME]
+    findings = judge_volume(subject.key, subject.account, subject.reference, rules, volume, other_rows=subject.other_rows)
     findings += [*judge_gaps(subject.gaps), *_judge_columns(subject, rules, alpha)]
     if subject.key.version == OTHER_VERSIONS:
         findings.append(_too_many_versions(subject, rules))
@@ -63,10 +64,13 @@ def _judge_columns(subject: Subject, rules: Model, alpha: float) -> list[Finding
         grids = f"window on grid {profile.grid.hash[:12]}, reference on {reference.grid.hash[:12]}"
         return _both(Verdict.SKIPPED, "reference", f"the window was counted before this reference came: {grids}")
     columns = watched(rules, reference)
+    drift, quality = (alpha * SHARE_OF_BUDGET[check] for check in (Check.DRIFT, Check.QUALITY))
+    together = _together(profile, reference, rules.drift, drift / (len(columns) + 1))
+    apart = drift * len(columns) / (len(columns) + len(together)) if columns else drift
     return [
-        *_together(profile, reference, rules.drift, alpha / (len(columns) + 1)),
-        *judge_drift(columns, profile, reference, rules.drift, rules.window),
-        *judge_quality(columns, profile, reference, rules.quality, alpha),
+        *together,
+        *judge_drift(columns, profile, reference, rules.drift, apart, subject.key.start),
+        *judge_quality(columns, profile, reference, rules.quality, quality),
     ]
 
 

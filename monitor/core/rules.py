@@ -58,6 +58,19 @@ class DriftTest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MinEffect:
+    """Differences of the default verdict that are not worth a message, however unusual.
+
+    ``ks``: Kolmogorov and Smirnov's D of numbers; ``wasserstein``: in standard deviations of the reference, either is enough.
+    ``tvd``: the share of rows that changed category.
+    """
+
+    ks: float = 0.05
+    wasserstein: float = 0.1
+    tvd: float = 0.03
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DriftRules:
     """``tests`` replace the default verdict where given.
 
@@ -67,6 +80,7 @@ class DriftRules:
     budget: Budget = Budget()
     tests: tuple[DriftTest, ...] = ()
     multivariate: bool | None = None
+    min_effect: MinEffect = MinEffect()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +103,13 @@ class VolumeRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRules:
-    """``open_after`` bad windows open an incident, ``resolve_after`` good ones in a row resolve it."""
+    """``open_after`` bad windows open an incident, ``resolve_after`` good ones in a row resolve it.
+
+    ``open_within``: among how many windows, counted from the first bad one, the ``open_after`` must come; None: in a row.
+    """
 
     open_after: int = 1
+    open_within: int | None = None
     resolve_after: int = 2
     repeat_after: timedelta = timedelta(hours=24)
 

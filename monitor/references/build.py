@@ -164,9 +164,10 @@ class Count:
         from monitor.core.drift.calibration import build_baseline
         from monitor.core.drift.multivariate import learn_together
 
-        windows = [self._windows[start] for start in sorted(self._windows)]
+        starts = sorted(self._windows)
+        windows = [self._windows[start] for start in starts]
         names = {column.name for column in self._model.columns if column.role is not Role.LABEL} or self.total.columns.keys()
-        return replace(build_baseline(windows, self.total), together=learn_together(windows, self.total, names))
+        return replace(build_baseline(windows, self.total, [from_micros(start) for start in starts]), together=learn_together(windows, self.total, names))
 
 
 def _hash(start: int) -> int:

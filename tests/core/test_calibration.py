@@ -124,7 +124,7 @@ def test_a_smaller_window_has_a_wider_limit_and_stays_within_the_budget() -> Non
         assert limit is not None
         small, usual, large = (limit.threshold(ALPHA, rows) for rows in (150, 2000, 50_000))
         assert small > 2 * usual
-        assert large == pytest.approx(usual, rel=0.2)
+        assert 0.7 * usual < large <= usual  # never below what the reference's windows taught
         windows = [
             profile_of(reference.grid, {"kind": drawn(rng, "abc", [0.5, 0.3, 0.2], 150), "x": numeric(rng.normal(0, 1, 150))})
             for _ in range(300)

@@ -1,32 +1,33 @@
 """Limits learned from the reference's own windows, under a budget of false alarms.
 
-A fixed limit fires every day on real traffic, since no day is like the other. So each reference window is compared with
-the rest of the reference, and a new window may differ about as much as those did: the limit is the upper end of a
-log-normal prediction interval (Hahn and Meeker, Statistical Intervals, 1991). Four things keep it honest, each measured on
-real traffic (docs/decisions.md): distances below what sampling alone makes count as that noise, else the useless lower tail
-of the logarithm widens the limit; a freak window or two are left out, else one blizzard blinds the column; the spread is
-drawn towards a usual one, else few windows give wild limits; and what the reference itself did more often than the budget
-allows is no alarm, else a weekly rhythm, whose distances have two humps, alarms every week.
+A fixed limit fires every day on real traffic, since no day is like the other. So each reference window is compared with what
+the rest of the reference makes expect of it (at its hour and on its weekday, where the column has such a rhythm), and a new window
+may differ about as much as those did: the limit is the upper end of a prediction interval (Hahn and Meeker, Statistical Intervals,
+1991) of the cube root of the distance, which is nearly normal for sums of squares and their kin (Wilson and Hilferty, 1931). What keeps
+it honest, each measured (docs/decisions.md, 10 and 24): distances below what sampling alone makes count as that noise, else the useless
+lower tail widens the limit; windows that are odd in several columns at once, and a freak or two of one column, are left out, else one
+blizzard blinds the column; the spread is drawn towards a usual one, else few windows give wild limits; and what the reference itself
+did more often than the budget allows is no alarm, else a rhythm nobody knows of alarms at every beat.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import numpy as np
 from scipy import special
 
 from monitor.core.drift.base import ColumnProfile, side_of
-from monitor.core.drift.ks import ks_distance
-from monitor.core.drift.tvd import tvd
+from monitor.core.drift.rhythm import ColumnWindows, choose_cycles, column_windows, distance_for, expected_shares
 from monitor.core.profile import CategoricalProfile, NumericProfile, Profile
-from monitor.core.reference import Baseline
+from monitor.core.reference import Baseline, Cycle, Rhythm
+from monitor.core.results import Check
 from monitor.core.rules import Budget
-from monitor.core.schema import Floats
+from monitor.core.schema import Flags, Floats, Ints
 
 MIN_WINDOWS = 3  # reference windows from which a limit can be learned
 NOISE_SHARE = 0.6  # distances below this share of the mean sampling noise count as that much (measured: .5 to .7 alike)
@@ -36,6 +37,11 @@ FREAK = 2.5  # upper standard deviations above the median from which a window is
 FREAK_SHARE = 0.05  # at most 1 window in 20 is one; a weekly rhythm (1 in 7) is no freak
 FREAK_MIN_WINDOWS = 10  # with fewer windows nobody can tell
 FREAK_MIN_SPREAD = 0.3  # smallest spread a freak is measured in: that of pure noise (sd of ln D, Kolmogorov)
+ODD = 2.0  # the same spreads, in each of ODD_COLUMNS at once: a window that is a freak as a whole (measured: 1.5 to 2.5 alike)
+ODD_COLUMNS = 2
+ODD_SHARE = 0.1  # at most 1 window in 10 is one
+ROOT = 1 / 3  # of distances: their cube roots are nearly normal
+LOGARITHM = 0.0  # of shares and rows
 MARGIN = 1.1  # times the largest usual distance of the reference: as far is still usual
 UPPER = 0.9  # the quantile that tells the upper spread
 MIN_ALPHA, MAX_ALPHA = 1e-9, 0.5
@@ -43,11 +49,15 @@ SMALLEST_DISTANCE = 1e-6  # so that a logarithm exists
 LARGEST_LOG = 700.0  # of what a float can hold
 SMALL_WINDOW = 0.25  # of the median rows: reference windows below it (cut ones at the ends) teach nothing
 
+SHARE_OF_BUDGET = {Check.DRIFT: 0.5, Check.QUALITY: 0.25, Check.VOLUME: 0.25}
+"""How the false alarms of a model are shared: all checks together keep to the budget."""
+
+NO_RHYTHM: Rhythm = {}
 METRICS = {NumericProfile: "ks", CategoricalProfile: "tvd"}
 
 
 def alpha_per_window(budget: Budget, window: timedelta) -> float:
-    """The chance of a false alarm that one window may have, for all columns together."""
+    """The chance of a false alarm that one window may have, for all checks and columns together."""
     return min(max(budget.alarms * (window / budget.per), MIN_ALPHA), MAX_ALPHA)
 
 
@@ -119,42 +129,51 @@ def noise_of(reference: ColumnProfile) -> Noise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """Where a new window's value will lie: its logarithm in a Student distribution, or where the reference's windows lay.
+    """Where a new window's value will lie: a power of it in a Student distribution, or where the reference's windows lay.
 
-    ``seen`` are their values without the freaks, ascending, at least one.
+    ``power``: its logarithm where LOGARITHM. ``seen`` are their values without the freaks, ascending, at least one.
     """
 
     center: float
     scale: float
     degrees: float
     seen: tuple[float, ...]
+    power: float = LOGARITHM
 
     @staticmethod
-    def learn(values: Sequence[float], least: float, prior_spread: float = PRIOR_SPREAD) -> Prediction:
+    def learn(values: Sequence[float], least: float, prior_spread: float = PRIOR_SPREAD, power: float = LOGARITHM) -> Prediction:
         """From the values of the reference's windows (at least one); those below ``least`` count as ``least``."""
         logs = np.log(np.maximum(np.array(values, dtype=np.float64), max(least, SMALLEST_DISTANCE)))
         kept = without_freaks(logs)
-        degrees = PRIOR_WINDOWS + len(kept) - 1
-        squares = float(((kept - kept.mean()) ** 2).sum())
-        variance = (PRIOR_WINDOWS * prior_spread**2 + squares) / degrees
+        bent = np.exp(power * kept) if power else kept
+        center, degrees = float(bent.mean()), PRIOR_WINDOWS + len(kept) - 1
+        prior = prior_spread * power * center if power else prior_spread
+        squares = float(((bent - center) ** 2).sum())
+        variance = (PRIOR_WINDOWS * prior**2 + squares) / degrees
         scale = math.sqrt(variance * (1 + 1 / len(kept)))
-        return Prediction(center=float(kept.mean()), scale=scale, degrees=degrees, seen=tuple(np.exp(kept).tolist()))
+        return Prediction(center=center, scale=scale, degrees=degrees, seen=tuple(np.exp(kept).tolist()), power=power)
 
     def upper(self, alpha: float) -> float:
         """The value that a new window exceeds with probability ``alpha``."""
-        student = math.exp(min(self.center + float(special.stdtrit(self.degrees, 1 - alpha)) * self.scale, LARGEST_LOG))
+        student = self._straight(self.center + float(special.stdtrit(self.degrees, 1 - alpha)) * self.scale)
         return max(student, MARGIN * self.seen[-1 - int(alpha * len(self.seen))])
 
     def lower(self, alpha: float) -> float:
         """The value that a new window falls below with probability ``alpha``."""
-        return math.exp(self.center - float(special.stdtrit(self.degrees, 1 - alpha)) * self.scale)
+        return self._straight(self.center - float(special.stdtrit(self.degrees, 1 - alpha)) * self.scale)
 
     def survival(self, value: float) -> float:
         """The chance that a new window has at least ``value``."""
         if value <= 0:
             return 1.0
-        student = float(special.stdtr(self.degrees, (self.center - math.log(value)) / self.scale))
+        bent = value**self.power if self.power else math.log(value)
+        student = float(special.stdtr(self.degrees, (self.center - bent) / self.scale))
         return max(student, sum(MARGIN * seen >= value for seen in self.seen) / len(self.seen))
+
+    def _straight(self, bent: float) -> float:
+        if self.power:
+            return float(max(bent, 0.0) ** (1 / self.power))
+        return math.exp(min(bent, LARGEST_LOG))
 
 
 def without_freaks(logs: Floats) -> Floats:
@@ -162,11 +181,17 @@ def without_freaks(logs: Floats) -> Floats:
     ordered = np.sort(logs)
     if len(logs) < FREAK_MIN_WINDOWS:
         return ordered
+    most = max(1, int(FREAK_SHARE * len(logs)))
+    freaks = int(np.count_nonzero(oddness(ordered)[-most:] > FREAK))
+    return ordered[: len(ordered) - freaks]
+
+
+def oddness(logs: Floats) -> Floats:
+    """How far above the median each window lies, in standard deviations of the upper half; shape (n,)."""
     median = float(np.median(logs))
     spread = max((float(np.quantile(logs, UPPER)) - median) / float(special.ndtri(UPPER)), FREAK_MIN_SPREAD)
-    most = max(1, int(FREAK_SHARE * len(logs)))
-    freaks = int(np.count_nonzero((ordered[-most:] - median) / spread > FREAK))
-    return ordered[: len(ordered) - freaks]
+    odd: Floats = (logs - median) / spread
+    return odd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,48 +223,115 @@ class Limit:
         return max(1 / rows - 1 / self.rows, 0.0)
 
 
-def learn_limit(distances: Sequence[float], window_rows: Sequence[int], column: ColumnProfile, profile_rows: int) -> Limit | None:
+def learn_limit(
+    distances: Sequence[float], window_rows: Sequence[int], column: ColumnProfile, profile_rows: int, rhythm: Rhythm = NO_RHYTHM
+) -> Limit | None:
     """The limit of a column, from its leave-one-out distances; None where there are too few of them."""
     if len(distances) < MIN_WINDOWS or column.n == 0:
         return None
     share = column.n / max(profile_rows, column.n)
     rows = max(float(np.median(window_rows)) * share, 1.0) if window_rows else column.n / len(distances)
     noise = noise_of(column)
-    usual = noise.mean * math.sqrt(1 / rows + 1 / column.n)
-    prediction = Prediction.learn(distances, NOISE_SHARE * usual)
-    return Limit(prediction=prediction, noise=noise, rows=rows, reference_rows=column.n)
+    compared = max(column.n // max(seasons_of(rhythm), 1), 1)
+    prediction = Prediction.learn(distances, NOISE_SHARE * noise.mean * math.sqrt(1 / rows + 1 / compared), power=ROOT)
+    return Limit(prediction=prediction, noise=noise, rows=rows, reference_rows=compared)
+
+
+def seasons_of(rhythm: Rhythm) -> int:
+    """Into how many parts the rhythm cuts the reference: what a window is compared with is that much smaller."""
+    return sum(len(seasons) for seasons in rhythm.values())
 
 
 # --- what the reference's windows teach ----------------------------------------------------------------------
 
 
-def column_distance(reference: ColumnProfile, window: ColumnProfile) -> float:
-    """The default distance: D for numbers, total variation for categories. Raises ValueError without values."""
-    measure = ks_distance if isinstance(reference, NumericProfile) else tvd
-    return measure(side_of(reference).shares, side_of(window).shares)
+def column_distance(reference: ColumnProfile, window: ColumnProfile, rhythm: Rhythm = NO_RHYTHM, start: datetime | None = None) -> float:
+    """The default distance: D for numbers, total variation for categories. With a ``start``, from what its season makes expect.
+
+    Raises ValueError without values.
+    """
+    whole = side_of(reference).shares
+    expected = whole if start is None else expected_shares(whole, rhythm, start)
+    return float(distance_for(reference)(expected - side_of(window).shares))
 
 
-def build_baseline(windows: Sequence[Profile], total: Profile) -> Baseline:
+def build_baseline(windows: Sequence[Profile], total: Profile, starts: Sequence[datetime] = ()) -> Baseline:
     """Each window against the rest of ``total``, which they are parts of. Empty windows are left out.
 
-    A column has no entry for a window where it, or the rest, has no values, nor for windows under a quarter of the
-    median rows. Raises ValueError where a window is no part of ``total``.
+    ``starts``: when the windows began, so that a rhythm can be learned; empty where nobody knows. A column has no entry for a window
+    where it, or the rest, has no values, nor for windows under a quarter of the median rows. Raises ValueError where a window is no
+    part of ``total``.
     """
-    full = [window for window in windows if window.rows]
-    rows = tuple(window.rows for window in full)
+    full = [at for at, window in enumerate(windows) if window.rows]
+    rows = tuple(windows[at].rows for at in full)
     least = SMALL_WINDOW * float(np.median(rows)) if rows else 0.0
-    distances: dict[str, dict[str, list[float]]] = {name: {METRICS[type(column)]: []} for name, column in total.columns.items()}
+    usual = [at for at in full if windows[at].rows >= least]
+    shares = _window_shares([windows[at] for at in usual], total)
+    columns = {name: _learned(name, windows, total, [starts[at] for at in usual] if starts else [], usual) for name in total.columns}
+    freaks = odd_windows([column.oddness(len(windows)) for column in columns.values()])
+    taught = {name: column.without(freaks) for name, column in columns.items()}
+    return Baseline(
+        window_rows=rows,
+        distances={name: {METRICS[type(total.columns[name])]: column.distances()} for name, column in taught.items()},
+        shares=shares,
+        rhythm={name: column.windows.rhythm(column.cycles) for name, column in taught.items() if column.cycles},
+        freaks=tuple(starts[at] for at in np.flatnonzero(freaks).tolist()) if starts else (),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Learned:
+    """A column's windows, ``at`` which of the reference's they are (shape (t,)), and the cycles that help to predict them."""
+
+    windows: ColumnWindows
+    at: Ints
+    cycles: tuple[Cycle, ...]
+    noise: float  # the distance under which nothing can be told
+
+    def oddness(self, size: int) -> Floats:
+        """By window of the reference, shape (size,); nothing is odd where too few windows tell what is usual."""
+        odd = np.full(size, -np.inf)
+        if len(self.at) >= FREAK_MIN_WINDOWS:
+            odd[self.at] = oddness(np.log(np.maximum(self.windows.distances(self.cycles), self.noise)))
+        return odd
+
+    def without(self, freaks: Flags) -> _Learned:
+        """Freaks neither teach what a season looks like nor how far windows lie from it."""
+        return replace(self, windows=replace(self.windows, teaching=~freaks[self.at]))
+
+    def distances(self) -> tuple[float, ...]:
+        """Of all windows but the freaks."""
+        return tuple(self.windows.distances(self.cycles)[self.windows.teaching].tolist())
+
+
+def _learned(name: str, windows: Sequence[Profile], total: Profile, starts: Sequence[datetime], usual: Sequence[int]) -> _Learned:
+    whole = total.columns[name]
+    at = [i for i, place in enumerate(usual) if 0 < windows[place].columns[name].n < whole.n]
+    found = column_windows([windows[usual[i]].columns[name] for i in at], whole, [starts[i] for i in at] if starts else [])
+    rows = whole.n / max(len(at), 1)
+    noise = NOISE_SHARE * noise_of(whole).mean * math.sqrt(1 / rows + 1 / whole.n) if at else 0.0
+    cycles = choose_cycles(found) if len(at) >= FREAK_MIN_WINDOWS else ()
+    return _Learned(windows=found, at=np.array([usual[i] for i in at], dtype=np.int64), cycles=cycles, noise=max(noise, SMALLEST_DISTANCE))
+
+
+def odd_windows(columns: Sequence[Floats]) -> Flags:
+    """Windows that are odd in several columns at once, the oddest first, few; ``columns`` are their ``oddness``, each of shape (t,)."""
+    if len(columns) < ODD_COLUMNS:
+        return np.zeros(len(columns[0]) if columns else 0, dtype=np.bool_)
+    odd = np.sort(np.array(columns), axis=0)[-ODD_COLUMNS]
+    freaks: Flags = odd > ODD
+    freaks[np.argsort(-odd, kind="stable")[int(ODD_SHARE * len(odd)) :]] = False
+    return freaks
+
+
+def _window_shares(windows: Sequence[Profile], total: Profile) -> dict[str, Mapping[str, tuple[float, ...]]]:
     shares: dict[str, dict[str, list[float]]] = {name: {} for name in total.columns}
-    for window in full:
-        if window.rows < least:
-            continue
+    for window in windows:
         rest = total.minus(window)
         for name, column in window.columns.items():
-            if column.n and rest.columns[name].n:
-                distances[name][METRICS[type(column)]].append(column_distance(rest.columns[name], column))
             for kind, share in column_shares(column, rest.columns[name]).items():
                 shares[name].setdefault(kind, []).append(share)
-    return Baseline(window_rows=rows, distances=_frozen(distances), shares=_frozen(shares))
+    return {name: {kind: tuple(values) for kind, values in named.items()} for name, named in shares.items()}
 
 
 def column_shares(column: ColumnProfile, reference: ColumnProfile) -> dict[str, float]:
@@ -261,6 +353,3 @@ def unseen_rows(column: CategoricalProfile, reference: CategoricalProfile) -> in
     known = sum(count for text, count in column.new.kept.items() if text in reference.new.kept)
     return gone + column.new.rows - known
 
-
-def _frozen(series: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, tuple[float, ...]]]:
-    return {column: {name: tuple(values) for name, values in named.items()} for column, named in series.items()}
