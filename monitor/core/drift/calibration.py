@@ -31,6 +31,8 @@ from monitor.core.schema import Flags, Floats, Ints
 
 MIN_WINDOWS = 3  # reference windows from which a limit can be learned
 NOISE_SHARE = 0.6  # distances below this share of the mean sampling noise count as that much (measured: .5 to .7 alike)
+FOLDED = 0.756  # standard deviation over mean of a folded normal, the widest noise there is: D of a column with two values
+CALM_ERRORS = 2.0  # standard errors by which traffic must be calmer than chance to be believed so
 PRIOR_SPREAD = 0.6  # standard deviation of the logarithm of a usual column's distances (flights: .3 to 1.2)
 PRIOR_WINDOWS = 4  # how many windows that prior is worth
 FREAK = 2.5  # upper standard deviations above the median from which a window is a freak
@@ -71,6 +73,10 @@ class Noise(Protocol):
     def mean(self) -> float:
         """What chance makes on average."""
 
+    @property
+    def spread(self) -> float:
+        """The standard deviation of what chance makes, or an upper bound of it."""
+
     def quantile(self, alpha: float) -> float:
         """The distance that chance exceeds with probability ``alpha`` at most."""
 
@@ -83,6 +89,7 @@ class KsNoise:
     """Kolmogorov's distribution; an upper bound for columns whose values repeat."""
 
     mean: float = 0.8687  # sqrt(pi / 2) * ln 2
+    spread: float = FOLDED * 0.8687
 
     def quantile(self, alpha: float) -> float:
         """The distance that chance exceeds with probability ``alpha``."""
@@ -95,28 +102,42 @@ class KsNoise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TvdNoise:
-    """Half the sum of normal deviations, bounded by Gaussian concentration: median + z * largest deviation of any set of categories."""
+    """Half the sum of the sizes of normal deviations, taken for a chi distribution with the same mean and variance.
+
+    Exact for two categories; ``degrees`` are those of the chi, ``scale`` its unit; 0 where one category holds everything.
+    """
 
     mean: float
     spread: float
+    degrees: float
+    scale: float
 
     @staticmethod
     def of(shares: Floats) -> TvdNoise:
-        """For categories with these shares, shape (k,)."""
-        largest = float(shares.max())
-        worst = largest * (1 - largest) if largest >= 0.5 else 0.25
-        mean = float(np.sum(np.sqrt(2 / math.pi * shares * (1 - shares))) / 2)
-        return TvdNoise(mean=mean, spread=math.sqrt(worst))
+        """For categories with these shares, shape (k,).
+
+        The covariance of two sizes is ``(2 / pi) (sqrt(1 - r^2) + r asin r - 1)`` deviations, at most ``(1 - 2 / pi) r^2`` of them.
+        """
+        p = shares[(shares > 0) & (shares < 1)]
+        if not len(p):
+            return TvdNoise(mean=0.0, spread=0.0, degrees=1.0, scale=0.0)
+        deviations = np.sqrt(p * (1 - p))
+        mean = math.sqrt(2 / math.pi) * float(deviations.sum()) / 2
+        joint = p**2 / deviations
+        variance = (1 - 2 / math.pi) * float((deviations**2).sum() + joint.sum() ** 2 - (joint**2).sum()) / 4
+        square = mean**2 + variance
+        degrees = 1 / (2 - math.sqrt(4 - 8 * variance / square))  # of chi: variance / square = 1 / 2v - 1 / 8v^2 + …
+        return TvdNoise(mean=mean, spread=math.sqrt(variance), degrees=degrees, scale=math.sqrt(square / degrees))
 
     def quantile(self, alpha: float) -> float:
-        """The distance that chance exceeds with probability ``alpha`` at most."""
-        return self.mean + float(-special.ndtri(alpha)) * self.spread
+        """The distance that chance exceeds with probability ``alpha``."""
+        return self.scale * math.sqrt(float(special.chdtri(self.degrees, alpha)))
 
     def survival(self, distance: float) -> float:
-        """An upper bound of the chance of at least this distance."""
-        if self.spread == 0:
-            return 1.0 if distance <= self.mean else 0.0
-        return float(special.ndtr((self.mean - distance) / self.spread))
+        """The chance of at least this distance."""
+        if self.scale == 0:
+            return 1.0 if distance <= 0 else 0.0
+        return float(special.chdtrc(self.degrees, (distance / self.scale) ** 2))
 
 
 def noise_of(reference: ColumnProfile) -> Noise:
@@ -196,25 +217,30 @@ def oddness(logs: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """The limit of one column's distance. ``rows`` are those of a usual reference window, ``reference_rows`` of all of it."""
+    """The limit of one column's distance.
+
+    ``rows`` are those of a usual reference window, ``reference_rows`` of what it is compared with. ``calm``: at most this share of the
+    sampling noise is in such traffic; 1 where rows come by chance, less where a schedule makes them, which is no drawing of lots.
+    """
 
     prediction: Prediction
     noise: Noise
     rows: float
     reference_rows: int
+    calm: float = 1.0
 
     def threshold(self, alpha: float, rows: int) -> float:
         """For a window of ``rows``: wider by its sampling noise where it is smaller than the reference's windows were."""
         learned = self.prediction.upper(alpha)
         quantile = self.noise.quantile(alpha)
         widened = math.hypot(learned, quantile * math.sqrt(self._excess(rows)))
-        return max(widened, quantile * self._unit(rows))
+        return max(widened, quantile * self.calm * self._unit(rows))
 
     def p_value(self, distance: float, alpha: float, rows: int) -> float:
         """The chance of such a distance in a window like the reference's; at most ``alpha`` where it reaches the threshold."""
         excess = self.noise.quantile(alpha) * math.sqrt(self._excess(rows))
         rest = math.sqrt(max(distance**2 - excess**2, 0.0))
-        return max(self.prediction.survival(rest), self.noise.survival(distance / self._unit(rows)))
+        return max(self.prediction.survival(rest), self.noise.survival(distance / (self.calm * self._unit(rows))))
 
     def _unit(self, rows: float) -> float:
         return math.sqrt(1 / rows + 1 / self.reference_rows)
@@ -233,8 +259,17 @@ def learn_limit(
     rows = max(float(np.median(window_rows)) * share, 1.0) if window_rows else column.n / len(distances)
     noise = noise_of(column)
     compared = max(column.n // max(seasons_of(rhythm), 1), 1)
-    prediction = Prediction.learn(distances, NOISE_SHARE * noise.mean * math.sqrt(1 / rows + 1 / compared), power=ROOT)
-    return Limit(prediction=prediction, noise=noise, rows=rows, reference_rows=compared)
+    unit = math.sqrt(1 / rows + 1 / compared)
+    prediction = Prediction.learn(distances, NOISE_SHARE * noise.mean * unit, power=ROOT)
+    return Limit(prediction=prediction, noise=noise, rows=rows, reference_rows=compared, calm=calmness(prediction.seen, noise, unit))
+
+
+def calmness(distances: Sequence[float], noise: Noise, unit: float) -> float:
+    """The share of the sampling noise that these distances show, with doubt added; within (0, 1]."""
+    if noise.mean == 0:
+        return 1.0
+    doubt = CALM_ERRORS * noise.spread / math.sqrt(len(distances))
+    return min((float(np.mean(distances)) / unit + doubt) / noise.mean, 1.0)
 
 
 def seasons_of(rhythm: Rhythm) -> int:
