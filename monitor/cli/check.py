@@ -29,6 +29,7 @@ def command(
     settings = load_settings(config)
     for model in settings.models():
         typer.echo(summary(model))
+        typer.echo(budget(model))
     for note in settings.notes():
         typer.echo(f"note: {note}")
     if connect and not _connected(settings):
@@ -43,6 +44,19 @@ def summary(model: Model) -> str:
     topics = ", ".join(sorted({stream.topic for stream in model.streams}))
     retraining = f", retraining at most every {duration_text(model.retraining.cooldown)}" if model.retraining else ""
     return f"{model.name}: {model.task}, windows of {duration_text(model.window)}, {columns}, topics {topics}{retraining}"
+
+
+def budget(model: Model) -> str:
+    """How many false alarms to expect, in one line; with explicit tests only of what they do not replace."""
+    from monitor.core.drift.calibration import expected_false_alarms
+    from monitor.core.finding import number
+    from monitor.settings.durations import duration_text
+
+    rules = model.drift
+    expected = expected_false_alarms(rules.budget, model.window, model.alerts)
+    said = f"{model.name}: at most {number(expected)} false alarms per {duration_text(rules.budget.per)} expected"
+    windows = f"{number(rules.budget.per / model.window)} windows, all checks and columns together"
+    return f"{said} ({windows}{'; explicit drift tests come on top' if rules.tests else ''})"
 
 
 Probe = Callable[[], Iterator[str]]

@@ -187,7 +187,7 @@ def _rhythm(fields: canonical.Fields, sizes: Mapping[str, int]) -> dict[str, Rhy
 
 def _cycle(fields: canonical.Fields, text: str) -> Cycle:
     if text not in set(Cycle):
-        raise fields.fault(text, f"one of {sorted(Cycle)} as its name")
+        raise fields.fault(text, f"one of {sorted(map(str, Cycle))} as its name")
     return Cycle(text)
 
 

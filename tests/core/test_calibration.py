@@ -12,17 +12,15 @@ from scipy import stats
 from monitor.core.drift.calibration import (
     PRIOR_SPREAD,
     PRIOR_WINDOWS,
-    KsNoise,
     Prediction,
-    TvdNoise,
     alpha_per_window,
     build_baseline,
     column_distance,
     learn_limit,
-    noise_of,
     unseen_rows,
     without_freaks,
 )
+from monitor.core.drift.noise import KsNoise, TvdNoise, noise_of
 from monitor.core.profile import CategoricalProfile, Profile, fit_numeric
 from monitor.core.rules import Budget
 from tests.core.judged import drawn, grid_for, numeric, profile_of, reference_of

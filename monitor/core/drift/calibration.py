@@ -16,22 +16,22 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import numpy as np
 from scipy import special
 
 from monitor.core.drift.base import ColumnProfile, side_of
+from monitor.core.drift.noise import Noise, noise_of
 from monitor.core.drift.rhythm import ColumnWindows, choose_cycles, column_windows, distance_for, expected_shares
 from monitor.core.profile import CategoricalProfile, NumericProfile, Profile
 from monitor.core.reference import Baseline, Cycle, Rhythm
 from monitor.core.results import Check
-from monitor.core.rules import Budget
+from monitor.core.rules import AlertRules, Budget
 from monitor.core.schema import Flags, Floats, Ints
 
 MIN_WINDOWS = 3  # reference windows from which a limit can be learned
 NOISE_SHARE = 0.6  # distances below this share of the mean sampling noise count as that much (measured: .5 to .7 alike)
-FOLDED = 0.756  # standard deviation over mean of a folded normal, the widest noise there is: D of a column with two values
+FOLDED = 0.756  # standard deviation over mean of a folded normal, the widest noise there is (a column with two values)
 CALM_ERRORS = 2.0  # standard errors by which traffic must be calmer than chance to be believed so
 PRIOR_SPREAD = 0.6  # standard deviation of the logarithm of a usual column's distances (flights: .3 to 1.2)
 PRIOR_WINDOWS = 4  # how many windows that prior is worth
@@ -63,86 +63,14 @@ def alpha_per_window(budget: Budget, window: timedelta) -> float:
     return min(max(budget.alarms * (window / budget.per), MIN_ALPHA), MAX_ALPHA)
 
 
-# --- sampling noise ------------------------------------------------------------------------------------------
-
-
-class Noise(Protocol):
-    """What chance alone makes of a distance, in units of ``sqrt(1/n + 1/m)`` for samples of n and m rows."""
-
-    @property
-    def mean(self) -> float:
-        """What chance makes on average."""
-
-    @property
-    def spread(self) -> float:
-        """The standard deviation of what chance makes, or an upper bound of it."""
-
-    def quantile(self, alpha: float) -> float:
-        """The distance that chance exceeds with probability ``alpha`` at most."""
-
-    def survival(self, distance: float) -> float:
-        """The chance of at least this distance, or an upper bound of it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KsNoise:
-    """Kolmogorov's distribution; an upper bound for columns whose values repeat."""
-
-    mean: float = 0.8687  # sqrt(pi / 2) * ln 2
-    spread: float = FOLDED * 0.8687
-
-    def quantile(self, alpha: float) -> float:
-        """The distance that chance exceeds with probability ``alpha``."""
-        return float(special.kolmogi(alpha))
-
-    def survival(self, distance: float) -> float:
-        """The chance of at least this distance."""
-        return float(special.kolmogorov(distance))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TvdNoise:
-    """Half the sum of the sizes of normal deviations, taken for a chi distribution with the same mean and variance.
-
-    Exact for two categories; ``degrees`` are those of the chi, ``scale`` its unit; 0 where one category holds everything.
+def expected_false_alarms(budget: Budget, window: timedelta, alerts: AlertRules) -> float:
+    """False incidents that a model on unchanged traffic may open per ``budget.per``, on average and at most: its windows times the chance
+    that one opens an incident. With ``open_after`` above 1 the windows are taken for independent, so lasting weather may open more.
     """
-
-    mean: float
-    spread: float
-    degrees: float
-    scale: float
-
-    @staticmethod
-    def of(shares: Floats) -> TvdNoise:
-        """For categories with these shares, shape (k,).
-
-        The covariance of two sizes is ``(2 / pi) (sqrt(1 - r^2) + r asin r - 1)`` deviations, at most ``(1 - 2 / pi) r^2`` of them.
-        """
-        p = shares[(shares > 0) & (shares < 1)]
-        if not len(p):
-            return TvdNoise(mean=0.0, spread=0.0, degrees=1.0, scale=0.0)
-        deviations = np.sqrt(p * (1 - p))
-        mean = math.sqrt(2 / math.pi) * float(deviations.sum()) / 2
-        joint = p**2 / deviations
-        variance = (1 - 2 / math.pi) * float((deviations**2).sum() + joint.sum() ** 2 - (joint**2).sum()) / 4
-        square = mean**2 + variance
-        degrees = 1 / (2 - math.sqrt(4 - 8 * variance / square))  # of chi: variance / square = 1 / 2v - 1 / 8v^2 + …
-        return TvdNoise(mean=mean, spread=math.sqrt(variance), degrees=degrees, scale=math.sqrt(square / degrees))
-
-    def quantile(self, alpha: float) -> float:
-        """The distance that chance exceeds with probability ``alpha``."""
-        return self.scale * math.sqrt(float(special.chdtri(self.degrees, alpha)))
-
-    def survival(self, distance: float) -> float:
-        """The chance of at least this distance."""
-        if self.scale == 0:
-            return 1.0 if distance <= 0 else 0.0
-        return float(special.chdtrc(self.degrees, (distance / self.scale) ** 2))
-
-
-def noise_of(reference: ColumnProfile) -> Noise:
-    """The noise of a column's default distance."""
-    return KsNoise() if isinstance(reference, NumericProfile) else TvdNoise.of(side_of(reference).shares)
+    alpha = alpha_per_window(budget, window)
+    within = alerts.open_within or alerts.open_after
+    followed = float(special.bdtrc(alerts.open_after - 2, within - 1, alpha)) if alerts.open_after > 1 else 1.0
+    return budget.per / window * alpha * followed
 
 
 # --- learned limits ------------------------------------------------------------------------------------------
@@ -268,8 +196,8 @@ def calmness(distances: Sequence[float], noise: Noise, unit: float) -> float:
     """The share of the sampling noise that these distances show, with doubt added; within (0, 1]."""
     if noise.mean == 0:
         return 1.0
-    doubt = CALM_ERRORS * noise.spread / math.sqrt(len(distances))
-    return min((float(np.mean(distances)) / unit + doubt) / noise.mean, 1.0)
+    doubt = CALM_ERRORS * FOLDED / math.sqrt(len(distances))
+    return min(float(np.mean(distances)) / unit / noise.mean + doubt, 1.0)
 
 
 def seasons_of(rhythm: Rhythm) -> int:
