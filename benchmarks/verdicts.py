@@ -6,6 +6,10 @@ with faults put into March. Three ways to cut days, since the answer depends on 
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable
@@ -19,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from monitor.core.evaluate import Subject, evaluate
-from monitor.core.incidents import OPEN, Incident, Judged, step
+from monitor.core.incidents import Incident, Judged, NotifyKind, step
 from monitor.core.profile import Profile
 from monitor.core.reference import Reference
 from monitor.core.results import Account, Check, Result, Verdict, WindowKey
@@ -29,6 +33,8 @@ from monitor.demo.flights import data_folder, load_flights
 from monitor.demo.scenario import CATEGORICAL_FEATURES, DAY, FEATURES, NUMERIC_FEATURES, flights_of_spring
 from monitor.references import build_reference
 
+QUICK = "--quick" in sys.argv  # one way to cut days instead of three
+NANNYML = Path(os.environ.get("NANNYML_PYTHON", ".venv-nannyml/bin/python"))
 SEED = 2013
 LEVEL = 0.05  # of "p < .05", per column, uncorrected, as it is used
 DRAWS = 5  # of a fault that strikes rows at random; the share of days is the mean over them
@@ -123,12 +129,12 @@ FAULTS = (
 )
 
 
-def broken_march(set_up: SetUp, fault: Fault) -> list[Day]:
+def broken_march(set_up: SetUp, fault: Fault, draws: int | None = None) -> list[Day]:
     """The days of March with the fault in them, once per draw."""
     rows = set_up.between(START, MARCH_END)
     rng = np.random.default_rng([SEED, FAULTS.index(fault)])
     sd = float(set_up.reference[fault.column].std()) if fault.column in NUMERIC_FEATURES else 0.0
-    broken = [rows.assign(**{fault.column: fault.break_it(rows[fault.column], rng, sd)}) for _ in range(fault.draws)]
+    broken = [rows.assign(**{fault.column: fault.break_it(rows[fault.column], rng, sd)}) for _ in range(draws or fault.draws)]
     return [day for march in broken for day in days_of(march)]
 
 
@@ -219,6 +225,32 @@ class Significance:
         return bool(stats.chi2_contingency(counts.T).pvalue < LEVEL)
 
 
+class NannyML:
+    """Run in a virtual environment of its own, which ``make bench-verdicts`` makes where it installs: Jensen-Shannon, daily chunks."""
+
+    def __init__(self, set_up: SetUp) -> None:
+        with tempfile.TemporaryDirectory(prefix="driftd-bench-") as name:
+            folder = Path(name)
+            frames = {"reference": set_up.reference, "judged": set_up.between(START, END)}
+            frames |= {f"judged{i}": pd.concat([day[1] for day in broken_march(set_up, fault, draws=1)]) for i, fault in enumerate(FAULTS)}
+            for file, rows in frames.items():
+                rows[[*FEATURES, "ts"]].to_parquet(folder / f"{file}.parquet", index=False)
+            script = Path(__file__).with_name("nannyml_days.py")
+            done = subprocess.run([str(NANNYML), str(script), name], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"NannyML: {done.stderr.strip().splitlines()[-1:]}")
+        said = json.loads(done.stdout.splitlines()[-1])
+        self.name = f"NannyML {said['version']}"
+        alarms = {file: {column: {datetime.fromisoformat(day).replace(tzinfo=UTC) for day in days} for column, days in columns.items()}
+                  for file, columns in said["alarms"].items()}  # fmt: skip
+        self.found: dict[str, set[datetime]] = alarms["judged.parquet"]
+        self.faults = {fault.name: alarms[f"judged{i}.parquet"][fault.column] for i, fault in enumerate(FAULTS)}
+
+    def share(self, fault: Fault, set_up: SetUp) -> str:
+        before = len([day for day in self.found[fault.column] if day < MARCH_END])
+        return f"{len(self.faults[fault.name]) / len(set_up.march):.0%} ({before / len(set_up.march):.0%})".replace("%", " %")
+
+
 # --- the tables ----------------------------------------------------------------------------------------------
 
 
@@ -228,9 +260,9 @@ def incidents(judged: list[tuple[datetime, tuple[Result, ...]]], *checks: Check)
     began: list[datetime] = []
     for start, results in judged:
         chosen = tuple(result for result in results if result.check in (checks or CHECKS))
-        before = current
-        current = step(before, Judged(model=RULES.name, start=start, end=start + DAY, results=chosen), ALERTS).incident
-        if current is not None and current.state in OPEN and (before is None or before.id != current.id):
+        taken = step(current, Judged(model=RULES.name, start=start, end=start + DAY, results=chosen), ALERTS)
+        current = taken.incident
+        if taken.notify is not None and taken.notify.kind is NotifyKind.FIRING and current is not None:
             began.append(current.since)
     return began
 
@@ -254,6 +286,9 @@ def report(set_up: SetUp) -> None:
     judged = [(day[0], driftd.judge(day)) for day in set_up.days]
     others = {f"Evidently {version('evidently')}": evidently.alarms, "KS / chi-square, p < .05": significance.alarms}
     found = {name: alarm_days(alarms, set_up.days) for name, alarms in others.items()}
+    nannyml = NannyML(set_up) if NANNYML.is_file() else None
+    if nannyml is not None:
+        found[nannyml.name] = nannyml.found
     print(f"\n### {set_up.name}\n")
     print(f"Reference: {len(set_up.reference):,} rows, {len(days_of(set_up.reference))} days. Judged: {len(set_up.days)} days.")
     gap = evidently.largest_difference_to_report(set_up)
@@ -268,16 +303,18 @@ def report(set_up: SetUp) -> None:
         bad = sorted(set().union(*columns.values()))
         row(name, len(bad), in_march(bad), "–", "–")
 
-    header(f"days with an alarm by column, of {len(set_up.days)}", "driftd: drift", "driftd: quality", *others)
+    header(f"days with an alarm by column, of {len(set_up.days)}", "driftd: drift", "driftd: quality", *found)
     for column in FEATURES:
         ours = [sum(any(r.column == column for r in alerting(results, check)) for _, results in judged) for check in CHECKS[:2]]
         row(f"`{column}`", *ours, *(len(columns[column]) for columns in found.values()))
 
     tools = {"driftd": driftd.alarms, **others}
-    header("fault in March: days on which its column alarms (in brackets: without the fault)", *tools)
+    last = [] if nannyml is None else [nannyml.name]
+    header("fault in March: days on which its column alarms (in brackets: without the fault)", *tools, *last)
     for fault in FAULTS:
         broken = broken_march(set_up, fault)
-        row(fault.name, *(f"{share(alarms, fault, broken)} ({share(alarms, fault, set_up.march)})" for alarms in tools.values()))
+        cells = [f"{share(alarms, fault, broken)} ({share(alarms, fault, set_up.march)})" for alarms in tools.values()]
+        row(fault.name, *cells, *([] if nannyml is None else [nannyml.share(fault, set_up)]))
 
 
 def alarm_days(alarms: Alarms, days: list[Day]) -> dict[str, set[datetime]]:
@@ -290,7 +327,9 @@ def share(alarms: Alarms, fault: Fault, days: list[Day]) -> str:
 
 def main() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning)  # Evidently's and its libraries' own
-    for set_up in set_ups():
+    if not NANNYML.is_file():
+        print(f"NannyML is left out: no {NANNYML}; `make bench-verdicts` makes it where it installs")
+    for set_up in set_ups()[: 1 if QUICK else None]:
         report(set_up)
 
 

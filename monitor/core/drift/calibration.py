@@ -16,6 +16,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
@@ -46,6 +47,8 @@ ROOT = 1 / 3  # of distances: their cube roots are nearly normal
 LOGARITHM = 0.0  # of shares and rows
 MARGIN = 1.1  # times the largest usual distance of the reference: as far is still usual
 UPPER = 0.9  # the quantile that tells the upper spread
+UPPER_DEVIATIONS = float(special.ndtri(UPPER))  # of a normal distribution, from its median to there
+REMEMBERED = 4096  # predictions of columns kept: a reference judges many windows
 MIN_ALPHA, MAX_ALPHA = 1e-9, 0.5
 SMALLEST_DISTANCE = 1e-6  # so that a logarithm exists
 LARGEST_LOG = 700.0  # of what a float can hold
@@ -92,15 +95,7 @@ class Prediction:
     @staticmethod
     def learn(values: Sequence[float], least: float, prior_spread: float = PRIOR_SPREAD, power: float = LOGARITHM) -> Prediction:
         """From the values of the reference's windows (at least one); those below ``least`` count as ``least``."""
-        logs = np.log(np.maximum(np.array(values, dtype=np.float64), max(least, SMALLEST_DISTANCE)))
-        kept = without_freaks(logs)
-        bent = np.exp(power * kept) if power else kept
-        center, degrees = float(bent.mean()), PRIOR_WINDOWS + len(kept) - 1
-        prior = prior_spread * power * center if power else prior_spread
-        squares = float(((bent - center) ** 2).sum())
-        variance = (PRIOR_WINDOWS * prior**2 + squares) / degrees
-        scale = math.sqrt(variance * (1 + 1 / len(kept)))
-        return Prediction(center=center, scale=scale, degrees=degrees, seen=tuple(np.exp(kept).tolist()), power=power)
+        return _predicted(tuple(values), max(least, SMALLEST_DISTANCE), prior_spread, power)
 
     def upper(self, alpha: float) -> float:
         """The value that a new window exceeds with probability ``alpha``."""
@@ -125,6 +120,19 @@ class Prediction:
         return math.exp(min(bent, LARGEST_LOG))
 
 
+@lru_cache(maxsize=REMEMBERED)
+def _predicted(values: tuple[float, ...], least: float, prior_spread: float, power: float) -> Prediction:
+    logs = np.log(np.maximum(np.array(values, dtype=np.float64), least))
+    kept = without_freaks(logs)
+    bent = np.exp(power * kept) if power else kept
+    center, degrees = float(bent.mean()), PRIOR_WINDOWS + len(kept) - 1
+    prior = prior_spread * power * center if power else prior_spread
+    squares = float(((bent - center) ** 2).sum())
+    variance = (PRIOR_WINDOWS * prior**2 + squares) / degrees
+    scale = math.sqrt(variance * (1 + 1 / len(kept)))
+    return Prediction(center=center, scale=scale, degrees=degrees, seen=tuple(np.exp(kept).tolist()), power=power)
+
+
 def without_freaks(logs: Floats) -> Floats:
     """Ascending, without the few windows that lie far above all others, shape (n,) to (m,); measured by the upper half's spread."""
     ordered = np.sort(logs)
@@ -137,10 +145,19 @@ def without_freaks(logs: Floats) -> Floats:
 
 def oddness(logs: Floats) -> Floats:
     """How far above the median each window lies, in standard deviations of the upper half; shape (n,)."""
-    median = float(np.median(logs))
-    spread = max((float(np.quantile(logs, UPPER)) - median) / float(special.ndtri(UPPER)), FREAK_MIN_SPREAD)
+    ordered = np.sort(logs)
+    median = quantile(ordered, 0.5)
+    spread = max((quantile(ordered, UPPER) - median) / UPPER_DEVIATIONS, FREAK_MIN_SPREAD)
     odd: Floats = (logs - median) / spread
     return odd
+
+
+def quantile(ordered: Floats, share: float) -> float:
+    """Of ascending values, shape (n,), by linear interpolation: ``numpy.quantile``, without what it costs on a few numbers."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return float(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,9 @@ def _learned(
                 findings.append(empty)
             elif limit is not None:
                 value = column_distance(there, here, rhythm_of(name, reference), start)
-                findings.append(_against(limit, name, metric, value, share, here.n, _floor(value, here, there, floors)))
+                learned = limit.threshold(share, here.n)
+                threshold = max(learned, _floor(value, learned, here, there, floors))
+                findings.append(_against(name, metric, value, threshold, limit.p_value(value, share, here.n)))
             else:
                 unlearned[name] = difference(pair_of(there, here), floors)
         except BROKEN as error:
@@ -92,16 +94,15 @@ def limit_of(name: str, reference: Reference) -> Limit | None:
     return learn_limit(distances, baseline.window_rows, column, reference.profile.rows, rhythm_of(name, reference))
 
 
-def _floor(value: float, here: ColumnProfile, there: ColumnProfile, floors: MinEffect) -> float:
-    """The distance that is worth a message: any at all where few rows moved far."""
+def _floor(value: float, learned: float, here: ColumnProfile, there: ColumnProfile, floors: MinEffect) -> float:
+    """The distance that is worth a message: any that is unusual, where few rows moved far."""
     if not isinstance(there, NumericProfile):
         return floors.tvd
-    far = value <= floors.ks and moved_far(pair_of(there, here)) >= floors.wasserstein
+    far = learned < value <= floors.ks and moved_far(pair_of(there, here)) >= floors.wasserstein
     return 0.0 if far else floors.ks
 
 
-def _against(limit: Limit, name: str, metric: str, value: float, alpha: float, rows: int, floor: float) -> Finding:
-    threshold = max(limit.threshold(alpha, rows), floor)
+def _against(name: str, metric: str, value: float, threshold: float, p_value: float) -> Finding:
     high = value > threshold
     said = f"{metric} {number(value)}, limit {number(threshold)} learned from the reference's windows"
     return Finding(
@@ -112,7 +113,7 @@ def _against(limit: Limit, name: str, metric: str, value: float, alpha: float, r
         reason=f"{name} {'differs more than usual' if high else 'is as usual'}: {said}",
         value=value,
         threshold=threshold,
-        p_value=limit.p_value(value, alpha, rows),
+        p_value=p_value,
     )
 
 
