@@ -16,7 +16,7 @@ help:
 	@echo "make fuzz    a million inputs from outside, guided by coverage where atheris is: about half an hour (ARGS='--inputs 50000 texts')"
 	@echo "make check   ruff, mypy, import layers, file sizes, configuration schema"
 	@echo "make bench   speed and memory, side by side with the raw limits"
-	@echo "make bench-verdicts   the tables of docs/verdicts.md: about ten minutes (ARGS=--quick: three)"
+	@echo "make bench-verdicts   the tables of docs/verdicts.md: about a quarter of an hour (ARGS=--quick: five minutes)"
 
 install: $(STAMP)
 

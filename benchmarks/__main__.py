@@ -1,4 +1,7 @@
-"""``python -m benchmarks [NAME …] [--quick]``: every benchmark, or those named. Ratios in one run; absolute figures depend on the machine."""
+"""``python -m benchmarks [NAME …] [--quick]``: every benchmark, or those named.
+
+Ratios in one run; absolute figures depend on the machine.
+"""
 
 from __future__ import annotations
 

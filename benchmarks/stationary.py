@@ -321,7 +321,7 @@ def quiet(traffics_: list[Traffic]) -> None:
         others = [f"{count} of {compared}" for count in found[1:]]
         row(
             traffic.name, traffic.judged, f"{allowed:.1f}, {allowed + 3 * math.sqrt(allowed):.1f}",
-            f"**{len(incidents(judged, *CHECKS))}**, {found[0]}", *others, changed,
+            f"**{len(incidents(judged, *CHECKS).began)}**, {found[0]}", *others, changed,
         )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from monitor.core.evaluate import Subject, evaluate
-from monitor.core.incidents import Incident, Judged, NotifyKind, step
+from monitor.core.incidents import OPEN, Incident, Judged, NotifyKind, step
 from monitor.core.profile import Profile
 from monitor.core.reference import Reference
 from monitor.core.results import Account, Check, Result, Verdict, WindowKey
@@ -254,17 +254,40 @@ class NannyML:
 # --- the tables ----------------------------------------------------------------------------------------------
 
 
-def incidents(judged: list[tuple[datetime, tuple[Result, ...]]], *checks: Check) -> list[datetime]:
-    """When each incident began, by the package's own rules."""
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """When each incident fired, and the days on which one was open."""
+
+    began: list[datetime]
+    open: int
+
+
+def incidents(judged: list[tuple[datetime, tuple[Result, ...]]], *checks: Check) -> Told:
+    """By the package's own rules."""
     current: Incident | None = None
     began: list[datetime] = []
+    lasted = 0
     for start, results in judged:
         chosen = tuple(result for result in results if result.check in (checks or CHECKS))
         taken = step(current, Judged(model=RULES.name, start=start, end=start + DAY, results=chosen), ALERTS)
         current = taken.incident
         if taken.notify is not None and taken.notify.kind is NotifyKind.FIRING and current is not None:
             began.append(current.since)
-    return began
+        lasted += current is not None and current.state in OPEN
+    return Told(began=began, open=lasted)
+
+
+def incidents_of(bad: Iterable[datetime], days: list[Day]) -> Told:
+    """What days with an alarm of another tool would be under the same rule: an incident ends after two quiet days."""
+    alarmed, began, quiet, lasted = set(bad), [], ALERTS.resolve_after, 0
+    for start, _ in days:
+        if start in alarmed:
+            began += [start] if quiet >= ALERTS.resolve_after else []
+            quiet = 0
+        else:
+            quiet += 1
+        lasted += quiet < ALERTS.resolve_after
+    return Told(began=began, open=lasted)
 
 
 def row(*cells: object) -> None:
@@ -294,14 +317,17 @@ def report(set_up: SetUp) -> None:
     gap = evidently.largest_difference_to_report(set_up)
     print(f"Evidently's tests called directly differ from its Report of ValueDrift by at most {gap:.1g} on {COMPARED_DAYS} days.")
 
-    header("nothing injected", f"days with an alarm, of {len(set_up.days)}", f"in March, of {len(set_up.march)}", "incidents", "in March")
+    days = (f"days with an alarm, of {len(set_up.days)}", f"in March, of {len(set_up.march)}")
+    header("nothing injected", *days, "incidents", "in March", "days with an incident open")
     for checks in (CHECKS, *((check,) for check in CHECKS)):
         bad = [start for start, results in judged if alerting(results, *checks)]
-        began = incidents(judged, *checks)
-        row("**driftd**" if checks is CHECKS else f"driftd: {checks[0]}", len(bad), in_march(bad), len(began), in_march(began))
+        told = incidents(judged, *checks)
+        name = "**driftd**" if checks is CHECKS else f"driftd: {checks[0]}"
+        row(name, len(bad), in_march(bad), len(told.began), in_march(told.began), told.open)
     for name, columns in found.items():
         bad = sorted(set().union(*columns.values()))
-        row(name, len(bad), in_march(bad), "–", "–")
+        told = incidents_of(bad, set_up.days)
+        row(name, len(bad), in_march(bad), len(told.began), in_march(told.began), told.open)
 
     header(f"days with an alarm by column, of {len(set_up.days)}", "driftd: drift", "driftd: quality", *found)
     for column in FEATURES:
