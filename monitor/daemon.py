@@ -42,7 +42,7 @@ def run(settings: Settings, config: Path, *, until_idle: bool, patience: timedel
     configure(level=settings.log.level, form=settings.log.format)
     for point, armed in failpoints.arm_from_environment().items():
         log.warning("a failpoint is armed: this process is under test", action=Action.DAEMON_STARTED, point=point, what=armed.action)
-    stop = Stop()
+    stop = Stop(EXIT_FAILED if until_idle else EXIT_DONE)  # a script must not take it for read to the end
     with ExitStack() as closers:
         parts = build(settings, config, closers)
         stop.gently()
@@ -85,7 +85,7 @@ def _hand_on(parts: Parts) -> int:
     parts.health.not_ready(NotReady.STOPPING, "to begin anew with a new configuration")
     parts.health.forget(LOOP)
     try:
-        parts.reader.checkpoint()
+        parts.reader.leave()
     except (Retryable, Permanent) as error:
         log.warning("what was read since the last checkpoint is read again", action=Action.DAEMON_STOPPING, detail=str(error))
     parts.ticks.stop(HAND_ON_SECONDS)
@@ -98,7 +98,7 @@ def _drain(parts: Parts, stop: Stop) -> int:
     parts.health.not_ready(NotReady.STOPPING)
     parts.health.forget(LOOP)
     try:
-        parts.reader.checkpoint()
+        parts.reader.leave()
         parts.ticks.stop(JOBS_SECONDS)
         if parts.failed:  # what died would die again here
             log.error("stopped, since a thread died", action=Action.DAEMON_FAILED, detail=repr(parts.failed))

@@ -48,7 +48,7 @@ class Heartbeat:
         self._status = status
         self._every = settings.every.total_seconds()
         self._since = self._due = clock.monotonic()
-        self._trouble: str | None = None
+        self._trouble: tuple[Action, str] | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self.failed: BaseException | None = None
@@ -100,16 +100,17 @@ class Heartbeat:
         demand_success(answer, "the heartbeat's server", self._clock.now())
 
     def _withhold(self, missing: tuple[str, ...], now: float) -> Ping:
-        """A moment's wait for the last loop is nothing to speak of; a whole interval is told, once."""
-        if now - self._due >= self._every and self._trouble is None:
+        """A moment's wait for the last loop is nothing to speak of; a whole interval is told, once for each reason."""
+        trouble = (Action.HEARTBEAT_WITHHELD, "; ".join(missing))
+        if now - self._due >= self._every and trouble != self._trouble:
             self._metrics.heartbeats.labels(Ping.WITHHELD).inc()
-            self._troubled(Action.HEARTBEAT_WITHHELD, "; ".join(missing))
+            self._troubled(*trouble)
         return Ping.WITHHELD
 
     def _troubled(self, action: Action, why: str) -> None:
-        if why != self._trouble:
+        if (action, why) != self._trouble:
             log.warning("no dead-man's ping", action=action, detail=why)
-        self._trouble = why
+        self._trouble = (action, why)
 
 
 def why_not(health: Health, since: float) -> tuple[str, ...]:

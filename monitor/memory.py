@@ -80,9 +80,10 @@ class MemoryGuard:
         self._found: int | None = None
 
     def advice(self) -> Advice:
-        """``GO_ON`` between two looks, so that one look is answered once."""
+        """``GO_ON`` between two looks, so that one look is answered once; but at the limit every time is looked again."""
         now = self._monotonic()
-        if self._looked_at is not None and now - self._looked_at < LOOK_SECONDS:
+        at_limit = advise(self._found, self.limit) is Advice.PAUSE
+        if self._looked_at is not None and now - self._looked_at < LOOK_SECONDS and not at_limit:
             return Advice.GO_ON
         self._looked_at = now
         return self.look()

@@ -110,7 +110,8 @@ class Metrics:
     def _init_judging(self) -> None:
         # Windows that have their results.
         self.windows_judged = self._counter("driftd_windows_judged", "Windows that have their results.", "model")
-        # End (event time) of the last judged window; far behind the watermark means that judging is stuck.
+        # End (event time) of the last judged window, as every sweep reads it from SQL: all replicas tell the same, whoever judged it.
+        # Far behind the watermark means that judging is stuck.
         self.judged_until = self._gauge("driftd_window_last_judged_timestamp_seconds", "End of the last judged window.", "model")
         # Results by verdict; `insufficient` and `error` are never `ok`.
         self.results = self._counter("driftd_results", "Results by verdict.", "model", "check", "verdict")
@@ -237,9 +238,14 @@ class Metrics:
         if mark is not None:
             self.watermark_time.labels(model).set(mark.timestamp())
 
+    def judged(self, model: str, until: datetime | None) -> None:
+        """Event time until which a model's windows are judged, by whichever replica; None: none is yet."""
+        if until is not None:
+            self.judged_until.labels(model).set(until.timestamp())
+
     def window_judged(self, judgement: Judgement) -> None:
         """A window has its results in SQL; without results it was only passed over."""
-        self.judged_until.labels(judgement.model).set(judgement.judged_until.timestamp())
+        self.judged(judgement.model, judgement.judged_until)
         if judgement.at is not None:
             self.evaluated_at.labels(judgement.model).set(judgement.at.timestamp())
         if not judgement.results:

@@ -109,7 +109,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     telling = Telling(_routes(settings, settings.http.public_url or web.url))
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
                   partitions=lambda: reader.partitions)
-    watch = _watch(models, store, telling, judge, health, clock)
+    watch = _watch(models, store, telling, judge, health, clock, [receiver.name for receiver in made])
     lease = lease_of(settings)
     dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=f"{socket.gethostname()}:{os.getpid()}", lease=lease,
                             seen=lambda attempt: metrics.delivery_attempted(attempt.receiver, attempt.outcome, attempt.seconds))
@@ -139,19 +139,20 @@ def _routes(settings: Settings, page: str) -> dict[str, Routes]:
     return {EVERY_MODEL: Routes(people=people, page_url=page), **own}
 
 
-def _watch(models: Sequence[Model], store: Store, telling: Telling, judge: Judge, health: Health, clock: Clock) -> SelfWatch:
+def _watch(models: Sequence[Model], store: Store, telling: Telling, judge: Judge, health: Health, clock: Clock,
+           receivers: Sequence[str]) -> SelfWatch:
     """What looks at our own way, and all that it looks at."""
     return SelfWatch(store=store, clock=clock, telling=telling, probes=(
         kafka_away(partial(health.standing, NotReady.KAFKA_UNREACHABLE)),
         judging_fails(lambda: judge.failing),
-        receivers_fail(store.failing_receivers),
+        receivers_fail(partial(store.failing_receivers, receivers)),
         NoEventTime(counts=store.stream_counts, clock=clock, min_rows={m.name: m.min_rows for m in models}),
     ))
 
 
 def _within_memory(kafka: KafkaSettings, models: Sequence[Model]) -> KafkaSettings:
-    """Fewer messages a poll where they are wide: in the worst case each of them begins a window of its own."""
-    widest = max((len(model.columns) for model in models), default=1)
+    """Fewer messages a poll where they are wide: in the worst case each of them begins windows of its own."""
+    widest = max((len(model.columns) * (1 + len(model.segments)) for model in models), default=1)
     return kafka.model_copy(update={"max_poll_records": min(kafka.max_poll_records, max(MOST_VALUES // widest, 1))})
 
 

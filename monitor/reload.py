@@ -48,7 +48,10 @@ class Reload:
             settings = load_settings(self.config)
         except SettingsError as error:
             return [str(problem) for problem in error.problems]
-        return [f"{self.config}: {obstacle}" for obstacle in self._obstacles(settings)]
+        try:
+            return [f"{self.config}: {obstacle}" for obstacle in self._obstacles(settings)]
+        except DriftdError as error:  # the store is away: the one in force waits for it, and a new one can be tried again then
+            return [f"{self.config}: cannot be held against what is there now: {error}"]
 
     def _obstacles(self, new: Settings) -> Iterator[str]:
         """What would end a daemon at its start although the file is without faults: then the old one must not be stopped for it."""

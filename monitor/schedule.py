@@ -147,7 +147,6 @@ class Ticks:
             now = self._offset()
             if abs(now - offset) > JUMP_SECONDS:
                 log.warning("the wall clock jumped", action=Action.CLOCK_JUMPED, seconds=round(now - offset, 1))
-                self.rearm()
                 untold += now - offset
             offset = now
             if untold and self._told(untold):
@@ -156,6 +155,7 @@ class Ticks:
     def _told(self, seconds: float) -> bool:
         """Whether ``jumped`` could do what it does. What else it raises ends the daemon, as it does in a job."""
         try:
+            self.rearm()
             self._jumped(seconds)
         except Retryable as error:
             log.warning("after the jump of the clock: will be tried again", action=Action.CLOCK_JUMPED, detail=str(error))

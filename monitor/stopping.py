@@ -20,6 +20,7 @@ LEAVE_SECONDS = 9.0
 """So long after SIGTERM the process leaves, whatever hangs: what matters is in the store, and the next start goes on from there."""
 EXIT_DONE, EXIT_FAILED = 0, 1
 STDERR = 2
+ASKING = (signal.SIGTERM, signal.SIGINT)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -28,16 +29,21 @@ class Stop:
     and to stop where it says that our terminal is gone.
 
     Before ``gently`` a signal ends the building at once. A handler may interrupt the main thread anywhere, also while it holds
-    a lock: it sets an attribute and writes to a pipe, nothing else.
+    a lock: it sets an attribute and writes to a pipe, nothing else. And it may be long in coming, while the main thread waits inside
+    a library: so the guard counts signals by itself, as the C handler writes them down. ``code``: what to leave with.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, code: int = EXIT_DONE) -> None:
+        self._code = code
         self._asked_at: float | None = None
         self._gently = False
         self._reload = False
         self._terminal = os.isatty(STDERR)
         self._heard, self._said = os.pipe()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        self._caught, caught = os.pipe()
+        os.set_blocking(caught, False)
+        signal.set_wakeup_fd(caught, warn_on_full_buffer=False)
+        for number in ASKING:
             signal.signal(number, self._asked)
         signal.signal(signal.SIGHUP, self._hung_up)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # held back by ``begin_anew``, where we are what it began
@@ -77,14 +83,22 @@ class Stop:
         self._asked_at = time.monotonic()
         os.write(self._said, b"!")
         if not self._gently:
-            raise SystemExit(EXIT_DONE)
+            raise SystemExit(self._code)
 
     def _guard(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # or one could be caught here between the main thread's block and its exec
-        select.select([self._heard], [], [])
-        time.sleep(LEAVE_SECONDS)
+        signals, deadline = 0, None
+        while deadline is None or time.monotonic() < deadline:
+            left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+            ready, _, _ = select.select([self._caught] if deadline else [self._caught, self._heard], [], [], left)
+            for number in os.read(self._caught, 64) if self._caught in ready else b"":
+                signals += number in ASKING
+                if signals > 1:
+                    os._exit(128 + number)
+            if deadline is None and (signals or self._heard in ready):
+                deadline = time.monotonic() + LEAVE_SECONDS
         log.warning("left before all was closed; the next start goes on from the store", action=Action.DAEMON_STOPPED)
-        leave(EXIT_DONE)
+        leave(self._code)
 
     def __bool__(self) -> bool:
         return self._asked_at is not None

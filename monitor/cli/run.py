@@ -19,18 +19,18 @@ def command(
                                             "for so many seconds.")] = 60.0,
 ) -> None:
     """Run the daemon: read, judge, tell, until SIGTERM. A second signal leaves at once."""
-    _listen_early()
+    _listen_early(1 if until_idle else 0)
     from monitor.daemon import run
     from monitor.settings import load_settings
 
     raise typer.Exit(run(load_settings(config), config, until_idle=until_idle, patience=timedelta(seconds=patience)))
 
 
-def _listen_early() -> None:
-    """A signal while libraries load ends it at once, and well: there is nothing to close yet. The daemon listens itself, later.
+def _listen_early(code: int) -> None:
+    """A signal while libraries load ends it at once with this code: there is nothing to close yet. The daemon listens itself, later.
 
     SIGHUP asks for the configuration to be read, which is about to be.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os._exit(0))
+        signal.signal(number, lambda *_: os._exit(code))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -15,6 +15,7 @@ from monitor.cli.output import Format, moment, write
 def command(
     config: Annotated[Path, typer.Argument(help="The configuration file.")],
     model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
+    segment: Annotated[str | None, typer.Option(help="Only this segment, e.g. origin=JFK; * for all rows.")] = None,
     since: Annotated[datetime | None, typer.Option(parser=moment, help="Only windows that start then or later, e.g. 2013-01-31.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How to write them.")] = Format.TABLE,
 ) -> None:
@@ -23,7 +24,7 @@ def command(
 
     with opened(config, model) as store:
         write(
-            map(window_object, store.window_accounts(model=model, since=since)),
+            map(window_object, store.window_accounts(model=model, segment=segment, since=since)),
             form,
             columns=[
                 "window_start",

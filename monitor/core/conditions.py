@@ -16,6 +16,7 @@ from monitor.core.incidents import (
     Step,
     TransitionReason,
     incident_id,
+    stable_hex,
 )
 from monitor.core.results import Verdict
 
@@ -36,6 +37,8 @@ HOLD = timedelta(minutes=2)
 """A condition that nobody has confirmed for so long has passed: long enough for another replica that still sees it."""
 CONFIRM = timedelta(seconds=30)
 """A standing condition is confirmed this often."""
+LONGEST_SUBJECT = 120
+"""Characters of a subject in a condition's name; what is longer is told apart by a digest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,8 @@ class Trouble:
     @property
     def name(self) -> str:
         """What an incident keeps of it: ``receiver_failing:slack``."""
+        if len(self.subject) > LONGEST_SUBJECT:  # a store would cut a longer one its own way, and never find it again
+            return f"{self.condition}:{self.subject[:LONGEST_SUBJECT]}~{stable_hex(self.subject)}"
         return f"{self.condition}:{self.subject}" if self.subject else str(self.condition)
 
 
@@ -63,13 +68,13 @@ class Moves:
 
 
 def moves(standing: Sequence[Incident], seen: Iterable[Trouble], now: datetime) -> Moves:
-    """From the open incidents of conditions and what is seen now. ``now``: the wall clock."""
+    """From the open incidents of conditions and what is seen now. ``now``: the wall clock, which may have been set back meanwhile."""
     troubles = {(trouble.name, trouble.model): trouble for trouble in seen}
     known = {(incident.condition, incident.model): incident for incident in standing}
     return Moves(
         opened=tuple(_open(trouble, now) for key, trouble in troubles.items() if key not in known),
-        confirmed=tuple(i.id for key, i in known.items() if key in troubles and now - i.updated_at >= CONFIRM),
-        passed=tuple(_pass(i, now) for key, i in known.items() if key not in troubles and now - i.updated_at >= HOLD),
+        confirmed=tuple(i.id for key, i in known.items() if key in troubles and abs(now - i.updated_at) >= CONFIRM),
+        passed=tuple(_pass(i, now) for key, i in known.items() if key not in troubles and abs(now - i.updated_at) >= HOLD),
     )
 
 

@@ -10,11 +10,12 @@ from monitor.core.drift.verdict import judge_drift, kind_of
 from monitor.core.finding import Finding, percent
 from monitor.core.gaps import Gap
 from monitor.core.profile import Profile
-from monitor.core.quality import judge_quality
+from monitor.core.quality import judge_duplicates, judge_quality
 from monitor.core.reference import Reference
-from monitor.core.results import OTHER_VERSIONS, Account, Check, Result, Verdict, WindowKey
+from monitor.core.results import ALL_ROWS, OTHER_VERSIONS, Account, Check, Result, Verdict, WindowKey
 from monitor.core.rules import DriftRules, Model
 from monitor.core.schema import Column, Role
+from monitor.core.segments import segment_parts, with_share
 from monitor.core.volume import judge_gaps, judge_volume
 
 
@@ -35,23 +36,37 @@ class Subject:
     gaps: tuple[Gap, ...] = ()
     damage: str = ""
 
+    @property
+    def compared_with(self) -> Reference | None:
+        """The reference of all rows, or the part of it that is the segment's."""
+        if self.reference is None or self.key.segment == ALL_ROWS:
+            return self.reference
+        return self.reference.of_segment(*segment_parts(self.key.segment))
+
 
 def evaluate(subject: Subject, rules: Model) -> tuple[Result, ...]:
     """All results of the window, ordered by check, column and metric. The same subject and rules give the same results."""
+    rules = with_share(rules, subject.key.segment, subject.reference)
     alpha = alpha_per_window(rules.drift.budget, rules.window)
-    volume = alpha * SHARE_OF_BUDGET[Check.VOLUME]
-    findings = judge_volume(subject.key, subject.account, subject.reference, rules, volume, other_rows=subject.other_rows)
-    findings += [*judge_gaps(subject.gaps), *_judge_columns(subject, rules, alpha)]
-    if subject.key.version == OTHER_VERSIONS:
-        findings.append(_too_many_versions(subject, rules))
+    findings = _judge_columns(subject, rules, alpha)
+    if subject.key.segment == ALL_ROWS:
+        findings += _judge_whole(subject, rules, alpha)
     rows = subject.account.counted
     reference = None if subject.reference is None else subject.reference.hash
     ordered = sorted(findings, key=lambda finding: finding.order)
     return tuple(finding.result(subject.key, rows=rows, reference=reference) for finding in ordered)
 
 
+def _judge_whole(subject: Subject, rules: Model, alpha: float) -> list[Finding]:
+    """What all rows together tell. How many of them are in a segment shows in its column's drift."""
+    share = alpha * SHARE_OF_BUDGET[Check.VOLUME]
+    findings = judge_volume(subject.key, subject.account, subject.reference, rules, share, other_rows=subject.other_rows)
+    findings += [*judge_gaps(subject.gaps), *judge_duplicates(subject.account, rules)]
+    return [*findings, _too_many_versions(subject, rules)] if subject.key.version == OTHER_VERSIONS else findings
+
+
 def _judge_columns(subject: Subject, rules: Model, alpha: float) -> list[Finding]:
-    reference, profile = subject.reference, subject.profile
+    reference, profile = subject.compared_with, subject.profile
     if subject.damage:
         return _both(Verdict.ERROR, "profile", f"this window could not be judged: {subject.damage}")
     if reference is None:
@@ -63,13 +78,14 @@ def _judge_columns(subject: Subject, rules: Model, alpha: float) -> list[Finding
     if profile.grid != reference.grid:
         grids = f"window on grid {profile.grid.hash[:12]}, reference on {reference.grid.hash[:12]}"
         return _both(Verdict.SKIPPED, "reference", f"the window was counted before this reference came: {grids}")
-    columns = watched(rules, reference)
+    apart = "" if subject.key.segment == ALL_ROWS else segment_parts(subject.key.segment)[0]
+    columns = [column for column in watched(rules, reference) if column.name != apart]
     drift, quality = (alpha * SHARE_OF_BUDGET[check] for check in (Check.DRIFT, Check.QUALITY))
-    together = _together(profile, reference, rules.drift, drift / (len(columns) + 1))
-    apart = drift * len(columns) / (len(columns) + len(together)) if columns else drift
+    together = [] if apart else _together(profile, reference, rules.drift, drift / (len(columns) + 1))
+    single = drift * len(columns) / (len(columns) + len(together)) if columns else drift
     return [
         *together,
-        *judge_drift(columns, profile, reference, rules.drift, apart, subject.key.start),
+        *judge_drift(columns, profile, reference, rules.drift, single, subject.key.start),
         *judge_quality(columns, profile, reference, rules.quality, quality),
     ]
 
@@ -103,6 +119,8 @@ def _crowded(rules: Model) -> str:
 
 
 def _missing(subject: Subject, rules: Model) -> str:
+    if subject.reference is not None:
+        return f"the reference keeps no profile of {subject.key.segment}: too few rows, or built before the segments were configured"
     if subject.key.version == OTHER_VERSIONS:
         return f"no reference for {OTHER_VERSIONS} of {subject.key.model}: {_crowded(rules)}"
     known = ", ".join(sorted(subject.known_versions)) or "none"

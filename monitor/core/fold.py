@@ -6,20 +6,25 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
+from monitor.core.held import HeldRows
 from monitor.core.ids import IdSet
 from monitor.core.profile import Grid, Profile
-from monitor.core.results import OTHER_VERSIONS, Account, WindowKey
+from monitor.core.results import ALL_ROWS, OTHER_VERSIONS, Account, WindowKey
 from monitor.core.rules import Model
-from monitor.core.schema import MICROSECOND, Batch, Fault, Flags, Hashes, from_micros, to_micros
+from monitor.core.schema import MICROSECOND, Batch, Fault, Flags, Hashes, Ints, from_micros, to_micros
+from monitor.core.segments import OwnValues, grouped, segment_text, segments_of, slots_of
 from monitor.core.windows import judge_lateness, window_of, window_starts
 
 NO_VERSION = "*"  # the version of rows whose stream maps none
 Place = tuple[str, int]  # topic and partition
 VERSIONED_WINDOWS = 4096
 """So many windows' versions are remembered, those that had rows last: of windows long sealed too, since late rows are booked there."""
+NO_SEGMENTS: OwnValues = MappingProxyType({})
 MOST_CELLS = 50_000
 """Columns of windows (1.5 to 8 kB each) held at most before they should be drained: a year of minutes comes as a window per row."""
 
@@ -59,13 +64,21 @@ class Folded:
 class Folder:
     """Folds the rows of one model. ``grid_of`` gives the grid that the rows of a version are counted on.
 
-    ``named`` gives the versions that have windows of their own however many there are: those with a reference.
+    ``named`` gives the versions that have windows of their own however many there are: those with a reference. ``own_of`` gives
+    the values that have segments of their own in a version, by segment column: no column where none is kept apart.
     """
 
-    def __init__(self, model: Model, grid_of: Callable[[str], Grid], named: Callable[[], Collection[str]] = tuple) -> None:
+    def __init__(
+        self,
+        model: Model,
+        grid_of: Callable[[str], Grid],
+        named: Callable[[], Collection[str]] = tuple,
+        own_of: Callable[[str], OwnValues] = lambda _: NO_SEGMENTS,
+    ) -> None:
         self._model = model
         self._grid_of = grid_of
         self._named = named
+        self._own_of = own_of
         self._places: dict[Place, PartitionState] = {}
         self._versions: dict[int, set[str]] = {}
         self._kept_ids = 0
@@ -73,6 +86,7 @@ class Folder:
 
     def _reset(self) -> None:
         self._windows: dict[WindowKey, Delta] = {}
+        self._held = HeldRows()
         self._cells = 0
         self._ids: dict[tuple[Place, datetime], list[Hashes]] = {}
         self._untimed = 0
@@ -124,6 +138,7 @@ class Folder:
 
     def drain(self) -> Folded:
         """Hand over what was gained, and start from nothing."""
+        self._fold_held()
         gained = Folded(
             windows=self._windows,
             ids={key: np.concatenate(chunks) for key, chunks in self._ids.items()},
@@ -134,8 +149,8 @@ class Folder:
         self._reset()
         return gained
 
-    def _delta(self, version: str, start: datetime) -> Delta:
-        key = WindowKey(model=self._model.name, version=version, start=start, end=start + self._model.window)
+    def _delta(self, version: str, start: datetime, segment: str = ALL_ROWS) -> Delta:
+        key = WindowKey(model=self._model.name, version=version, segment=segment, start=start, end=start + self._model.window)
         return self._windows.setdefault(key, Delta())
 
     def _book_fault(self, fault: Fault) -> Account:
@@ -156,6 +171,8 @@ class Folder:
         total = Account()
         for version, own in self._by_version(start, batch, rows):
             total += self._add(place, from_micros(start), version, batch, own & counted, own & late, own)
+            if self._model.segments and version != OTHER_VERSIONS:
+                self._add_segments(from_micros(start), version, batch, counted, late, np.flatnonzero(own))
         return total
 
     def _add(self, place: Place, start: datetime, version: str, batch: Batch, counted: Flags, late: Flags, rows: Flags) -> Account:
@@ -164,11 +181,43 @@ class Folder:
         delta = self._delta(version, start)
         delta.account += account
         if n:
-            if delta.profile is None:
-                delta.profile = Profile.empty(self._grid_of(version), sample_rows=self._model.sample_rows)
-                self._cells += len(delta.profile.columns)
-            delta.profile.fold(batch if n == len(batch) else batch.take(counted), topic_seed=self._places[place].seed)
+            profile = self._kept(delta, lambda: Profile.empty(self._grid_of(version), self._model.sample_rows))
+            profile.fold(batch if n == len(batch) else batch.take(counted), topic_seed=self._places[place].seed)
         return account
+
+    def _kept(self, delta: Delta, empty: Callable[[], Profile]) -> Profile:
+        if delta.profile is None:
+            delta.profile = empty()
+            self._cells += len(delta.profile.columns)
+        return delta.profile
+
+    def _add_segments(self, start: datetime, version: str, batch: Batch, counted: Flags, late: Flags, at: Ints) -> None:
+        """The rows of one version again, by segment: each of them, counted or not, is in one segment of each segment column."""
+        own = self._own_of(version)
+        for column, values in own.items():
+            slots, names = slots_of(batch.columns.get(column), len(batch), values), segments_of(values)
+            for slot, here in grouped(slots, at).items():
+                n, tardy = int(counted[here].sum()), int(late[here].sum())
+                delta = self._delta(version, start, segment_text(column, names[slot]))
+                delta.account += Account(counted=n, late=tardy, duplicate=len(here) - n - tardy)
+                if n:
+                    self._kept(delta, partial(Profile.lean, self._grid_of(version)))
+        usable = at[counted[at]]
+        if own and len(usable):
+            self._held.add(version, start, own, batch if len(usable) == len(batch) else batch.take(usable))
+            if self._held.full:
+                self._fold_held()
+
+    def _fold_held(self) -> None:
+        """Segments are lean: the rows of the window's sample tell their segment, and columns together are judged over all rows."""
+        for held in self._held.take():
+            batch = held.batch
+            for column, values in held.own.items():
+                slots, names = slots_of(batch.columns.get(column), len(batch), values), segments_of(values)
+                for slot, here in grouped(slots, np.arange(len(batch))).items():
+                    profile = self._delta(held.version, held.start, segment_text(column, names[slot])).profile
+                    if profile is not None:
+                        profile.fold(batch.take(here))
 
     def _first_seen(self, place: Place, start: int, ids: Hashes, rows: Flags) -> Flags:
         at = np.flatnonzero(rows)

@@ -72,8 +72,13 @@ class Gap:
         return None if self.beyond is None else self.beyond - self.first
 
     def touches(self, start: datetime, end: datetime) -> bool:
-        """Whether the window ``[start, end)`` may miss rows of it."""
-        return (self.since is None or self.since < end) and (self.until is None or self.until >= start)
+        """Whether the window ``[start, end)`` may miss rows of it.
+
+        The first row after it may be older than the last one before it. Where none has come yet, nothing lost is later than ``at``.
+        """
+        until = self.at if self.until is None else self.until
+        since = None if self.since is None else min(self.since, until)
+        return (since is None or since < end) and max(until, self.since or until) >= start
 
 
 def lost(gaps: Iterable[Gap]) -> int | None:

@@ -42,13 +42,15 @@ class ColumnLine:
 class Occasion:
     """Everything that a message about an incident is made of.
 
-    ``columns``: the largest cause first. ``account``: of the judged window; None where a person made the change.
+    ``evidence``: what the headline's signature was recognised by. ``columns``: the largest cause first. ``account``: of the judged
+    window; None where a person made the change.
     ``page_url``: where the daemon's pages are.
     """
 
     incident: Incident
     notify: Notify
     headline: str = ""
+    evidence: str = ""
     columns: tuple[ColumnLine, ...] = ()
     account: Account | None = None
     page_url: str | None = None
@@ -80,6 +82,7 @@ class IncidentMessage:
     account: Account | None
     url: str | None
     condition: str = ""
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +137,7 @@ def incident_message(occasion: Occasion) -> IncidentMessage:
         account=occasion.account,
         url=occasion.page_url if incident.model == EVERY_MODEL else model_url(occasion.page_url, incident.model),
         condition=incident.condition or "",
+        evidence=_cut(occasion.evidence),
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -65,7 +65,8 @@ class Baseline:
     """How the reference's own windows differ from the rest of it, leave-one-out; tuples have one entry per window.
 
     ``distances``: by column and metric ("ks": D on the bins, numeric; "tvd": total variation, categorical).
-    ``shares``: by column and kind ("null", "non_finite", "wrong_type", "unseen").
+    ``shares``: by column and kind ("null", "non_finite", "wrong_type", "unseen", "out_of_range", "same_value"); a document of an
+    older driftd lacks the kinds that came later.
     ``rhythm``: by column, those that have one. ``freaks``: when windows began that were odd in several columns at once; they have no
     distances. What is empty is no part of the document.
     """
@@ -91,10 +92,27 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentPart:
+    """What the reference says of one segment: its rows, on the reference's grid, and how its windows differ from the rest of them."""
+
+    profile: Profile
+    baseline: Baseline | None = None
+
+    def document(self) -> dict[str, object]:
+        """As plain JSON values."""
+        return {"profile": self.profile.document(), "baseline": None if self.baseline is None else self.baseline.document()}
+
+
+Segments = Mapping[str, Mapping[str, SegmentPart]]
+"""By segment column and value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """A profile to compare with. ``number`` is given by the store and is no part of the content; no raw rows are kept.
 
     ``window`` is the length of the windows that ``baseline`` was made from; ``provenance`` holds JSON values only.
+    ``whole`` is set where this is one segment's part of a reference: the hash of all of it, which is this one's hash too.
     """
 
     model: str
@@ -105,17 +123,27 @@ class Reference:
     baseline: Baseline | None = None
     provenance: Mapping[str, object] = field(default_factory=dict)
     window: timedelta
+    segments: Segments = field(default_factory=dict)
+    whole: str = ""
     hash: str = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.profile.grid != self.grid:
+        if any(profile.grid != self.grid for profile in (self.profile, *_profiles(self.segments))):
             raise ValueError(f"profile on grid {self.profile.grid.hash[:12]} does not fit a reference on {self.grid.hash[:12]}")
         object.__setattr__(self, "profile", self.profile.without_sample())
-        object.__setattr__(self, "hash", canonical.digest(self.content()))
+        object.__setattr__(self, "hash", self.whole or canonical.digest(self.content()))
+
+    def of_segment(self, column: str, value: str) -> Reference | None:
+        """The part of one segment as a reference of its own, under the hash of the whole; None where there is none."""
+        part = self.segments.get(column, {}).get(value)
+        if part is None:
+            return None
+        return replace(self, profile=part.profile, baseline=part.baseline, segments={}, whole=self.hash)
 
     def content(self) -> dict[str, object]:
-        """What the hash covers, as plain JSON values."""
-        return {
+        """What the hash covers, as plain JSON values. Without segments there is no word of them: such documents keep their hash."""
+        segments = {} if not self.segments else {"segments": _documents(self.segments)}
+        return segments | {
             "format": FORMAT,
             "model": self.model,
             "version": self.version,
@@ -145,11 +173,33 @@ class Reference:
             baseline=_baseline(fields.part("baseline"), grid) if fields.has("baseline") else None,
             provenance=fields.part("provenance").raw(),
             window=fields.whole("window_microseconds", least=1) * MICROSECOND,
+            segments=_segments(fields.part("segments"), grid) if fields.has("segments") else {},
         )
         stated = fields.text("hash")
         if stated != reference.hash:
             raise DecodeError(f"reference.hash: {stated[:12]} does not fit the content ({reference.hash[:12]}): it was changed")
         return reference
+
+
+def _profiles(segments: Segments) -> Iterator[Profile]:
+    return (part.profile for parts in segments.values() for part in parts.values())
+
+
+def _documents(segments: Segments) -> dict[str, dict[str, object]]:
+    return {column: {value: part.document() for value, part in parts.items()} for column, parts in segments.items()}
+
+
+def _segments(fields: canonical.Fields, grid: Grid) -> dict[str, dict[str, SegmentPart]]:
+    found: dict[str, dict[str, SegmentPart]] = {}
+    for column in fields.raw():
+        parts = fields.part(column)
+        found[column] = {value: _part(parts.part(value), grid) for value in parts.raw()}
+    return found
+
+
+def _part(fields: canonical.Fields, grid: Grid) -> SegmentPart:
+    baseline = _baseline(fields.part("baseline"), grid) if fields.has("baseline") else None
+    return SegmentPart(profile=profile_of(fields.part("profile"), grid), baseline=baseline)
 
 
 def _lists(series: Series) -> dict[str, dict[str, list[float]]]:
@@ -236,11 +286,19 @@ def difference(old: Reference, new: Reference) -> list[str]:
         lines.append(f"rows: {old.profile.rows} → {new.profile.rows}")
     for name in sorted({*old.profile.columns, *new.profile.columns}):
         lines += _column_difference(name, _facts(old.profile, name), _facts(new.profile, name))
+    for column in sorted({*old.segments, *new.segments}):
+        lines += _segment_difference(column, old.segments.get(column, {}), new.segments.get(column, {}))
     for key in sorted({*old.provenance, *new.provenance}):
         before, after = old.provenance.get(key), new.provenance.get(key)
         if before != after:
             lines.append(f"provenance.{key}: {json.dumps(before)} → {json.dumps(after)}")
     return lines
+
+
+def _segment_difference(column: str, old: Mapping[str, SegmentPart], new: Mapping[str, SegmentPart]) -> list[str]:
+    before, after = ({value: part.profile.rows for value, part in parts.items()} for parts in (old, new))
+    changed = [value for value in sorted({*before, *after}) if before.get(value) != after.get(value)]
+    return [f"segment {column}={value}: rows {before.get(value, 0)} → {after.get(value, 0)}" for value in changed]
 
 
 def _column_difference(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:

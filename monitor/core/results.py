@@ -32,6 +32,10 @@ class Verdict(StrEnum):
     ERROR = "error"
 
 
+BAD = (Verdict.ALERT, Verdict.WARN, Verdict.ERROR)
+"""Verdicts that somebody should look at."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class WindowKey:
     """A tumbling event-time interval ``[start, end)`` of one segment of one model version; aware UTC datetimes."""

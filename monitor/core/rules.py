@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -48,6 +50,13 @@ class Budget:
     per: timedelta = timedelta(days=30)
 
 
+class Formula(StrEnum):
+    """Whose way of computing a drift test: its bins, its hypothesis, its norm."""
+
+    DRIFTD = "driftd"
+    EVIDENTLY = "evidently"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftTest:
     """An explicit drift test: ``{method: psi, threshold: 0.2, columns: [dep_delay]}``; no columns means all that fit."""
@@ -55,6 +64,7 @@ class DriftTest:
     method: str
     threshold: float | None = None
     columns: tuple[str, ...] = ()
+    formula: Formula = Formula.DRIFTD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +93,41 @@ class DriftRules:
     min_effect: MinEffect = MinEffect()
 
 
+class Switch(StrEnum):
+    """Stands in place of a limit."""
+
+    OFF = "off"
+
+
+QualityLimit = float | Switch | None
+"""A share within [0, 1]; ``OFF``: not judged; None means ``auto``: learned from the reference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenRange:
+    """The values that a numeric column may have, both ends included; None is open."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Both ends, infinite where open."""
+        return -math.inf if self.min is None else self.min, math.inf if self.max is None else self.max
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityRules:
-    """Shares within [0, 1]; None means ``auto``: learned from the reference."""
+    """The largest shares that are no alarm, by kind. ``ranges``: by column, in place of what the reference's values span."""
 
-    max_null_share: float | None = None
-    max_non_finite_share: float | None = None
-    max_wrong_type_share: float | None = None
-    max_unseen_share: float | None = None
+    max_null_share: QualityLimit = None
+    max_non_finite_share: QualityLimit = None
+    max_wrong_type_share: QualityLimit = None
+    max_unseen_share: QualityLimit = None
+    max_out_of_range_share: QualityLimit = None
+    max_same_value_share: QualityLimit = None
+    max_duplicate_share: QualityLimit = None
+    ranges: Mapping[str, GivenRange] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,8 +175,11 @@ class Model:
     sample_rows: int = 200
     max_versions: int = 50
     dedupe_ids: int = 5_000_000
+    segments: tuple[str, ...] = ()
+    max_segments: int = 50
     drift: DriftRules = DriftRules()
     quality: QualityRules = QualityRules()
     volume: VolumeRules = VolumeRules()
     alerts: AlertRules = AlertRules()
     retraining: RetrainingRules | None = None
+    importance: Mapping[str, float] = field(default_factory=dict)

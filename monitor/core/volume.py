@@ -12,7 +12,7 @@ from monitor.core.drift.calibration import MIN_WINDOWS, Prediction
 from monitor.core.finding import Finding, number, percent
 from monitor.core.gaps import Gap, lost, told
 from monitor.core.reference import Reference
-from monitor.core.results import ALL_ROWS, Account, Check, Verdict, WindowKey
+from monitor.core.results import Account, Check, Verdict, WindowKey
 from monitor.core.rules import Model, VolumeRules
 
 BEYOND_USUAL = 2.0  # times: half the smallest and twice the largest usual window are still no alarm
@@ -55,8 +55,6 @@ def _no_rows(account: Account, reference: Reference | None, min_rows: int, other
 def _rows(
     key: WindowKey, rows: int, reference: Reference | None, rules: VolumeRules, alpha: float, other_rows: int
 ) -> Finding:
-    if key.segment != ALL_ROWS:
-        return _finding(Verdict.SKIPPED, "the reference does not tell the rows of a segment", value=float(rows))
     usual = None if reference is None else usual_range(reference, key.end - key.start, alpha)
     if usual is None:
         return _finding(Verdict.SKIPPED, "no reference tells how many rows are usual", value=float(rows))

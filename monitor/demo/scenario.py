@@ -32,6 +32,11 @@ class Fault:
         if self.end <= self.start:
             raise ValueError(f"a fault ends after it starts, not from {self.start} to {self.end}")
 
+    @property
+    def words(self) -> str:
+        """What the incident is to say of it."""
+        return f"about ×{self.factor:g} (unit change)"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealEvent:

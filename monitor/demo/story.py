@@ -117,4 +117,6 @@ def _about_the_fault(outcome: Outcome) -> list[str]:
         return [f"the injected fault made {len(of_fault)} incidents instead of one"]
     if of_fault[0].columns[:1] != (fault.column,):
         return [f"the incident names {list(of_fault[0].columns)} and not {fault.column!r} as its first cause"]
+    if fault.words not in of_fault[0].cause:
+        return [f"the incident's cause is {of_fault[0].cause!r} and does not say {fault.words!r}"]
     return []

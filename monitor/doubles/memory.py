@@ -13,7 +13,7 @@ from typing import TypeVar
 from monitor.core.gaps import Gap
 from monitor.core.incidents import Incident, IncidentEvent
 from monitor.core.reference import Reference
-from monitor.core.results import Result, WindowKey
+from monitor.core.results import ALL_ROWS, BAD, Result, WindowKey
 from monitor.core.retraining import Retraining
 from monitor.core.schema import Hashes
 from monitor.errors import UsageError
@@ -132,6 +132,7 @@ class MemoryReading(MemoryBase):
         check: str | None = None,
         since: datetime | None = None,
         verdicts: Sequence[str] | None = None,
+        segment: str | None = None,
         newest: int | None = None,
     ) -> Sequence[Result]:
         """Every revision, of windows that start at or after ``since``."""
@@ -142,6 +143,7 @@ class MemoryReading(MemoryBase):
             and (check is None or result.check == check)
             and (since is None or result.window_start >= since)
             and (verdicts is None or result.verdict in verdicts)
+            and (segment is None or result.segment == segment)
         ]
         return _newest(found, newest)
 
@@ -153,18 +155,20 @@ class MemoryReading(MemoryBase):
         counts = Counter(
             (result.window_start, result.window_end, result.check, result.verdict)
             for result in latest.values()
-            if result.model == model and result.window_start in starts
+            if result.model == model and result.window_start in starts and (result.segment == ALL_ROWS or result.verdict in BAD)
         )
         return [VerdictCount(window_start=s, window_end=e, check=c, verdict=v, count=n) for (s, e, c, v), n in sorted(counts.items())]
 
     def window_accounts(
-        self, *, model: str | None = None, since: datetime | None = None, newest: int | None = None
+        self, *, model: str | None = None, since: datetime | None = None, segment: str | None = None, newest: int | None = None
     ) -> Sequence[StoredWindow]:
         """Windows that start at or after ``since``, without their profiles."""
         found = [
             replace(with_gaps(self._data, window), profile=None)
             for window in sorted(self._data.windows.values(), key=lambda window: (window.key.start, window.key))
-            if (model is None or window.key.model == model) and (since is None or window.key.start >= since)
+            if (model is None or window.key.model == model)
+            and (since is None or window.key.start >= since)
+            and (segment is None or window.key.segment == segment)
         ]
         return _newest(found, newest)
 

@@ -43,13 +43,13 @@ class MemoryWatching(MemoryBase):
             if data.incidents[id].state is not IncidentState.RESOLVED:
                 data.incidents[id] = replace(data.incidents[id], updated_at=at)
 
-    def failing_receivers(self) -> Mapping[str, str]:
-        """Receivers whose last ended delivery was given up, with its error."""
+    def failing_receivers(self, receivers: Sequence[str]) -> Mapping[str, str]:
+        """Those of ``receivers`` whose last ended delivery was given up, with its error."""
         last: dict[str, OutboxEntry] = {}
         ended = [entry for entry in self._data.outbox.values() if entry.state != PENDING]
         for entry in sorted(ended, key=lambda entry: (entry.ended_at is not None, entry.ended_at)):
             last[entry.message.receiver] = entry
-        return {receiver: entry.error or "" for receiver, entry in last.items() if entry.state == DEAD}
+        return {receiver: entry.error or "" for receiver, entry in last.items() if receiver in receivers and entry.state == DEAD}
 
 
 def _open(data: Data) -> list[Incident]:

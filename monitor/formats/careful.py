@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from monitor.core.joining import joined
 from monitor.core.schema import Batch, Reason, Record
 from monitor.formats.faults import fault_of
-from monitor.formats.joining import joined
 
 
 class Decoder(Protocol):

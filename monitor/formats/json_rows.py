@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 import xxhash
 
+from monitor.core.joining import joined
 from monitor.core.rules import Stream
 from monitor.core.schema import Batch, CategoricalValues, Column, Fault, Hashes, Ints, Reason, Record, Values
 from monitor.formats.columns import categorical_values, column_values, text_of
 from monitor.formats.faults import fault_of
-from monitor.formats.joining import joined
 from monitor.formats.mapping import by_path, dig, level_of, place_of, wanted
 from monitor.formats.moments import event_times
 

@@ -174,7 +174,7 @@ class Dispatcher:
 
     def _outcome(self, worker: _Worker, delivery: Delivery) -> Outcome:
         if worker.gone is not None:
-            return self._bury(delivery, worker.gone)
+            return self._bury(worker, delivery, worker.gone)
         try:
             failpoints.at(Point.DELIVERY_CLAIMED)
             receipt = worker.receiver.send(delivery)
@@ -182,9 +182,9 @@ class Dispatcher:
             return self._postpone(worker, delivery, redact(str(error)), error.retry_after)
         except Gone as error:
             self._disable(worker)
-            return self._bury(delivery, redact(str(error)))
+            return self._bury(worker, delivery, redact(str(error)))
         except Permanent as error:
-            return self._bury(delivery, redact(str(error)))
+            return self._bury(worker, delivery, redact(str(error)))
         except Exception as error:  # a fault of ours must not stop the others; its text might hold a secret, so only its place is told
             place = traceback.extract_tb(error.__traceback__)[-1]
             log.error("a receiver broke", action=Action.JOB_FAILED, receiver=delivery.receiver, delivery=delivery.id,
@@ -209,7 +209,7 @@ class Dispatcher:
     def _postpone(self, worker: _Worker, delivery: Delivery, error: str, retry_after: float | None) -> Outcome:
         pause = wait(delivery.id, delivery.attempts + 1, retry_after)
         if pause is None:
-            return self._bury(delivery, f"given up after {delivery.attempts + 1} attempts: {error}")
+            return self._bury(worker, delivery, f"given up after {delivery.attempts + 1} attempts: {error}")
         until = self._clock.now() + pause
         self._store.postponed(delivery, error[:ERROR_LIMIT], until)
         worker.retries[delivery.id] = until
@@ -222,8 +222,9 @@ class Dispatcher:
         worker.gone = f"{worker.receiver.name} answered 410 Gone at {at}; nothing more is sent to it until driftd is started again"
         log.error("a receiver wants nothing more", action=Action.RECEIVER_DISABLED, receiver=worker.receiver.name, detail=worker.gone)
 
-    def _bury(self, delivery: Delivery, error: str) -> Outcome:
+    def _bury(self, worker: _Worker, delivery: Delivery, error: str) -> Outcome:
         self._store.dead(delivery, error[:ERROR_LIMIT], self._clock.now())
+        worker.retries.pop(delivery.id, None)
         log.error("delivery given up", action=Action.DELIVERY_DEAD, receiver=delivery.receiver, kind=delivery.kind,
                   delivery=delivery.id, incident=delivery.incident, attempts=delivery.attempts + 1, error=error)
         return Outcome.DEAD

@@ -40,6 +40,7 @@ def incident_messages(
         incident=step.incident,
         notify=step.notify,
         headline="" if told is None else told.headline,
+        evidence="" if told is None else told.evidence,
         columns=() if told is None else tuple(ColumnLine(column=column.name, sentence=column.sentence) for column in told.columns),
         account=_whole(accounts),
         page_url=page_url,

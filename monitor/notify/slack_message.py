@@ -59,6 +59,7 @@ def build(message: IncidentMessage) -> SlackMessage:
     blocks = [
         section(message.sentence),
         *([section(f"Likely cause: {message.cause}")] if message.cause else []),
+        *([context(f"Seen by: {message.evidence}")] if message.evidence else []),
         *columns([line for line in message.columns if line.sentence != message.cause], message.more_columns),
         fields(facts(message)),
         *([context(account_line(message.account))] if message.account is not None else []),

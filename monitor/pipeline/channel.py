@@ -37,7 +37,8 @@ class Channel:
         self.model = model
         self._stream = stream
         self._decoder = decoder(stream)
-        self.folder = Folder(model, lambda version: references.grid(model, version), lambda: references.versions(model.name))
+        self.folder = Folder(model, lambda version: references.grid(model, version), lambda: references.versions(model.name),
+                             lambda version: references.own_values(model, version))
         self.gaps = GapBook()
         self._told: defaultdict[Action, set[datetime]] = defaultdict(set)
         self.clear()

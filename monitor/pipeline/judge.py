@@ -11,7 +11,7 @@ from monitor import failpoints
 from monitor.core.cause import explain
 from monitor.core.evaluate import Subject, evaluate
 from monitor.core.incidents import Judged, Step, step
-from monitor.core.results import Result, Verdict, WindowKey
+from monitor.core.results import ALL_ROWS, Result, Verdict, WindowKey
 from monitor.core.retraining import Retraining, decide
 from monitor.core.rules import Model, StreamKind
 from monitor.core.windows import PartitionTime, next_window, sealable_until, watermark
@@ -21,19 +21,19 @@ from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.references import References
 from monitor.pipeline.telling import Telling
-from monitor.ports import Clock, Judgement, JudgementStore, Mark, Progress, StoredWindow, TopicPartition
+from monitor.ports import Clock, Judgement, JudgingStore, Mark, Progress, StoredWindow, TopicPartition
 
 log = logger(__name__)
 
 MAX_EMPTY_WINDOWS = 100
 """So many windows in a row without a row are judged; then silence has been told, and the next window with rows goes on."""
 
-STALE_CLAIM = timedelta(seconds=60)
-"""A partition's claim to be read to its end counts for so long; its owner renews it with every checkpoint. Neither does a claim
-from the future count, which a wall clock that was set back makes."""
+STALE_CLAIM = timedelta(seconds=15)
+"""A partition's claim to be read to its end counts for so long; its owner renews it with every checkpoint, a dead one does not.
+Neither does a claim from the future count, which a wall clock that was set back makes."""
 
 
-class MarkStore(JudgementStore, Protocol):
+class MarkStore(JudgingStore, Protocol):
     """What judging reads of the store: windows, and how far event time has come."""
 
     def marks(self, model: str) -> Sequence[Mark]:
@@ -85,14 +85,14 @@ class Judge:
         if not expected or len(marks) < len(expected):
             return None
         now = self._clock.now()
-        times = [PartitionTime(max_time=m.max_time, seen_at=m.seen_at, caught_up=m.caught_up and abs(now - m.at) <= STALE_CLAIM)
-                 for m in marks.values()]
+        times = [_time_of(mark, now) for mark in marks.values()]
         mark = watermark(times, now=now, idle_after=model.idle_after)
         self._metrics.watermark(model.name, mark)
         return None if mark is None else sealable_until(mark, size=model.window, allowed=model.allowed_lateness)
 
     def _advance(self, model: Model, until: datetime | None) -> int:
         progress = self._store.progress(model.name)
+        self._metrics.judged(model.name, progress.judged_until)
         first = self._store.next_start(model.name, None) if progress.sealed_until is None else None
         begun = progress.sealed_until or first
         if until is not None and begun is not None and until > begun:
@@ -133,14 +133,16 @@ class Judge:
         key = windows[0].key
         subjects = [self._subject(model, window, windows) for window in windows]
         results = tuple(result for subject in subjects for result in self._results(subject, model))
-        cause = explain(results, subjects, model)
+        opened = self._store.open_incident(model.name)
+        cause = explain(results, subjects, model, opened=opened)
         judged = Judged(model=model.name, start=key.start, end=key.end, results=results, headline=cause.headline,
                         columns=tuple(column.name for column in cause.columns))
-        taken = step(self._store.open_incident(model.name), judged, model.alerts)
+        taken = step(opened, judged, model.alerts)
         history = self._history(model, results)
         retraining = self._retraining(model, history, taken, key.end)
         stale = self._clock.now() - key.end > model.window + model.allowed_lateness + model.alerts.repeat_after
-        messages = (*self._telling.window(taken, cause, [window.account for window in windows], stale=stale),
+        accounts = [window.account for window in windows if window.key.segment == ALL_ROWS]
+        messages = (*self._telling.window(taken, cause, accounts, stale=stale),
                     *self._telling.retraining(retraining, history, cause))
         return Judgement(model=model.name, previous=previous, judged_until=key.end, results=results, incident=taken.incident,
                          events=taken.events, retraining=retraining, messages=messages, at=self._clock.now())
@@ -193,6 +195,12 @@ class Judge:
         for event in judgement.events:
             log.warning("incident changed", action=Action.INCIDENT_CHANGED, model=model.name, incident=event.incident,
                         state=event.after, reason=event.reason)
+
+
+def _time_of(mark: Mark, now: datetime) -> PartitionTime:
+    """Silence is known up to the claim and no further: what came since then the owner has not looked for."""
+    silent_since = None if mark.seen_at is None else mark.seen_at + (now - mark.at)
+    return PartitionTime(max_time=mark.max_time, seen_at=silent_since, caught_up=mark.caught_up and abs(now - mark.at) <= STALE_CLAIM)
 
 
 def _came_late(window: StoredWindow) -> bool:

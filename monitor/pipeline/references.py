@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from monitor.core.fold import NO_SEGMENTS
 from monitor.core.profile import Grid
 from monitor.core.reference import ANY_VERSION, Reference
 from monitor.core.rules import Model
+from monitor.core.segments import OwnValues, own_values
 from monitor.errors import DecodeError
 from monitor.log import Action, logger
 from monitor.ports import Clock, ReferenceStore
@@ -25,6 +28,7 @@ class Known:
     newest: str | None
     references: dict[str, Reference | None] = field(default_factory=dict)
     damage: dict[str, str] = field(default_factory=dict)
+    own: dict[str, OwnValues] = field(default_factory=dict)
 
 
 class References:
@@ -65,13 +69,25 @@ class References:
                 reference = self._load(model.name, known.newest, known) if known.newest is not None else None
         return Grid.blank(model.columns) if reference is None else reference.grid
 
+    def own_values(self, model: Model, version: str) -> OwnValues:
+        """The values of a version that have segments of their own; none of a version without a reference, which is not judged."""
+        reference = self.of(model.name, version) if model.segments else None
+        if reference is None:
+            return NO_SEGMENTS
+        with self._lock:
+            known = self._refreshed(model.name).own
+            if version not in known:
+                known[version] = own_values(reference, model)
+            return known[version]
+
     def _refreshed(self, model: str) -> Known:
         known = self._known.get(model)
         if known is None or self._clock.monotonic() - known.at > self._keep:
             active = [r for r in self._store.references(model) if r.active]
             newest = max(active, key=lambda r: r.number, default=None)
             versions = tuple(sorted(r.version for r in active))
-            known = Known(at=self._clock.monotonic(), versions=versions, newest=newest.version if newest else None)
+            kept = {} if known is None else _still(known.references, {r.version: r.hash for r in active})
+            known = Known(at=self._clock.monotonic(), versions=versions, newest=newest.version if newest else None, references=kept)
             self._known[model] = known
         return known
 
@@ -90,3 +106,8 @@ class References:
             known.damage[version] = f"its reference cannot be read: {error}"
             log.error("a reference cannot be read", action=Action.REFERENCE_DAMAGED, model=model, version=version, detail=str(error))
             return None
+
+
+def _still(loaded: Mapping[str, Reference | None], active: Mapping[str, str]) -> dict[str, Reference | None]:
+    """Of the loaded references those that are still active, by their hash: a document with many segments takes long to read."""
+    return {version: found for version, found in loaded.items() if found is not None and active.get(version) == found.hash}

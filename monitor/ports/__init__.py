@@ -2,7 +2,7 @@
 
 from monitor.ports.checkpoint import Advance, Checkpoint, CheckpointStore, GapEnd, Mark, Quarantined, SeenIds, StreamCount, WindowDelta
 from monitor.ports.clock import Clock
-from monitor.ports.judging import Judgement, JudgementStore, Message, Progress, StoredWindow
+from monitor.ports.judging import Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
 from monitor.ports.log import Damaged, LogSource, OutOfRange, Polled, TopicPartition
 from monitor.ports.outbox import Delivery, OutboxStore, Receipt, Receiver
 from monitor.ports.reading import DeliveryRow, QuarantineRow, ReadStore, Store, VerdictCount
@@ -19,6 +19,7 @@ __all__ = [
     "GapEnd",
     "Judgement",
     "JudgementStore",
+    "JudgingStore",
     "LogSource",
     "Mark",
     "Message",

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from monitor.core.gaps import Gap
 from monitor.core.profile import Profile
-from monitor.core.results import Account, WindowKey
+from monitor.core.results import ALL_ROWS, Account, WindowKey
 from monitor.core.schema import Hashes, Reason
 from monitor.ports.log import TopicPartition
 
@@ -126,6 +126,8 @@ class Checkpoint:
         windows = tuple(delta.as_late() if _is_sealed(delta.key, sealed) else delta for delta in self.windows)
         moved: dict[str, int] = {}
         for before, after in zip(self.windows, windows, strict=True):
+            if before.key.segment != ALL_ROWS:
+                continue  # its rows are among those of all rows
             moved[before.key.model] = moved.get(before.key.model, 0) + before.account.counted - after.account.counted
         streams = tuple(count.as_late(moved.get(count.model, 0)) if count.counted else count for count in self.streams)
         return replace(self, windows=windows, streams=streams)

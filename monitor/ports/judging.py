@@ -74,8 +74,8 @@ class Judgement:
     at: datetime | None = None
 
 
-class JudgementStore(Protocol):
-    """What the judging needs of the store."""
+class JudgingStore(Protocol):
+    """What the judging of windows needs of the store."""
 
     def progress(self, model: str) -> Progress: ...
 
@@ -106,6 +106,18 @@ class JudgementStore(Protocol):
     def recent_results(self, model: str, checks: Sequence[str], windows: int) -> Sequence[Result]:
         """The results of the last judged windows, oldest first."""
 
+    def last_retraining(self, model: str) -> Retraining | None: ...
+
+    def record(self, judgement: Judgement) -> bool:
+        """One transaction, by compare-and-set on ``judged_until`` and on the state of the incident.
+
+        False: another replica was first, or a person changed the incident meanwhile; nothing written.
+        """
+
+
+class JudgementStore(JudgingStore, Protocol):
+    """What people's changes and the watch over driftd's own way need besides."""
+
     def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = ()) -> bool:
         """A person's change, its line of history and what goes out about it, one transaction, by compare-and-set on the stored state.
 
@@ -121,13 +133,5 @@ class JudgementStore(Protocol):
     def touch_condition(self, id: str, at: datetime) -> None:
         """It still stands: move ``updated_at``, unless it is resolved meanwhile."""
 
-    def failing_receivers(self) -> Mapping[str, str]:
-        """Receivers whose last ended delivery was given up, with its error."""
-
-    def last_retraining(self, model: str) -> Retraining | None: ...
-
-    def record(self, judgement: Judgement) -> bool:
-        """One transaction, by compare-and-set on ``judged_until`` and on the state of the incident.
-
-        False: another replica was first, or a person changed the incident meanwhile; nothing written.
-        """
+    def failing_receivers(self, receivers: Sequence[str]) -> Mapping[str, str]:
+        """Those of ``receivers`` whose last ended delivery was given up, with its error."""

@@ -54,15 +54,21 @@ class ReadStore(Protocol):
     """What the commands, the API and the page read. Lists are oldest first unless said otherwise."""
 
     def results(self, *, model: str | None = None, check: str | None = None, since: datetime | None = None,
-                verdicts: Sequence[str] | None = None, newest: int | None = None) -> Sequence[Result]:
-        """Every revision. ``verdicts``: only these, None for all; ``newest``: the last so many, still oldest first."""
+                verdicts: Sequence[str] | None = None, segment: str | None = None, newest: int | None = None) -> Sequence[Result]:
+        """Every revision. ``verdicts``: only these, None for all; ``newest``: the last so many, still oldest first.
+
+        ``segment``: only this one, ``*`` for all rows; None for all of them.
+        """
 
     def verdict_counts(self, model: str, *, windows: int) -> Sequence[VerdictCount]:
-        """The last judged windows of a model, oldest first; only the latest revision of each result counts."""
+        """The last judged windows of a model, oldest first; only the latest revision of each result counts.
 
-    def window_accounts(self, *, model: str | None = None, since: datetime | None = None,
+        Of segments only what is not well counts: that a small one tells too little says nothing of the model.
+        """
+
+    def window_accounts(self, *, model: str | None = None, since: datetime | None = None, segment: str | None = None,
                         newest: int | None = None) -> Sequence[StoredWindow]:
-        """Windows without their profiles."""
+        """Windows without their profiles; ``segment`` as of results."""
 
     def incidents(self, *, model: str | None = None, newest: int | None = None) -> Sequence[Incident]: ...
     def incident(self, id: str) -> Incident | None: ...

@@ -1,35 +1,39 @@
-"""Builds a reference from a file in two passes: the first derives the grid, the second counts every row on it."""
+"""Builds a reference from a file in passes: the first derives the grid, the second counts every row on it, a third its segments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from monitor import __version__
 from monitor.core.profile import Grid, NumericGrid, Profile
+from monitor.core.profile.extent import Extent
 from monitor.core.profile.sample import splitmix64
-from monitor.core.reference import ANY_VERSION, Baseline, Reference
-from monitor.core.rules import Model, StreamKind
+from monitor.core.reference import ANY_VERSION, Baseline, Reference, SegmentPart
+from monitor.core.rules import GivenRange, Model, StreamKind
 from monitor.core.schema import MICROSECOND, Batch, Flags, Kind, Role, from_micros, rfc3339
+from monitor.core.segments import frequent_values, grouped, segments_of, slots_of
 from monitor.core.windows import window_starts
 from monitor.errors import UsageError
 from monitor.formats.times import NO_TIME
 from monitor.references.files import File
-from monitor.references.rows import Chunk, Wanted
+from monitor.references.rows import Wanted
 from monitor.references.survey import Survey
 
 MAX_WINDOWS = 2000  # windows of the reference that are profiled apart; of more, those with the smallest hashes of their start
 CUT = 0.05  # of a window without rows at its outer end, beyond what is usual: it is not whole
 USUAL_GAP = 0.9  # the quantile of the other windows' gaps that is usual
-FEWEST_TO_COMPARE = 4  # windows from which a usual gap can be told
+FEWEST_TO_COMPARE = 5  # windows from which a usual gap can be told
+MIN_SEGMENT_WINDOWS = 10  # of each segment at least; MAX_WINDOWS are shared by all of them
 MIN_WINDOWS = 2  # leave-one-out needs a rest
 
 Progress = Callable[[int, int | None], None]
-"""How much is done, of how much where that is known; bytes or rows over both passes."""
+"""How much is done, of how much where that is known; bytes or rows over all passes."""
 
 
 def build_reference(
@@ -41,24 +45,23 @@ def build_reference(
     grid: Grid | None = None,
     progress: Progress = lambda _done, _total: None,
 ) -> Reference:
-    """Count a file as the reference of a model version. ``grid``: the version's first one, kept while the columns are the same.
+    """Count a file as the reference of a model version. ``grid``: the version's first one, kept while columns and ranges are the same.
 
     Without ``time_column`` the name that the predictions stream maps is used where the file has it; without any there is no
     baseline. Of a file with the mapped version column only the rows of ``version`` count, all for "*". Raises UsageError.
     """
     file = File(path)
     wanted = _wanted(file, model, version, time_column)
-    derived = grid is None or not _fits(grid, wanted.columns)
+    derived = grid is None or not _fits(grid, wanted.columns, model.quality.ranges)
+    passes = Passes(file, wanted, version, progress, 1 + derived + bool(model.segments))
     if grid is None or derived:
-        survey = Survey(wanted.columns)
-        for chunk in file.chunks(wanted):
-            survey.add(_of_version(chunk.batch, version, wanted))
-            progress(chunk.done, 2 * chunk.total)
+        survey = Survey(wanted.columns, ranges=model.quality.ranges)
+        for batch in passes.read():
+            survey.add(batch)
         grid = survey.grid()
-    count = Count(model, grid)
-    for chunk in file.chunks(wanted):
-        count.add(_of_version(chunk.batch, version, wanted))
-        _tell(progress, chunk, derived)
+    count = Count(model, MAX_WINDOWS, partial(Profile.empty, grid))
+    for batch in passes.read():
+        count.add(batch)
     count.check(path, version, wanted)
     return Reference(
         model=model.name,
@@ -68,19 +71,58 @@ def build_reference(
         baseline=count.baseline(),
         provenance=_provenance(file, wanted, count),
         window=model.window,
+        segments=_segments(model, count.total, passes),
     )
 
 
-def _fits(grid: Grid, kinds: Mapping[str, Kind]) -> bool:
-    """Whether a grid has these columns: numbers are binned by edges, all else by categories."""
+class Passes:
+    """Reads the rows of a version, time and again; ``passes``: how often, for the progress."""
+
+    def __init__(self, file: File, wanted: Wanted, version: str, progress: Progress, passes: int) -> None:
+        self._file = file
+        self._wanted = wanted
+        self._version = version
+        self._progress = progress
+        self._passes = passes
+        self._done = 0
+
+    def read(self) -> Iterator[Batch]:
+        """All rows once."""
+        for chunk in self._file.chunks(self._wanted):
+            yield _of_version(chunk.batch, self._version, self._wanted)
+            self._progress(self._done * chunk.total + chunk.done, self._passes * chunk.total)
+        self._done += 1
+
+
+def _segments(model: Model, total: Profile, passes: Passes) -> dict[str, dict[str, SegmentPart]]:
+    """Profiles and baselines of every segment with at least ``min_rows`` rows, on the grid of all rows."""
+    own = {column: frequent_values(total, column, model) for column in model.segments}
+    windows = max(MAX_WINDOWS // max(sum(len(segments_of(values)) for values in own.values()), 1), MIN_SEGMENT_WINDOWS)
+    lean = partial(Profile.lean, total.grid)
+    counts = {column: [Count(model, windows, lean) for _ in segments_of(values)] for column, values in own.items()}
+    for batch in passes.read() if own else ():
+        for column, values in own.items():
+            slots = slots_of(batch.columns.get(column), len(batch), values)
+            for slot, rows in grouped(slots, np.arange(len(batch))).items():
+                counts[column][slot].add(batch.take(rows))
+    return {
+        column: {
+            value: SegmentPart(profile=count.total, baseline=count.baseline())
+            for value, count in zip(segments_of(values), counts[column], strict=True)
+            if count.total.rows >= max(model.min_rows, 1)
+        }
+        for column, values in own.items()
+    }
+
+
+def _fits(grid: Grid, kinds: Mapping[str, Kind], ranges: Mapping[str, GivenRange]) -> bool:
+    """Whether a grid has these columns, numbers binned by edges, all else by categories; and the ends of the ranges."""
     if set(grid.columns) != set(kinds):
         return False
-    return all(isinstance(grid.columns[name], NumericGrid) == (kind is Kind.NUMERIC) for name, kind in kinds.items())
-
-
-def _tell(progress: Progress, chunk: Chunk, second: bool) -> None:
-    passes = 2 if second else 1
-    progress((passes - 1) * chunk.total + chunk.done, passes * chunk.total)
+    if any(isinstance(grid.columns[name], NumericGrid) != (kind is Kind.NUMERIC) for name, kind in kinds.items()):
+        return False
+    asked = [(column, ranges[name]) for name, column in grid.columns.items() if name in ranges]
+    return all(Extent.of(column, *range_.ends).exact for column, range_ in asked if isinstance(column, NumericGrid))
 
 
 def _wanted(file: File, model: Model, version: str, time_column: str | None) -> Wanted:
@@ -117,14 +159,16 @@ def _of_version(batch: Batch, version: str, wanted: Wanted) -> Batch:
 
 
 class Count:
-    """The second pass: every row in ``total``, and apart by window where it has a time."""
+    """The second pass: every row in ``total``, and apart by window where it has a time (``most`` windows). ``empty`` makes profiles."""
 
-    def __init__(self, model: Model, grid: Grid) -> None:
+    def __init__(self, model: Model, most: int, empty: Callable[[], Profile]) -> None:
         self._model = model
+        self._most = most
+        self._empty = empty
         self._windows: dict[int, Profile] = {}
         self._spans: dict[int, tuple[int, int]] = {}  # first and last row of each window, µs
         self._limit = 2**64  # hashes of window starts from here on are left out
-        self.total = Profile.empty(grid)
+        self.total = empty()
         self.first: int | None = None
         self.last: int | None = None
         self.untimed = 0
@@ -150,9 +194,9 @@ class Count:
         times = batch.times[rows]
         first, last = self._spans.get(start, (int(times[0]), int(times[0])))
         self._spans[start] = min(first, int(times.min())), max(last, int(times.max()))
-        profile = self._windows.setdefault(start, Profile.empty(self.total.grid))
+        profile = self._windows.setdefault(start, self._empty())
         profile.fold(batch.take(rows))
-        if len(self._windows) > MAX_WINDOWS:
+        if len(self._windows) > self._most:
             largest = max(self._windows, key=_hash)
             self._limit = _hash(largest)
             del self._windows[largest], self._spans[largest]

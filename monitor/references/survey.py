@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 
 from monitor.core.profile import BOOLEANS, CategoricalGrid, Grid, fit_categorical, fit_numeric
 from monitor.core.profile.categorical import category_text
+from monitor.core.profile.extent import with_ends
 from monitor.core.profile.fit import MAX_BY_VALUE
-from monitor.core.profile.grid import ColumnGrid
+from monitor.core.profile.grid import ColumnGrid, NumericGrid
 from monitor.core.profile.sample import splitmix64
+from monitor.core.rules import GivenRange
 from monitor.core.schema import Batch, CategoricalValues, Floats, Hashes, Kind, NumericValues, State, Values
 
 SAMPLE_ROWS = 500_000  # rows that the quantiles are taken from; all rows when there are fewer
+NO_RANGES: Mapping[str, GivenRange] = MappingProxyType({})
 MAX_COUNTED = 100_000  # categories that are counted; those that first come later are not
 
 
 class Survey:
-    """Takes in all rows once; ``grid`` tells what came of it."""
+    """Takes in all rows once; ``grid`` tells what came of it. The ends of ``ranges`` (by column) are edges of it."""
 
-    def __init__(self, kinds: Mapping[str, Kind], *, sample_rows: int = SAMPLE_ROWS) -> None:
+    def __init__(self, kinds: Mapping[str, Kind], *, ranges: Mapping[str, GivenRange] = NO_RANGES, sample_rows: int = SAMPLE_ROWS) -> None:
         self._kinds = dict(kinds)
+        self._ranges = dict(ranges)
         self._numeric = {name: Distinct() for name, kind in kinds.items() if kind is Kind.NUMERIC}
         self._categories: dict[str, dict[str, int]] = {name: {} for name, kind in kinds.items() if kind is Kind.CATEGORICAL}
         self._sample = Sample(len(self._numeric), sample_rows)
@@ -46,12 +51,16 @@ class Survey:
             return CategoricalGrid(categories=BOOLEANS)
         if sampled is None:
             return fit_categorical(self._categories[name])
-        seen = self._numeric[name]
-        if seen.low is None:
-            return fit_numeric(sampled)
-        finite = sampled[np.isfinite(sampled)]
-        extremes = np.array([seen.low, seen.high])  # so that a sample without any finite value has some
-        return fit_numeric(finite if len(finite) else extremes, low=seen.low, high=seen.high, distinct=seen.values)
+        grid = _numeric(self._numeric[name], sampled)
+        return with_ends(grid, *self._ranges[name].ends) if name in self._ranges else grid
+
+
+def _numeric(seen: Distinct, sampled: Floats) -> NumericGrid:
+    if seen.low is None:
+        return fit_numeric(sampled)
+    finite = sampled[np.isfinite(sampled)]
+    extremes = np.array([seen.low, seen.high])  # so that a sample without any finite value has some
+    return fit_numeric(finite if len(finite) else extremes, low=seen.low, high=seen.high, distinct=seen.values)
 
 
 class Distinct:

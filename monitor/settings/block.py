@@ -25,6 +25,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import ValidationInfo
 
+from monitor.core.rules import Switch
 from monitor.settings.durations import DURATION_PATTERN, duration_text, parse_duration, shown
 from monitor.settings.secret import Secret
 
@@ -68,7 +69,8 @@ def _beside(path: str | Path, info: ValidationInfo) -> Path:
     return folder / Path(path).expanduser()
 
 
-def _file(value: object, info: ValidationInfo) -> Path:
+def path_of(value: object, info: ValidationInfo) -> Path:
+    """A path as written, beside the file of settings unless absolute. Raises ValueError for what is none."""
     if not isinstance(value, (str, Path)) or not str(value) or "\0" in str(value):
         raise ValueError(f"{shown(value)} is not a path; expected the name of a file")
     try:
@@ -125,6 +127,15 @@ def _auto_or_number(lowest: float, highest: float) -> Callable[[object], float |
     return read
 
 
+def _off_auto_or_share(value: object) -> float | Switch | None:
+    if value == Switch.OFF:
+        return Switch.OFF
+    try:
+        return _auto_or_number(0.0, 1.0)(value)
+    except ValueError:
+        raise ValueError(f"{shown(value)} is not understood; expected auto, off or a number from 0 to 1") from None
+
+
 def _auto_schema(lowest: float, highest: float) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "number", "minimum": lowest, "maximum": highest}]})
 
@@ -161,8 +172,12 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 Name = Annotated[str, AfterValidator(_name)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_many), OneOrMany()]
 Url = Annotated[Text, AfterValidator(_web_address)]
-File = Annotated[Path, PlainValidator(_file), WithJsonSchema({"type": "string", "minLength": 1})]
+File = Annotated[Path, PlainValidator(path_of), WithJsonSchema({"type": "string", "minLength": 1})]
 SecretText = Annotated[Secret, PlainValidator(_secret), WithJsonSchema({"type": "string", "minLength": 1})]
 Duration = Annotated[timedelta, PlainValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
-Share = Annotated[float | None, PlainValidator(_auto_or_number(0.0, 1.0)), _auto_schema(0.0, 1.0)]
+QualityShare = Annotated[
+    float | Switch | None,
+    PlainValidator(_off_auto_or_share),
+    WithJsonSchema({"anyOf": [{"enum": ["auto", "off"]}, {"type": "number", "minimum": 0.0, "maximum": 1.0}]}),
+]
 Ratio = Annotated[float | None, PlainValidator(_auto_or_number(0.0, LARGEST_RATIO)), _auto_schema(0.0, LARGEST_RATIO)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from monitor.core.rules import (
     AlertRules,
     Budget,
     DriftRules,
     DriftTest,
+    GivenRange,
     MinEffect,
     Model,
     QualityRules,
@@ -19,7 +20,9 @@ from monitor.core.rules import (
     VolumeRules,
 )
 from monitor.core.schema import Column, Kind, Role
+from monitor.settings.durations import shown
 from monitor.settings.model import ModelSettings, TopicSettings
+from monitor.settings.problems import suggestion
 
 
 def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | None = None) -> Model:
@@ -39,12 +42,21 @@ def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | Non
         sample_rows=model.sample_rows,
         max_versions=model.max_versions,
         dedupe_ids=model.dedupe_ids,
+        segments=model.segments,
+        max_segments=model.max_segments,
         drift=_drift(model),
         quality=_quality(model),
         volume=VolumeRules(min_ratio=model.volume.min_ratio, max_ratio=model.volume.max_ratio),
         alerts=_alerts(model),
         retraining=_retraining(model),
+        importance=importance_of(model),
     )
+
+
+def importance_of(model: ModelSettings) -> Mapping[str, float]:
+    """Weights by column, as far as given: a column's own goes before that of the file."""
+    of_file = {} if model.importance is None else model.importance.file.weights
+    return {**of_file, **{name: entry.weight for name, entry in (model.columns or {}).items() if entry.weight is not None}}
 
 
 def watched_columns(model: ModelSettings, kinds: Mapping[str, Kind] | None = None) -> tuple[Column, ...]:
@@ -97,6 +109,20 @@ def features_prefix(model: ModelSettings) -> str:
     return f"{where}." if where else ""
 
 
+def segment_faults(segments: Sequence[str], kinds: Mapping[str, Kind]) -> Iterator[tuple[int, str]]:
+    """Which of the segment columns cannot be one, by place, and why; ``kinds``: the model's features."""
+    fit = sorted(name for name, kind in kinds.items() if kind is not Kind.NUMERIC and "=" not in name)
+    for i, name in enumerate(segments):
+        if name not in kinds:
+            yield i, f"{shown(name)} is not a column{suggestion(name, sorted(kinds))}"
+        elif kinds[name] is Kind.NUMERIC:
+            yield i, f"{shown(name)} is {kinds[name]}; expected a categorical or boolean column{suggestion(name, fit) if fit else ''}"
+        elif "=" in name:
+            yield i, f"{shown(name)} has a = in its name, which parts column and value of a segment; give the column another name"
+        elif name in segments[:i]:
+            yield i, f"{shown(name)} is given twice; expected it only once"
+
+
 def _streams(model: ModelSettings, columns: tuple[Column, ...]) -> tuple[Stream, ...]:
     streams = model.streams
     found = [_stream(StreamKind.PREDICTIONS, streams.predictions, streams.predictions.version, columns)]
@@ -123,7 +149,7 @@ def _stream(kind: StreamKind, topic: TopicSettings, version: str | None, columns
 
 
 def _drift(model: ModelSettings) -> DriftRules:
-    tests = tuple(DriftTest(method=t.method, threshold=t.threshold, columns=t.columns) for t in model.drift.tests)
+    tests = tuple(DriftTest(method=t.method, threshold=t.threshold, columns=t.columns, formula=t.formula) for t in model.drift.tests)
     floors = model.drift.min_effect
     return DriftRules(
         budget=model.drift.false_alarms or Budget(),
@@ -140,6 +166,10 @@ def _quality(model: ModelSettings) -> QualityRules:
         max_non_finite_share=quality.max_non_finite_share,
         max_wrong_type_share=quality.max_wrong_type_share,
         max_unseen_share=quality.unseen_categories,
+        max_out_of_range_share=quality.max_out_of_range_share,
+        max_same_value_share=quality.max_same_value_share,
+        max_duplicate_share=quality.max_duplicate_share,
+        ranges={name: GivenRange(min=given.min, max=given.max) for name, given in quality.ranges.items()},
     )
 
 

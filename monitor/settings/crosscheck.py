@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from monitor.core.results import Check
-from monitor.core.rules import Task
-from monitor.core.schema import Role
+from monitor.core.rules import Formula, Task
+from monitor.core.schema import Kind, Role
 from monitor.errors import Permanent
 from monitor.settings.block import Block
-from monitor.settings.build import role_columns, watched_columns
+from monitor.settings.build import role_columns, segment_faults, watched_columns
 from monitor.settings.document import Document, Finding, Loc
 from monitor.settings.durations import shown
 from monitor.settings.file import FileSettings
@@ -157,9 +157,8 @@ def _columns(model: ModelSettings) -> Iterator[Fault]:
     if model.columns is None:
         return
     known = {*model.columns, *roles}
-    for i, name in enumerate(model.segments):
-        if name not in model.columns:
-            yield ("segments", i), f"{shown(name)} is not a column{suggestion(name, sorted(model.columns))}"
+    for i, why in segment_faults(model.segments, {name: entry.kind for name, entry in model.columns.items()}):
+        yield ("segments", i), why
     for i, test in enumerate(model.drift.tests):
         for j, name in enumerate(test.columns):
             if name not in known:
@@ -169,16 +168,41 @@ def _columns(model: ModelSettings) -> Iterator[Fault]:
 def _tests(model: ModelSettings) -> Iterator[Fault]:
     if not model.drift.tests:
         return
-    from monitor.core.drift import DRIFT_TESTS  # here, as few files need it
+    from monitor.core.drift import DRIFT_TESTS, rows_hint  # here, as few files need it
 
     for i, test in enumerate(model.drift.tests):
-        if test.method not in DRIFT_TESTS:
-            yield ("drift", "tests", i, "method"), f"{shown(test.method)} is not known{suggestion(test.method, sorted(DRIFT_TESTS))}"
+        method = DRIFT_TESTS.get(test.method)
+        if method is None:
+            known = rows_hint(test.method) or suggestion(test.method, sorted(DRIFT_TESTS))
+            yield ("drift", "tests", i, "method"), f"{shown(test.method)} is not known{known}"
+        elif test.formula is Formula.EVIDENTLY and method.as_evidently is None:
+            able = ", ".join(sorted(name for name, other in DRIFT_TESTS.items() if other.as_evidently))
+            said = f"a profile does not tell {shown(test.method)} as in Evidently; expected driftd, or one of {able}"
+            yield ("drift", "tests", i, "formula"), said
+        for other in model.drift.tests[:i]:
+            if other.method == test.method and (not other.columns or not test.columns or set(other.columns) & set(test.columns)):
+                yield ("drift", "tests", i, "method"), f"{shown(test.method)} is asked for twice for a column; expected one answer of each"
+                break
 
 
 def _dedupe(model: ModelSettings) -> Iterator[Fault]:
     if model.dedupe and not model.streams.predictions.id:
         yield ("dedupe",), "needs an id to tell rows apart by; expected streams.predictions.id"
+
+
+def _ranges(model: ModelSettings) -> Iterator[Fault]:
+    """Names and kinds can be told only where the file names the columns."""
+    kinds = {column.name: column.kind for column in watched_columns(model) if column.role is not Role.LABEL}
+    for name, given in model.quality.ranges.items():
+        at = ("quality", "ranges", name)
+        if given.min is None and given.max is None:
+            yield at, "expected min, max or both"
+        elif given.min is not None and given.max is not None and given.min > given.max:
+            yield (*at, "min"), f"{given.min:g} is more than max {given.max:g}"
+        elif kinds and name not in kinds:
+            yield at, f"{shown(name)} is not a column{suggestion(name, sorted(kinds))}"
+        elif kinds and kinds[name] is not Kind.NUMERIC:
+            yield at, f"{shown(name)} is {kinds[name]}; expected a numeric column"
 
 
 def _volume(model: ModelSettings) -> Iterator[Fault]:
@@ -242,6 +266,7 @@ MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[ModelSettings], Iterator[Fa
     (("task", "streams", "columns", "segments", "drift"), _columns),
     (("drift",), _tests),
     (("streams", "dedupe"), _dedupe),
+    (("task", "streams", "columns", "quality"), _ranges),
     (("volume",), _volume),
     (("window", "reference"), _reference),
     (("task", "performance"), _performance),

@@ -12,6 +12,7 @@ from pydantic_core import CoreSchema
 from monitor.core.rules import Task
 from monitor.core.schema import Kind
 from monitor.settings.block import SECOND, Block, Duration, Text, Texts, within
+from monitor.settings.importance import ImportanceSettings
 from monitor.settings.rules import (
     MOST_ROWS,
     AlertSettings,
@@ -25,6 +26,7 @@ from monitor.settings.rules import (
 
 LONGEST_WINDOW = timedelta(days=31)
 NOTHING = timedelta()
+MOST_WEIGHT = 1e6
 LARGEST_MESSAGE = 100_000_000
 
 
@@ -40,10 +42,13 @@ def _column(value: object) -> object:
 
 
 class ColumnSettings(Block):
-    """One column: its kind, or kind and path."""
+    """One column: its kind, or kind, path and weight."""
 
     kind: Kind = Field(description="numeric, categorical or boolean.")
     path: Text | None = Field(default=None, description="Dotted place in the message; left out: the column's name inside features.")
+    weight: float | None = Field(
+        default=None, ge=0, le=MOST_WEIGHT, description="How much the column matters when causes are ranked; left out: the file's, else 1."
+    )
 
 
 class TopicSettings(Block):
@@ -122,9 +127,14 @@ class ModelSettings(Block):
     )
     streams: StreamsSettings = Field(description="The topics of the model.")
     columns: dict[Annotated[str, Field(min_length=1, max_length=200)], ColumnEntry] | None = Field(
-        default=None, min_length=1, description="name: kind, or name: {kind, path}; left out: taken from the reference."
+        default=None, min_length=1, description="name: kind, or name: {kind, path, weight}; left out: taken from the reference."
     )
-    segments: Texts = Field(default=(), description="Columns by whose values profiles are kept apart.")
+    importance: ImportanceSettings | None = Field(default=None, description=ImportanceSettings.__doc__)
+    segments: Texts = Field(default=(), description="Categorical or boolean columns by whose values profiles are kept apart.")
+    max_segments: int = Field(
+        default=50, ge=1, le=500,
+        description="Values of a segment column kept apart: the reference's most frequent when it is built; the rest is (other).",
+    )
     reference: ReferenceSettings | None = Field(default=None, description=ReferenceSettings.__doc__)
     drift: DriftSettings = _defaults(DriftSettings)
     quality: QualitySettings = _defaults(QualitySettings)

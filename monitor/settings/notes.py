@@ -6,11 +6,15 @@ from collections.abc import Iterator
 
 from monitor.core.results import Check
 from monitor.core.rules import Task
+from monitor.settings.build import watched_columns
+from monitor.settings.durations import shown
 from monitor.settings.file import FileSettings
 from monitor.settings.kafka import Client
 from monitor.settings.model import ModelSettings
 from monitor.settings.receivers import is_loopback
 from monitor.settings.rules import ReferenceSettings
+
+NAMED = 3  # strange names shown
 
 
 def notes_of(file: FileSettings) -> tuple[str, ...]:
@@ -28,8 +32,7 @@ def _top(file: FileSettings) -> Iterator[str]:
 
 
 def _model(path: str, model: ModelSettings) -> Iterator[str]:
-    if model.segments:
-        yield f"{path}.segments: accepted, but this version keeps one profile for all rows"
+    yield from _importance(f"{path}.importance.file", model)
     if model.performance is not None:
         yield f"{path}.performance: accepted, but this version does not judge performance"
     yield from _streams(f"{path}.streams", model)
@@ -39,6 +42,17 @@ def _model(path: str, model: ModelSettings) -> Iterator[str]:
         yield f"{path}.drift.false_alarms: not used, as explicit tests replace it"
     if model.retraining is not None and Check.PERFORMANCE in model.retraining.when:
         yield f"{path}.retraining.when.performance: never met, as this version does not judge performance"
+
+
+def _importance(path: str, model: ModelSettings) -> Iterator[str]:
+    """Names of the file that are no columns: often those of an encoding (`carrier_UA`), sometimes a slip."""
+    if model.importance is None or model.columns is None:
+        return
+    watched = {column.name for column in watched_columns(model)}
+    strange = sorted(name for name in model.importance.file.weights if name not in watched)
+    if strange:
+        named = ", ".join(shown(name) for name in strange[:NAMED]) + (" …" if len(strange) > NAMED else "")
+        yield f"{path}: {len(strange)} of its names are no columns, and not used: {named}"
 
 
 def _streams(path: str, model: ModelSettings) -> Iterator[str]:

@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from monitor.core.results import Check
-from monitor.core.rules import Budget
-from monitor.settings.block import Block, Duration, File, OneOrMany, Ratio, Share, Text, Texts, one_or_many, within
+from monitor.core.rules import Budget, Formula
+from monitor.settings.block import Block, Duration, File, OneOrMany, QualityShare, Ratio, Text, Texts, one_or_many, within
 from monitor.settings.durations import duration_text, parse_duration, shown
 from monitor.settings.receivers import WebhookSettings
 
@@ -89,9 +89,16 @@ Lag = Annotated[Duration, AfterValidator(within(SECOND, 5 * YEAR))]
 class DriftTestSettings(Block):
     """One explicit drift test."""
 
-    method: Text = Field(description="Name of the test, e.g. psi, ks, wasserstein, jensenshannon, chisquare.")
+    method: Text = Field(
+        description="Name of the test: anderson, chisquare, cramer_von_mises, ed, fisher_exact, g_test, hellinger, jensenshannon, "
+        "kl_div, ks, mannw, missing, new_categories, psi, t_test, TVD, wasserstein, z."
+    )
     threshold: float | None = Field(default=None, ge=0, description="The value that alerts; left out: the test's own.")
     columns: Texts = Field(default=(), description="Columns to test; left out: all that the test fits.")
+    formula: Formula = Field(
+        default=Formula.DRIFTD,
+        description="How the number is made: driftd's way, or as in Evidently (its bins, its one-sample chi-square), for its thresholds.",
+    )
 
 
 Tests = Annotated[tuple[DriftTestSettings, ...], BeforeValidator(one_or_many), OneOrMany()]
@@ -116,13 +123,32 @@ class DriftSettings(Block):
     )
 
 
-class QualitySettings(Block):
-    """Shares of a window's rows that alert when exceeded; auto: learned from the reference."""
+class RangeSettings(Block):
+    """The values that a numeric column may have; one end may be left out."""
 
-    max_null_share: Share = Field(default=None, description="Nulls and missing values.")
-    max_non_finite_share: Share = Field(default=None, description="NaN and infinities in numeric columns.")
-    max_wrong_type_share: Share = Field(default=None, description="Values that are not of the column's kind.")
-    unseen_categories: Share = Field(default=None, description="Values that the reference has never seen.")
+    min: float | None = Field(default=None, description="Smaller values are out of range.")
+    max: float | None = Field(default=None, description="Larger values are out of range.")
+
+
+class QualitySettings(Block):
+    """Shares of a window's rows that alert when exceeded; auto: learned from the reference, off: not judged."""
+
+    max_null_share: QualityShare = Field(default=None, description="Nulls and missing values; off: a column that is gone is untold, too.")
+    max_non_finite_share: QualityShare = Field(default=None, description="NaN and infinities in numeric columns.")
+    max_wrong_type_share: QualityShare = Field(default=None, description="Values that are not of the column's kind.")
+    unseen_categories: QualityShare = Field(default=None, description="Values that the reference has never seen.")
+    max_out_of_range_share: QualityShare = Field(
+        default=None, description="Numbers outside of the column's range, or of the reference's, widened by a quarter."
+    )
+    ranges: dict[Text, RangeSettings] = Field(
+        default_factory=dict, description="Ranges by column, features, prediction and score alike; without one the reference's counts."
+    )
+    max_same_value_share: QualityShare = Field(
+        default=None, description="The most frequent value of a column that varied in the reference: more is a stuck one."
+    )
+    max_duplicate_share: QualityShare = Field(
+        default=None, description="Messages under an id that was counted before; auto: warns above 0.01, alerts above 0.1."
+    )
 
 
 class VolumeSettings(Block):

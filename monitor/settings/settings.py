@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.core.rules import Model
-from monitor.core.schema import Column, Kind
+from monitor.core.schema import Column, Kind, Role
 from monitor.errors import UsageError
-from monitor.settings.build import build_model, mapped_paths, role_columns
+from monitor.settings.build import build_model, mapped_paths, role_columns, segment_faults
 from monitor.settings.file import FileSettings
 from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
@@ -89,8 +89,15 @@ class Settings:
         return tuple(build_model(name, written) for name, written in self.file.models.items())
 
     def model(self, name: str, kinds: Mapping[str, Kind] | None = None) -> Model:
-        """One model; ``kinds`` are its reference's columns, used where the file leaves ``columns`` out. Raises UsageError."""
-        return build_model(name, self._written(name), kinds)
+        """One model; ``kinds`` are its reference's columns, used where the file leaves ``columns`` out.
+
+        Raises UsageError for an unknown model, and where its segments are none of these columns.
+        """
+        model = build_model(name, self._written(name), kinds)
+        features = {column.name: column.kind for column in model.columns if column.role is Role.FEATURE}
+        for i, why in segment_faults(model.segments, features) if kinds is not None else ():
+            raise UsageError(f"models.{name}.segments[{i}]: {why}")
+        return model
 
     def role_columns(self, name: str) -> tuple[Column, ...]:
         """Prediction, score and label of a model, as far as mapped: reference data bears them under these names. Raises UsageError."""

@@ -55,14 +55,14 @@ class ConditionVerbs:
         with self._db.write() as connection:
             connection.execute(update(incidents).where(*here).values(updated_at=at))
 
-    def failing_receivers(self) -> Mapping[str, str]:
-        """Receivers whose last ended delivery was given up, with its error."""
-        ended = select(deliveries.c.receiver, func.max(deliveries.c.ended_at).label("last")).where(deliveries.c.ended_at.is_not(None))
-        last = ended.group_by(deliveries.c.receiver).subquery().c
-        query = (
-            select(deliveries.c.receiver, deliveries.c.error)
-            .where(deliveries.c.receiver == last.receiver, deliveries.c.ended_at == last.last, deliveries.c.state == DEAD)
-            .order_by(deliveries.c.number)
-        )
+    def failing_receivers(self, receivers: Sequence[str]) -> Mapping[str, str]:
+        """Those of ``receivers`` whose last ended delivery was given up, with its error."""
+        ended = select(deliveries.c.state, deliveries.c.error).where(deliveries.c.ended_at.is_not(None))
+        newest = ended.order_by(deliveries.c.ended_at.desc(), deliveries.c.number.desc()).limit(1)
+        failing: dict[str, str] = {}
         with self._db.read() as connection:
-            return {row.receiver: row.error or "" for row in connection.execute(query)}
+            for receiver in receivers:
+                last = connection.execute(newest.where(deliveries.c.receiver == receiver)).one_or_none()
+                if last is not None and last.state == DEAD:
+                    failing[receiver] = last.error or ""
+        return failing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, update
 
 from monitor.core.gaps import Gap
 from monitor.ports import GapEnd
@@ -36,7 +36,8 @@ class GapVerbs:
 
 def touching(start: datetime | ColumnElement[datetime], end: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     """``Gap.touches`` in SQL."""
-    return and_(or_(gaps.c.since.is_(None), gaps.c.since < end), or_(gaps.c.until.is_(None), gaps.c.until >= start))
+    until = func.coalesce(gaps.c.until, gaps.c.at)
+    return and_(or_(gaps.c.since.is_(None), gaps.c.since < end, until < end), or_(until >= start, gaps.c.since >= start))
 
 
 def add_gaps(connection: Connection, new: Sequence[Gap], ends: Sequence[GapEnd]) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Text, func, select, type_coerce
+from sqlalchemy import ColumnElement, Row, Select, Text, func, or_, select, type_coerce
 
 from monitor.core.incidents import Incident, IncidentEvent
-from monitor.core.results import Result
+from monitor.core.results import ALL_ROWS, BAD, Result
 from monitor.core.retraining import Retraining
 from monitor.ports import DeliveryRow, Quarantined, QuarantineRow, StoredWindow, StreamCount, TopicPartition, VerdictCount
 from monitor.storage.engine import Database
@@ -46,6 +46,7 @@ class ReadVerbs:
         check: str | None = None,
         since: datetime | None = None,
         verdicts: Sequence[str] | None = None,
+        segment: str | None = None,
         newest: int | None = None,
     ) -> Sequence[Result]:
         """Every revision, of windows that start at or after ``since``. ``verdicts``: only these, None for all."""
@@ -54,28 +55,31 @@ class ReadVerbs:
         query = query if check is None else query.where(CHECK_TEXT.in_([check]))
         query = query if since is None else query.where(results.c.window_start >= since)
         query = query if verdicts is None else query.where(VERDICT_TEXT.in_(verdicts))
+        query = query if segment is None else query.where(results.c.segment == segment)
         return [made(Result, row) for row in self._rows(query, RESULT_ORDER, newest)]
 
     def verdict_counts(self, model: str, *, windows: int) -> Sequence[VerdictCount]:
         """The last judged windows of a model, oldest first; only the latest revision of each result counts."""
         latest = func.row_number().over(partition_by=RESULT_ORDER[:-1], order_by=results.c.revision.desc()).label("age")
+        told_of = or_(results.c.segment == ALL_ROWS, VERDICT_TEXT.in_(BAD))
         judged = (results.c.model == model, results.c.window_start.in_(last_judged(model, windows)))
         told = (results.c.window_start, results.c.window_end, results.c.check, results.c.verdict)
-        newest = select(*told, latest).where(*judged).subquery().c
+        newest = select(*told, latest, told_of.label("told_of")).where(*judged).subquery().c
         group = (newest.window_start, newest.window_end, newest.check, newest.verdict)
-        query = select(*group, func.count().label("results")).where(newest.age == 1).group_by(*group)
+        query = select(*group, func.count().label("results")).where(newest.age == 1, newest.told_of).group_by(*group)
         return [
             VerdictCount(window_start=row.window_start, window_end=row.window_end, check=row.check, verdict=row.verdict, count=row.results)
             for row in self._rows(query, group)
         ]
 
     def window_accounts(
-        self, *, model: str | None = None, since: datetime | None = None, newest: int | None = None
+        self, *, model: str | None = None, since: datetime | None = None, segment: str | None = None, newest: int | None = None
     ) -> Sequence[StoredWindow]:
         """Windows that start at or after ``since``, without their profiles."""
         query = select(*(column for column in windows.c if column is not windows.c.profile), INCOMPLETE)
         query = query if model is None else query.where(windows.c.model == model)
         query = query if since is None else query.where(windows.c.start >= since)
+        query = query if segment is None else query.where(windows.c.segment == segment)
         found = self._rows(query, WINDOW_ORDER, newest)
         return [StoredWindow(key=key_of(row), account=account_of(row), profile=None, incomplete=row.incomplete) for row in found]
 

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from monitor import contract
 from monitor.core.incidents import Incident
-from monitor.core.results import Check, Verdict
+from monitor.core.results import ALL_ROWS, Check, Verdict
 from monitor.core.rules import Model
 from monitor.ports import StoredWindow
 from monitor.settings.durations import duration_text
@@ -28,21 +28,23 @@ def models(request: Request) -> Response:
 
 def windows(request: Request) -> Response:
     """The windows of one model with the accounts of their rows."""
-    query.only(request, "since", "limit")
+    query.only(request, "since", "segment", "limit")
     parts, name = parts_of(request), request.path_params["model"]
     if parts.model(name) is None:
         raise not_found(f"no model {name!r} is configured, known: {sorted(model.name for model in parts.models)}")
-    rows = parts.store.window_accounts(model=name, since=query.since(request), newest=query.limit(request))
+    rows = parts.store.window_accounts(model=name, since=query.since(request), segment=query.segment(request),
+                                                 newest=query.limit(request))
     return _list("windows", map(contract.window_object, rows))
 
 
 def results(request: Request) -> Response:
     """Results, every revision."""
-    query.only(request, "model", "check", "verdict", "since", "limit")
+    query.only(request, "model", "check", "verdict", "segment", "since", "limit")
     rows = parts_of(request).store.results(
         model=query.model(request),
         check=query.choice(request, "check", Check),
         verdicts=query.choices(request, "verdict", Verdict),
+        segment=query.segment(request),
         since=query.since(request),
         newest=query.limit(request),
     )
@@ -96,7 +98,7 @@ def _list(noun: str, objects: Iterable[dict[str, object]]) -> Response:
 
 def _model_object(parts: Parts, model: Model) -> dict[str, object]:
     store = parts.store
-    last = store.window_accounts(model=model.name, newest=1)
+    last = store.window_accounts(model=model.name, segment=ALL_ROWS, newest=1)
     open_incident = store.open_incident(model.name)
     stands = standing(open_incident, store.verdict_counts(model.name, windows=1))
     return {

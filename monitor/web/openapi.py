@@ -94,6 +94,7 @@ SINCE = ("since", TIME, "Only windows that start then or later; a date, or RFC 3
 LIMIT = ("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, "The newest so many.")
 CHECK = ("check", _enum(Check), "Only this check.")
 VERDICTS = ("verdict", {"type": "array", "items": _enum(Verdict), "minItems": 1}, "Only these verdicts, by commas: warn,alert.")
+SEGMENT = ("segment", TEXT, "Only this segment, `origin=JFK`; `*` for all rows.")
 Parameter = tuple[str, Schema, str]
 
 
@@ -127,8 +128,8 @@ def _list_of(noun: str, name: str) -> Schema:
 
 PATHS: Mapping[str, Schema] = {
     "/api/v1/models": _read("Models and how they stand", _list_of("models", "Model")),
-    "/api/v1/models/{model}/windows": _read("The windows of a model", _list_of("windows", "Window"), SINCE, LIMIT, place="model"),
-    "/api/v1/results": _read("Results, every revision", _list_of("results", "Result"), MODEL, CHECK, VERDICTS, SINCE, LIMIT),
+    "/api/v1/models/{model}/windows": _read("The windows of a model", _list_of("windows", "Window"), SEGMENT, SINCE, LIMIT, place="model"),
+    "/api/v1/results": _read("Results, every revision", _list_of("results", "Result"), MODEL, CHECK, VERDICTS, SEGMENT, SINCE, LIMIT),
     "/api/v1/incidents": _read("Incidents", _list_of("incidents", "Incident"), MODEL, LIMIT),
     "/api/v1/incidents/{id}": _read("An incident with its history", _ref("IncidentWithHistory"), place="id"),
     "/api/v1/incidents/{id}/ack": _write("Someone is on it: no more reminders"),

@@ -17,9 +17,9 @@ from starlette.responses import HTMLResponse, Response
 
 from monitor import __version__
 from monitor.core.incidents import Incident, IncidentState
-from monitor.core.results import Result, Verdict
+from monitor.core.results import ALL_ROWS, BAD, Result, Verdict
 from monitor.core.rules import Model
-from monitor.ports import DeliveryRow, StoredReference, StreamCount
+from monitor.ports import DeliveryRow, Store, StoredReference, StreamCount
 from monitor.settings.durations import duration_text
 from monitor.web.draw import SPARK_WINDOWS, STRIP_WINDOWS, Bar, Spark, spark, strip
 from monitor.web.errors import not_found
@@ -34,7 +34,6 @@ MEASURES = 60
 """Sparklines on a page, the worst first: 200 of them would be a megabyte every ten seconds."""
 ROWS_READ = 400
 """Window rows read for the accounts: versions and segments have rows of their own."""
-BAD = (str(Verdict.ALERT), str(Verdict.ERROR), str(Verdict.WARN))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +81,7 @@ class ModelPage:
     more_measures: int
     accounts: tuple[AccountLine, ...]
     findings: tuple[Result, ...]
+    in_segments: tuple[Result, ...]
 
 
 def overview(request: Request) -> Response:
@@ -106,8 +106,8 @@ def _overview(parts: Parts) -> Overview:
         cards=cards,
         open=(*store.open_conditions(), *(card.incident for card in cards if card.incident is not None)),
         past=tuple(each for each in reversed(store.incidents(newest=INCIDENTS)) if each.state is IncidentState.RESOLVED),
-        findings=tuple(reversed(store.results(verdicts=BAD, newest=FINDINGS))),
-        accounts=account_lines(store.window_accounts(newest=ROWS_READ), ACCOUNTS),
+        findings=tuple(reversed(store.results(verdicts=BAD, segment=ALL_ROWS, newest=FINDINGS))),
+        accounts=account_lines(store.window_accounts(segment=ALL_ROWS, newest=ROWS_READ), ACCOUNTS),
         streams=tuple(store.stream_counts()),
         depth=store.outbox_depth(),
         dead=tuple(reversed(store.deliveries(state="dead", newest=DEAD))),
@@ -118,23 +118,32 @@ def _overview(parts: Parts) -> Overview:
 def _model_page(parts: Parts, found: Model) -> ModelPage:
     store, name = parts.store, found.name
     shown = cells(store.verdict_counts(name, windows=SPARK_WINDOWS))
-    results: Sequence[Result] = store.results(model=name, since=shown[0].start) if shown else ()
+    results: Sequence[Result] = store.results(model=name, segment=ALL_ROWS, since=shown[0].start) if shown else ()
     found_measures = measures(results)
     return ModelPage(
         card=_card(parts, found),
         incidents=tuple(reversed(store.incidents(model=name, newest=INCIDENTS))),
         measures=tuple(MeasureRow(measure=each, drawing=spark(each)) for each in found_measures[:MEASURES]),
         more_measures=max(len(found_measures) - MEASURES, 0),
-        accounts=account_lines(store.window_accounts(model=name, newest=ROWS_READ), MODEL_ACCOUNTS),
-        findings=tuple(reversed(store.results(model=name, verdicts=BAD, newest=FINDINGS))),
+        accounts=account_lines(store.window_accounts(model=name, segment=ALL_ROWS, newest=ROWS_READ), MODEL_ACCOUNTS),
+        findings=tuple(reversed(store.results(model=name, verdicts=BAD, segment=ALL_ROWS, newest=FINDINGS))),
+        in_segments=_in_segments(store, found),
     )
+
+
+def _in_segments(store: Store, found: Model) -> tuple[Result, ...]:
+    """The newest findings of segments, folded away below those of all rows."""
+    if not found.segments:
+        return ()
+    newest = store.results(model=found.name, verdicts=BAD, newest=ROWS_READ)
+    return tuple(result for result in reversed(newest) if result.segment != ALL_ROWS)[:FINDINGS]
 
 
 def _card(parts: Parts, found: Model) -> Card:
     counts = parts.store.verdict_counts(found.name, windows=STRIP_WINDOWS)
     incident = parts.store.open_incident(found.name)
     stands = standing(incident, counts)
-    last = account_lines(parts.store.window_accounts(model=found.name, newest=ROWS_READ), 1)
+    last = account_lines(parts.store.window_accounts(model=found.name, segment=ALL_ROWS, newest=ROWS_READ), 1)
     return Card(model=found, standing=stands, tone=TONES[stands], bars=strip(cells(counts)), last=next(iter(last), None),
                 incident=incident)
 

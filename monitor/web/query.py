@@ -12,6 +12,8 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from monitor.contract import parse_moment
+from monitor.core.results import ALL_ROWS
+from monitor.core.segments import segment_parts
 from monitor.web.errors import bad_query
 from monitor.web.parts import parts_of
 
@@ -67,6 +69,15 @@ def choices(request: Request, name: str, options: type[E]) -> tuple[E, ...] | No
     if text is None:
         return None
     return tuple(_one_of(name, word.strip(), options) for word in text.split(","))
+
+
+def segment(request: Request) -> str | None:
+    """``?segment=origin=JFK``, ``?segment=*`` for all rows; all segments where it is not asked for."""
+    text = request.query_params.get("segment")
+    columns = sorted({column for each in parts_of(request).models for column in each.segments})
+    if text is not None and text != ALL_ROWS and not (segment_parts(text)[0] in columns and "=" in text):
+        raise bad_query(f"segment: {text[:50]!r} is unknown, expected one of {[ALL_ROWS, *(f'{column}=…' for column in columns)]}")
+    return text
 
 
 def model(request: Request) -> str | None:

@@ -186,6 +186,18 @@ def test_event_time_never_goes_backwards(store: Store) -> None:
     assert store.marks("other") == []
 
 
+def test_rows_of_a_sealed_window_are_late_in_each_of_their_segments_and_once_in_their_stream(store: Store) -> None:
+    assert store.seal("m", key(0).end, None)
+    count = StreamCount(
+        model="m", stream="predictions", topic="flights", received=2, counted=2, late=0, duplicate=0, quarantined=0, untimed=0,
+        sampled_out=0,
+    )  # fmt: skip
+    segments = ("*", "night=true", "origin=JFK")
+    store.checkpoint(checkpoint(*(delta(key(segment=segment), 1.0, 2.0) for segment in segments), streams=(count,)))
+    assert {window.key.segment: window.account for window in store.windows("m", START)} == dict.fromkeys(segments, Account(late=2))
+    assert store.stream_counts() == [replace(count, counted=0, late=2)]
+
+
 def test_ids_are_kept_by_window_and_partition_until_the_window_is_sealed(store: Store) -> None:
     def ids(hour: int, *hashes: int, partition: TopicPartition = TP0) -> SeenIds:
         return SeenIds(model="m", partition=partition, window_start=key(hour).start, hashes=np.array(hashes, dtype=np.uint64))

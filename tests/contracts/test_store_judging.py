@@ -193,6 +193,33 @@ def test_verdicts_are_counted_by_window_and_only_of_the_latest_revision(store: S
     assert store.verdict_counts("o", windows=2) == []
 
 
+def test_results_and_accounts_are_chosen_by_segment(store: Store) -> None:
+    where = [key(hour, segment=segment) for hour in (0, 1) for segment in ("*", "origin=JFK")]
+    store.checkpoint(checkpoint(*(delta(each, 1.0) for each in where)))
+    for hour in (0, 1):
+        results = tuple(result(hour, segment=segment) for segment in ("*", "origin=JFK"))
+        assert store.record(judgement(hour, results=results))
+    for segment in ("*", "origin=JFK"):
+        found = [(each.window_start, each.segment) for each in store.results(segment=segment)]
+        assert found == [(key(h).start, segment) for h in (0, 1)]
+        assert [window.key for window in store.window_accounts(segment=segment, newest=1)] == [key(1, segment=segment)]
+    assert len(store.results()) == len(store.window_accounts()) == 4
+    assert store.results(segment="origin=LGA") == store.window_accounts(segment="origin=LGA") == []
+
+
+def test_of_segments_only_what_is_not_well_is_counted(store: Store) -> None:
+    of_segments = (Verdict.INSUFFICIENT, Verdict.OK, Verdict.SKIPPED, Verdict.ALERT, Verdict.WARN)
+    verdicts = {"*": Verdict.OK, **{f"a={i}": verdict for i, verdict in enumerate(of_segments)}}
+    assert store.record(judgement(0, results=tuple(result(segment=s, verdict=v) for s, v in verdicts.items())))
+    assert sorted(count.verdict for count in store.verdict_counts("m", windows=1)) == [Verdict.ALERT, Verdict.OK, Verdict.WARN]
+
+
+def test_a_revision_that_says_that_a_segment_is_well_takes_its_alert_away(store: Store) -> None:
+    told = result(segment="a=1", verdict=Verdict.ALERT)
+    assert store.record(judgement(0, results=(told, replace(told, revision=1, verdict=Verdict.OK))))
+    assert store.verdict_counts("m", windows=1) == []
+
+
 def test_accounts_and_incidents_are_listed_oldest_first_and_cut_from_the_end(store: Store) -> None:
     store.checkpoint(checkpoint(*(delta(key(hour, version=v), 1.0) for hour in (2, 0, 1) for v in ("2", "1")), delta(key(model="o"), 1.0)))
     listed = store.window_accounts(model="m")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
+from monitor.core.reference import SegmentPart
 from monitor.errors import UsageError
 from monitor.ports import Store
-from tests.contracts.store_story import NOW, reference
+from tests.contracts.store_story import NOW, profile_of, reference
 
 
 def test_references_are_numbered_per_model_and_come_back_as_they_were(store: Store) -> None:
@@ -21,6 +23,16 @@ def test_references_are_numbered_per_model_and_come_back_as_they_were(store: Sto
     assert (found, found.hash, found.number) == (second, reference(3.0).hash, 2)
     assert found.profile == second.profile
     assert store.reference("m", 3) is None
+
+
+def test_a_reference_comes_back_with_its_segments(store: Store) -> None:
+    parts = {"JFK": SegmentPart(profile=profile_of(1.0)), "(other)": SegmentPart(profile=profile_of(2.0), baseline=reference(1.0).baseline)}
+    whole = replace(reference(1.0, 2.0), segments={"origin": parts})
+    store.add_reference(whole, activate=True, at=NOW)
+    found = store.active_reference("m", "1")
+    assert found is not None
+    assert found.hash == whole.hash
+    assert {value: part.profile.rows for value, part in found.segments["origin"].items()} == {"JFK": 1, "(other)": 1}
 
 
 def test_the_same_content_again_is_the_same_reference(store: Store) -> None:

@@ -116,11 +116,12 @@ def test_confirming_moves_the_time_of_an_open_condition_alone(store: Store) -> N
 def test_a_receiver_fails_when_its_last_delivery_was_given_up(store: Store) -> None:
     store.record(judgement(0, messages=(message("a", receiver="slack", about=None), message("b", receiver="slack", about=None),
                                         message("c", receiver="other", about=None))))  # fmt: skip
-    assert store.failing_receivers() == {}
+    assert store.failing_receivers(["slack", "unused"]) == {}
     first, second = store.claim("slack", owner="o", lease=60, limit=2, now=NOW)
     [third] = store.claim("other", owner="o", lease=60, limit=2, now=NOW)
     store.delivered(third, Receipt(), NOW)
     store.dead(first, "invalid_auth", NOW)
-    assert store.failing_receivers() == {"slack": "invalid_auth"}
+    assert store.failing_receivers(["slack", "unused"]) == {"slack": "invalid_auth"}
+    assert store.failing_receivers(["other"]) == {}, "slack is configured no more"
     store.delivered(second, Receipt(), NOW + timedelta(seconds=1))
-    assert store.failing_receivers() == {}
+    assert store.failing_receivers(["slack", "unused"]) == {}

@@ -159,7 +159,11 @@ def test_a_baseline_compares_every_window_with_the_rest() -> None:
     assert baseline.distances["kind"]["tvd"][3] == pytest.approx(0.5)
     assert baseline.shares["kind"]["unseen"] == pytest.approx((0, 0, 0, 1 / 3))
     assert baseline.shares["kind"]["null"] == pytest.approx((0, 0, 0, 0.25))
-    assert baseline.shares["hour"] == {"null": (0, 0, 0, 0), "wrong_type": (0, 0, 0, 0), "non_finite": (0, 0, 0, 0)}
+    nothing = (0, 0, 0, 0)
+    assert baseline.shares["hour"] == {
+        "null": nothing, "wrong_type": nothing, "non_finite": nothing, "out_of_range": nothing, "same_value": (0.5, 0.5, 0.5, 1.0)
+    }  # fmt: skip
+    assert baseline.shares["kind"]["same_value"] == pytest.approx((0.5, 0.5, 0.5, 2 / 3))
 
 
 def test_a_cut_window_at_the_end_of_the_reference_teaches_nothing() -> None:

@@ -55,3 +55,16 @@ def test_an_acknowledged_condition_still_stands_and_still_passes() -> None:
     assert moves([known], [AWAY], NOW + HOLD).opened == ()
     [step] = moves([known], [], NOW + HOLD).passed
     assert step.events[0].before is IncidentState.ACKNOWLEDGED
+
+
+def test_after_a_clock_that_was_set_back_it_is_confirmed_or_over_all_the_same() -> None:
+    incident, earlier = opened(), NOW - timedelta(hours=1)
+    assert moves([incident], [AWAY], earlier).confirmed == (incident.id,)
+    assert len(moves([incident], [], earlier).passed) == 1
+
+
+def test_a_long_subject_is_told_apart_by_a_digest_and_found_again() -> None:
+    long, other = (Trouble(condition=Condition.NO_EVENT_TIME, subject="t" * 248 + end, said="no time") for end in "ab")
+    assert len(long.name) < 160
+    assert long.name != other.name
+    assert moves([opened(long)], [long], NOW).opened == ()

@@ -12,7 +12,7 @@ from monitor.core.drift.significance import difference, drifted, significant
 from monitor.core.evaluate import evaluate
 from monitor.core.reference import Reference
 from monitor.core.results import Check, Result, Verdict
-from monitor.core.rules import Budget, DriftRules, DriftTest
+from monitor.core.rules import Budget, DriftRules, DriftTest, Formula
 from monitor.core.schema import Kind, Values
 from tests.core.judged import DAY, RULES, Data, drawn, feature, numeric, only, reference_of, rules_with, subject_of
 from tests.core.profile_batches import categories
@@ -223,3 +223,47 @@ def test_arithmetic_that_fails_is_an_error_of_its_column(tests: tuple[DriftTest,
     subject.profile.columns["x"].min = None  # type: ignore[union-attr]  # as no profile should be
     results = [r for r in evaluate(subject, replace(RULES, drift=DriftRules(tests=tests))) if r.check is Check.DRIFT]
     assert {r.column: r.verdict for r in results} == {"x": Verdict.ERROR, "kind": Verdict.OK, "member": Verdict.OK}
+
+
+# --- tests that look at more than values ---------------------------------------------------------------------
+
+
+def test_nulls_alone_are_drift_where_missing_is_asked_for_even_where_no_value_is_left() -> None:
+    rng = np.random.default_rng(15)
+    reference = reference_of([contract_day(rng) for _ in range(5)])
+    days = [contract_day(rng) | {"x": numeric(np.where(rng.random(2000) < share, np.nan, 1.0))} for share in (0.0, 0.1, 1.0)]
+    found = [only(explicit(reference, day, DriftTest(method="missing")), Check.DRIFT, "x", "missing") for day in days]
+    assert [result.verdict for result in found] == [Verdict.OK, Verdict.ALERT, Verdict.ALERT]
+    assert [result.value for result in found] == [0.0, pytest.approx(0.1, abs=0.03), 1.0]
+
+
+def test_new_categories_are_drift_where_they_are_asked_for() -> None:
+    rng = np.random.default_rng(16)
+    reference = reference_of([contract_day(rng) for _ in range(5)])
+    days = [contract_day(rng), contract_day(rng) | {"kind": drawn(rng, "abz", [0.6, 0.35, 0.05], 2000)}]
+    found = [only(explicit(reference, day, DriftTest(method="new_categories")), Check.DRIFT, "kind", "new_categories") for day in days]
+    assert [result.verdict for result in found] == [Verdict.OK, Verdict.ALERT]
+
+
+def test_a_test_that_does_not_apply_is_skipped_and_says_what_to_ask_for() -> None:
+    rng = np.random.default_rng(17)
+    reference = reference_of([contract_day(rng) for _ in range(5)])
+    results = explicit(reference, contract_day(rng), DriftTest(method="z"))
+    assert [(r.column, r.verdict) for r in results] == [("kind", Verdict.SKIPPED), ("member", Verdict.OK)]
+    assert results[0].reason == (
+        "z cannot be asked of kind: it compares 2 categories, the reference has 3: ask for chisquare or g_test"
+    )
+
+
+def test_the_formula_of_evidently_is_named_and_its_lack_an_error_of_the_column() -> None:
+    rng = np.random.default_rng(18)
+    reference = reference_of([contract_day(rng) for _ in range(5)])
+    data = contract_day(rng, shift=1.0)
+    own, theirs = (only(explicit(reference, data, DriftTest(method="psi", formula=f)), Check.DRIFT, "x", "psi") for f in Formula)
+    assert own.reason.startswith("x drifted: psi 0.9")
+    assert theirs.reason.startswith("x drifted: psi (Evidently's formula) ")
+    assert own.value != theirs.value
+    (kind, _) = explicit(reference, data, DriftTest(method="TVD", formula=Formula.EVIDENTLY))
+    assert (kind.verdict, kind.reason) == (
+        Verdict.ERROR, "TVD of kind failed: a profile does not tell TVD as Evidently computes it",
+    )

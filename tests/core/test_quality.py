@@ -9,11 +9,14 @@ import pytest
 from scipy import stats
 
 from monitor.core.evaluate import evaluate
-from monitor.core.profile import Profile
-from monitor.core.quality import FLOOR, Usual, judge_quality, unseen_names
+from monitor.core.profile import CategoricalProfile, Grid, Profile, fit_categorical
+from monitor.core.profile.categorical import KEPT
+from monitor.core.quality import FLOOR, QUALITY_CHECKS, Usual, checks, judge_quality, unseen_names
+from monitor.core.quality.look import Look, QualityKind
+from monitor.core.quality.unseen import SCATTERED, missing_mass
 from monitor.core.reference import Reference
 from monitor.core.results import Check, Result, Verdict
-from monitor.core.rules import QualityRules
+from monitor.core.rules import QualityRules, Switch
 from monitor.core.schema import Batch, CategoricalValues, Column, Kind, NumericValues, State, Values
 from tests.core.judged import Data, numeric, only, reference_of, rules_with, subject_of
 from tests.core.profile_batches import batch_of, categories
@@ -39,42 +42,47 @@ def quality_of(reference: Reference, data: Data, rules: QualityRules | None = No
 
 def test_every_column_has_the_shares_that_apply_to_it() -> None:
     results = quality_of(usual(), day(np.random.default_rng(2)))
-    assert [(r.column, r.metric, r.verdict) for r in results] == [
-        ("kind", "null_share", Verdict.OK),
-        ("kind", "unseen_share", Verdict.OK),
-        ("kind", "wrong_type_share", Verdict.OK),
-        ("x", "non_finite_share", Verdict.OK),
-        ("x", "null_share", Verdict.OK),
-        ("x", "wrong_type_share", Verdict.OK),
+    assert [(r.column, r.metric, r.verdict, r.threshold) for r in results] == [
+        ("kind", "null_share", Verdict.OK, FLOOR),
+        ("kind", "same_value_share", Verdict.OK, pytest.approx(0.94, abs=0.01)),
+        ("kind", "unseen_share", Verdict.OK, SCATTERED),
+        ("kind", "wrong_type_share", Verdict.OK, FLOOR),
+        ("x", "non_finite_share", Verdict.OK, FLOOR),
+        ("x", "null_share", Verdict.OK, FLOOR),
+        ("x", "out_of_range_share", Verdict.OK, FLOOR),
+        ("x", "same_value_share", Verdict.OK, 0.9),
+        ("x", "wrong_type_share", Verdict.OK, FLOOR),
     ]
-    assert {r.value for r in results} == {0.0}
-    assert {r.threshold for r in results} == {FLOOR}
+    assert {r.value for r in results if r.metric != "same_value_share"} == {0.0}
 
 
 @pytest.mark.fault(30)
 def test_each_kind_of_bad_value_has_its_own_result() -> None:
     states = np.full(N, State.VALUE, dtype=np.uint8)
     states[:50], states[50:60], states[60:80], states[80:120] = State.NULL, State.NAN, State.POS_INF, State.WRONG_TYPE
-    kinds = categories(*(["a"] * (N - 75)), *(["new"] * 30), *([None] * 25), wrong=20)
-    data = {"x": NumericValues(values=np.zeros(N), states=states), "kind": kinds}
-    results = quality_of(usual(), data)
-    values = {(r.column, r.metric): r.value for r in results}
-    assert values == {
+    kinds = categories(*(["a", "b", "c"] * 308), "a", *(["new"] * 30), *([None] * 25), wrong=20)
+    values = np.random.default_rng(2).normal(0, 1, N)
+    values[120:137] = 1e9
+    results = quality_of(usual(), {"x": NumericValues(values=values, states=states), "kind": kinds})
+    shares = {(r.column, r.metric): r.value for r in results if r.metric != "same_value_share"}
+    assert shares == {
         ("kind", "null_share"): 0.025,
         ("kind", "unseen_share"): 30 / (N - 45),
         ("kind", "wrong_type_share"): 0.02,
         ("x", "non_finite_share"): 0.03,
         ("x", "null_share"): 0.05,
+        ("x", "out_of_range_share"): 17 / (N - 120),
         ("x", "wrong_type_share"): 0.04,
     }
-    assert {r.verdict for r in results} == {Verdict.ALERT}
+    assert {r.metric for r in results if r.verdict is Verdict.OK} == {"same_value_share"}
 
 
 def test_one_bad_row_in_two_hundred_wakes_nobody() -> None:
     data = day(np.random.default_rng(3), n=200)
     assert isinstance(data["x"], NumericValues)
     data["x"].values[7] = np.nan
-    data["kind"] = categories(*(["a"] * 198), "typo", wrong=1)
+    data["kind"] = categories(*(["a", "b"] * 99), "typo", wrong=1)
+    data["x"].values[8] = 1e9
     assert {r.verdict for r in quality_of(usual(), data)} == {Verdict.OK}
 
 
@@ -114,10 +122,14 @@ def test_no_learned_limit_calls_it_usual_that_half_of_the_values_are_lost() -> N
 
 def test_given_limits_replace_learned_ones() -> None:
     data = day(np.random.default_rng(6), nulls=0.3)
-    rules = QualityRules(max_null_share=0.5, max_unseen_share=0.0, max_wrong_type_share=0.2, max_non_finite_share=0.1)
+    rules = QualityRules(
+        max_null_share=0.5, max_unseen_share=0.0, max_wrong_type_share=0.2, max_non_finite_share=0.1,
+        max_out_of_range_share=0.3, max_same_value_share=0.7,
+    )  # fmt: skip
     results = quality_of(usual(), data, rules)
     assert {r.metric: r.threshold for r in results} == {
-        "null_share": 0.5, "unseen_share": 0.0, "wrong_type_share": 0.2, "non_finite_share": 0.1
+        "null_share": 0.5, "unseen_share": 0.0, "wrong_type_share": 0.2, "non_finite_share": 0.1,
+        "out_of_range_share": 0.3, "same_value_share": 0.7,
     }  # fmt: skip
     assert {r.verdict for r in results} == {Verdict.OK}
 
@@ -213,3 +225,68 @@ def test_a_column_that_was_always_null_stays_quiet() -> None:
     results = quality_of(reference, {"x": numeric([np.nan] * N), "y": numeric(np.zeros(N))})
     assert {r.verdict for r in results} == {Verdict.OK}
     assert only(results, Check.QUALITY, "x", "null_share").threshold == 1.0
+
+
+def test_a_check_that_is_off_gives_no_result() -> None:
+    off = dict.fromkeys(
+        ("max_null_share", "max_non_finite_share", "max_wrong_type_share", "max_unseen_share", "max_out_of_range_share"), Switch.OFF
+    )
+    data = {"x": numeric([np.nan] * N), "kind": categories(*(["a", "new"] * (N // 2)))}
+    assert {r.metric for r in quality_of(usual(), data, QualityRules(**off))} == {"same_value_share"}
+    assert quality_of(usual(), data, QualityRules(**off, max_same_value_share=Switch.OFF)) == []
+
+
+def test_from_half_of_the_values_on_it_is_the_type_that_changed() -> None:
+    states = np.full(N, State.VALUE, dtype=np.uint8)
+    states[:400], states[400:550] = State.NULL, State.WRONG_TYPE
+    data: Data = day(np.random.default_rng(9)) | {"x": NumericValues(values=np.random.default_rng(1).normal(0, 1, N), states=states)}
+    rules = QualityRules(max_wrong_type_share=0.1)
+    few = only(quality_of(usual(), data, rules), Check.QUALITY, "x", "wrong_type_share")
+    assert (few.value, few.reason) == (0.15, "x: 15 % values of a wrong type, limit 10 %")
+    states[400:700] = State.WRONG_TYPE
+    half = only(quality_of(usual(), data, rules), Check.QUALITY, "x", "wrong_type_share")
+    assert (half.value, half.verdict) == (0.3, Verdict.ALERT)
+    assert half.reason == "x: type changed: 50 % of the values are not numbers, limit 10 %"
+
+
+def test_many_small_unseen_categories_need_a_larger_share_than_one() -> None:
+    known = [["a", "b", "c"][i % 3] for i in range(N)]
+    small = categories(*known[:-18], *(f"airport {i % 3}" for i in range(18)))
+    one = categories(*known[:-18], *(["airport"] * 18))
+    many = categories(*known[:-30], *(f"airport {i}" for i in range(30)))
+    found = {
+        name: only(quality_of(usual(), {"kind": kinds, "x": numeric(np.arange(N) / N)}), Check.QUALITY, "kind", "unseen_share")
+        for name, kinds in (("small", small), ("one", one), ("many", many))
+    }
+    assert {name: (r.verdict, r.threshold) for name, r in found.items()} == {
+        "small": (Verdict.OK, SCATTERED), "one": (Verdict.ALERT, FLOOR), "many": (Verdict.ALERT, SCATTERED)
+    }  # fmt: skip
+
+
+def test_what_a_reference_lacks_is_estimated_from_what_it_saw_once() -> None:
+    grid = Grid({"kind": fit_categorical(["a"] * 7 + ["b", "c", "d"])})
+    profile = Profile.empty(grid)
+    profile.fold(batch_of({"kind": categories(*(["a"] * 7), "b", "c", "e", "e", "f")}))
+    column = profile.columns["kind"]
+    assert isinstance(column, CategoricalProfile)
+    assert missing_mass(column) == 3 / 12  # b, c and f
+    crowd = Profile.empty(grid)
+    crowd.fold(batch_of({"kind": categories(*(f"session {i}" for i in range(KEPT + 44)))}))
+    column = crowd.columns["kind"]
+    assert isinstance(column, CategoricalProfile)
+    assert missing_mass(column) == 1.0
+    assert missing_mass(CategoricalProfile(grid=column.grid)) == 0.0
+
+
+def test_trouble_with_one_check_stays_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(look: Look) -> None:
+        raise ValueError(f"no {look.name}")
+
+    monkeypatch.setattr(checks, "QUALITY_CHECKS", {**QUALITY_CHECKS, QualityKind.OUT_OF_RANGE: broken})
+    results = quality_of(usual(), day(np.random.default_rng(2)))
+    failed = [r for r in results if r.verdict is Verdict.ERROR]
+    assert [(r.column, r.metric, r.reason) for r in failed] == [
+        ("kind", "out_of_range_share", "out_of_range_share of kind failed: no kind"),
+        ("x", "out_of_range_share", "out_of_range_share of x failed: no x"),
+    ]
+    assert len(results) == 10

@@ -110,11 +110,6 @@ def test_a_reference_that_does_not_tell_its_time_tells_no_rate(provenance: dict[
     assert (result.verdict, result.reason) == (Verdict.SKIPPED, "no reference tells how many rows are usual")
 
 
-def test_segments_are_not_compared_with_all_rows() -> None:
-    key = replace(key_of(), segment="country=DE")
-    assert judge_volume(key, Account(counted=5), STEADY, RULES, ALPHA)[0].verdict is Verdict.SKIPPED
-
-
 @pytest.mark.parametrize(
     ("quarantined", "verdict", "threshold"),
     [(0, Verdict.OK, 0.01), (10, Verdict.OK, 0.01), (50, Verdict.WARN, 0.01), (101, Verdict.ALERT, 0.1)],

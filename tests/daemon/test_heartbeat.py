@@ -112,6 +112,18 @@ def test_a_loop_without_progress_since_the_last_ping_holds_it_back(progressed, s
     assert world.after(1, "intake", "judge") is Ping.SENT
 
 
+def test_a_ping_that_failed_before_does_not_hide_that_one_is_withheld_now(switch, said):
+    world = World(settings(switch.url))
+    switch.script(answers(500))
+    assert world.after(1, "intake", "judge") is Ping.FAILED
+    world.health.not_ready(NotReady.KAFKA_UNREACHABLE, "k:9092")
+    assert [world.after(15, "intake", "judge") for _ in range(3)] == [Ping.WITHHELD] * 3
+    world.health.not_ready(NotReady.KAFKA_UNREACHABLE, "k:9093")
+    assert world.after(10, "intake", "judge") is Ping.WITHHELD
+    assert world.count(Ping.WITHHELD) == 2
+    assert [line["detail"] for line in lines(said, "heartbeat.withheld")] == ["kafka_unreachable: k:9092", "kafka_unreachable: k:9093"]
+
+
 def test_to_come_round_without_doing_the_work_is_not_enough(switch, said):
     world = World(settings(switch.url))
     world.after(1, "intake", "judge")

@@ -50,6 +50,12 @@ def test_the_guard_looks_once_a_second_and_answers_each_look_once() -> None:
     assert next(found, "all were asked for") == "all were asked for"
 
 
+def test_at_the_limit_every_answer_is_a_look_so_that_nothing_is_read_in_between() -> None:
+    found = iter([1000, 1000, 1000, 500])
+    guard = MemoryGuard(1000, monotonic=lambda: 0.1, resident=lambda: next(found))
+    assert [guard.advice() for _ in range(5)] == [Advice.PAUSE, Advice.PAUSE, Advice.PAUSE, Advice.GO_ON, Advice.GO_ON]
+
+
 def test_the_guard_says_what_it_found() -> None:
     found: Iterator[int | None] = iter([612 * MIB, None])
     guard = MemoryGuard(512 * MIB, monotonic=lambda: 0.0, resident=lambda: next(found))

@@ -77,6 +77,18 @@ def test_columns_that_are_left_out_are_those_of_the_reference(store, tmp_path):
     assert model.streams[0].columns == model.columns
 
 
+@pytest.mark.parametrize(
+    ("column", "why"),
+    [("dep_delay", '"dep_delay" is numeric; expected a categorical or boolean column; known: '), ("orign", '"orign" is not a column')],
+)
+def test_segments_must_be_columns_of_the_reference_that_are_no_numbers(column, why, store, tmp_path):
+    config = run_of(tmp_path, reference={"data": reference_file(tmp_path).name}, columns=COLUMNS).config
+    prepare(load_settings(config), config, store)
+    bare = run_of(tmp_path, segments=[column]).config
+    with pytest.raises(UsageError, match=rf"models.{MODEL}.segments\[0\]: {why}"):
+        prepare(load_settings(bare), bare, store)
+
+
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 def test_columns_that_are_left_out_are_read_from_the_file_that_is_named(suffix, store, tmp_path):
     data = reference_file(tmp_path, f"reference.{suffix}", flat=True)

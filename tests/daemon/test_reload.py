@@ -13,6 +13,7 @@ import pytest
 
 from monitor.clock import SystemClock
 from monitor.doubles.store import MemoryStore
+from monitor.errors import StoreUnavailable
 from monitor.log import configure
 from monitor.metrics import Metrics
 from monitor.reload import Reload
@@ -100,6 +101,15 @@ def test_reference_data_that_is_not_there_is_refused_unless_the_reference_was_bu
     assert "no reference of version 2 was built" in world.refused()
     (world.folder / "r.csv").write_text("delay\n1\n")
     assert world.reload.accepted()
+
+
+def test_while_the_store_is_away_a_new_file_is_refused_and_the_daemon_goes_on(world, monkeypatch):
+    def away(_model: str) -> None:
+        raise StoreUnavailable("the database does not answer")
+
+    monkeypatch.setattr(world.store, "references", away)
+    del world.document["models"]["m"]["columns"]
+    assert "cannot be held against what is there now: the database does not answer" in world.refused()
 
 
 def test_columns_left_out_without_a_reference_to_take_them_from_are_refused(world):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -148,3 +150,39 @@ def test_a_job_that_dies_stops_the_daemon_with_exit_1_and_its_name(kafka, slack,
         assert d.ended() == 1
         assert d.log("job.failed")[0]["job"] in ("deliver slack", "self-watch")  # whichever looks there first
         assert "no such table: deliveries" in d.log("daemon.failed")[0]["detail"]
+
+
+HELD_UP = """
+import os, sqlite3, sys
+from monitor.stopping import Stop
+stop = Stop(1)
+stop.gently()
+path = sys.argv[1]
+first, second = (sqlite3.connect(path, timeout=60) for _ in range(2))
+first.execute("CREATE TABLE t (x)")
+first.execute("BEGIN IMMEDIATE")
+print("held up", flush=True)
+second.execute("BEGIN IMMEDIATE")
+"""
+
+
+@pytest.mark.fault(34)
+def test_a_second_signal_ends_it_at_once_though_the_main_thread_is_inside_a_library(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", HELD_UP, str(tmp_path / "a.db")], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held up\n"
+        for number in (signal.SIGTERM, signal.SIGINT):  # two, so that they cannot be taken for one
+            process.send_signal(number)
+        assert process.wait(timeout=5) in (128 + signal.SIGTERM, 128 + signal.SIGINT)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.fault(34)
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_signal_before_the_loop_ends_it_with_the_code_of_what_was_asked(code):
+    script = f"from monitor.stopping import Stop; import os, signal; Stop({code}); os.kill(os.getpid(), signal.SIGTERM); print('went on')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (code, "")

@@ -23,7 +23,8 @@ def day(start: datetime) -> JudgedDay:
 
 DAYS = tuple(map(day, SPRING.day_starts()))
 INCIDENT = SeenIncident(
-    id="i-1", state="resolved", columns=("dep_delay", "p_late"), cause="dep_delay moved", since=datetime(2013, 4, 1, tzinfo=UTC),
+    id="i-1", state="resolved", columns=("dep_delay", "p_late"), since=datetime(2013, 4, 1, tzinfo=UTC),
+    cause="dep_delay: mean 10.4 → 510, about ×60 (unit change)",
     fired_at=datetime(2013, 4, 2, tzinfo=UTC), resolved_at=datetime(2013, 4, 10, tzinfo=UTC),
 )
 AS_ANNOUNCED = Outcome(
@@ -41,6 +42,7 @@ def test_the_story_as_announced_lacks_nothing() -> None:
     ({"incidents": ()}, "the injected fault made 0 incidents instead of one"),
     ({"incidents": (INCIDENT, replace(INCIDENT, id="i-2", since=datetime(2013, 4, 4, tzinfo=UTC)))}, "made 2 incidents instead of one"),
     ({"incidents": (replace(INCIDENT, columns=("p_late", "dep_delay")),)}, "and not 'dep_delay' as its first cause"),
+    ({"incidents": (replace(INCIDENT, cause="dep_delay moved"),)}, "does not say 'about ×60 (unit change)'"),
     ({"incidents": (replace(INCIDENT, state="firing"),)}, "the incident i-1 is still firing"),
     ({"dead_deliveries": 2}, "2 messages could not be delivered"),
     ({"unsigned_webhooks": 1}, "1 webhooks were not signed with the shared secret"),

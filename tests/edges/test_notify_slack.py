@@ -52,7 +52,8 @@ def occasion(kind: NotifyKind = NotifyKind.FIRING, **changes: Any) -> Occasion:
     made = Occasion(
         incident=CLOSED if kind is NotifyKind.RESOLVED else INCIDENT,
         notify=Notify(kind=kind, reason=REASONS[kind]),
-        headline="" if kind is NotifyKind.RESOLVED else "dep_delay: mean 12.6 → 756 (about ×60: a unit change?)",
+        headline="" if kind is NotifyKind.RESOLVED else "dep_delay: mean 12.6 → 756, about ×60 (unit change)",
+        evidence="" if kind is NotifyKind.RESOLVED else "dep_delay: D 0.63 as it is, 0.09 once that is taken back",
         columns=(ColumnLine(column="dep_delay", sentence="dep_delay: mean 12.6 → 756"),),
         account=Account(counted=980, late=12, quarantined=8),
         page_url="https://drift.example",
@@ -101,7 +102,8 @@ def test_a_first_message_tells_it_all_and_gives_its_thread(slack: SlackServer) -
     for part in (
         "🔴 Alert: flight-delay", "flight-delay: drift alert on dep_delay, since 2013-07-01 00:00 UTC", "Lasts: 1 d, 1 bad window",
         "Since: 2013-07-01 00:00 UTC", "Judged until: 2013-07-02 00:00 UTC", "Checks: drift", "Incident: inc_0123456789ab",
-        "Columns, reference → now:\n• dep_delay: mean 12.6 → 756", "Likely cause: dep_delay: mean 12.6 → 756 (about ×60: a unit change?)",
+        "Columns, reference → now:\n• dep_delay: mean 12.6 → 756", "Likely cause: dep_delay: mean 12.6 → 756, about ×60 (unit change)",
+        "Seen by: dep_delay: D 0.63 as it is, 0.09 once that is taken back",
         "Rows of the window: 1,000 received = 980 counted + 12 late + 8 quarantined",
         "<https://drift.example/models/flight-delay|Open driftd>",
     ):
@@ -432,7 +434,7 @@ def test_the_address_of_the_page_cannot_break_out_of_its_link() -> None:
 
 
 def test_a_cause_that_is_the_only_columns_sentence_is_said_once() -> None:
-    line = ColumnLine(column="dep_delay", sentence="dep_delay: mean 12.6 → 756 (about ×60: a unit change?)")
+    line = ColumnLine(column="dep_delay", sentence="dep_delay: mean 12.6 → 756, about ×60 (unit change)")
     message = build(incident_message(occasion(headline=line.sentence, columns=(line,))))
     said = json.dumps(as_arguments(message), ensure_ascii=False)
     assert said.count(line.sentence) == 1

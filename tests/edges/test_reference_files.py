@@ -6,6 +6,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 
 from monitor.core.profile import CategoricalProfile, NumericProfile
 from monitor.core.reference import Reference
-from monitor.core.rules import Model, Stream, StreamKind, Task
+from monitor.core.rules import GivenRange, Model, QualityRules, Stream, StreamKind, Task
 from monitor.core.schema import Batch, Column, Kind, Role
 from monitor.errors import UsageError
 from monitor.formats.times import NO_TIME
@@ -147,6 +148,20 @@ def test_the_grid_of_the_first_reference_is_kept(tmp_path: Path) -> None:
     assert list(fewer.grid.columns) == ["carrier", "delay"]
 
 
+def test_the_ends_of_a_given_range_are_edges_of_the_grid_and_other_ends_make_another(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "r.jsonl", *({"delay": i * 0.7, "carrier": "AA", "night": True} for i in range(600)))
+    plain = build_reference(path, model(COLUMNS[:3]))
+    ranges = {"delay": GivenRange(min=-5.0, max=300.0), "carrier": GivenRange(min=0.0)}
+    rules = replace(model(COLUMNS[:3]), quality=QualityRules(ranges=ranges))
+    ranged = build_reference(path, rules, grid=plain.grid)
+    edges = numeric(ranged).grid.edges
+    assert {-5.0, np.nextafter(300.0, np.inf)} <= set(edges.tolist())
+    assert len(edges) == len(numeric(plain).grid.edges) + 2
+    assert numeric(ranged).counts[edges.searchsorted(300.0, side="right") + 1 :].sum() == sum(i * 0.7 > 300 for i in range(600))
+    assert build_reference(path, rules, grid=ranged.grid).grid is ranged.grid
+    assert build_reference(path, model(COLUMNS[:3]), grid=ranged.grid).grid is ranged.grid  # more edges than asked for do no harm
+
+
 def test_a_grid_of_another_kind_is_not_kept(tmp_path: Path) -> None:
     hours = to_csv(pd.DataFrame({"delay": [1, 2, 2]}), tmp_path)
     as_numbers, as_categories = model(COLUMNS[:1]), model((Column(name="delay", kind=Kind.CATEGORICAL),))
@@ -175,6 +190,52 @@ def test_more_windows_than_can_be_kept_leave_a_chosen_few(tmp_path: Path, monkey
     assert reference.baseline is not None
     assert reference.baseline.window_rows == (60,) * 5
     assert reference.profile.rows == 3000
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_every_segment_has_the_numbers_of_pandas_and_its_own_windows(write: Writer, tmp_path: Path) -> None:
+    rows = frame()
+    rows.loc[5::100, "carrier"] = None
+    whole = build_reference(write(rows, tmp_path), replace(model(), segments=("carrier", "night")))
+    assert set(whole.segments) == {"carrier", "night"}
+    assert set(whole.segments["carrier"]) == {"AA", "DL", "UA", "(null)"}
+    for value, part in whole.segments["carrier"].items():
+        mine = rows[rows.carrier.isna() if value == "(null)" else rows.carrier == value]
+        delay = part.profile.columns["delay"]
+        assert isinstance(delay, NumericProfile)
+        assert (part.profile.rows, delay.null) == (len(mine), mine.delay.isna().sum())
+        assert delay.mean == pytest.approx(mine.delay.mean(), abs=1e-9)
+        assert part.baseline is not None
+        assert part.baseline.window_rows == tuple(mine.groupby(mine.ts.dt.floor("1D")).size())
+    night = whole.segments["night"]
+    assert {value: part.profile.rows for value, part in night.items()} == {"true": rows.night.sum(), "false": (~rows.night).sum()}
+    assert Reference.from_json(whole.to_json()).hash == whole.hash
+
+
+def test_of_too_many_values_the_most_frequent_with_enough_rows_are_kept_apart(tmp_path: Path) -> None:
+    rows = frame(100)
+    rows["carrier"] = ["AA"] * 40 + ["DL"] * 30 + ["UA"] * 26 + ["XX"] * 4
+    rules = replace(model(), segments=("carrier",), min_rows=5, max_segments=2)
+    whole = build_reference(to_csv(rows, tmp_path), rules)
+    assert {value: part.profile.rows for value, part in whole.segments["carrier"].items()} == {"AA": 40, "DL": 30, "(other)": 30}
+    few = build_reference(to_csv(rows, tmp_path), replace(rules, max_segments=3))
+    assert set(few.segments["carrier"]) == {"AA", "DL", "UA"}, "the four rows of XX are too few for a profile"
+
+
+def test_the_windows_of_all_segments_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "MAX_WINDOWS", 20)
+    monkeypatch.setattr(build, "MIN_SEGMENT_WINDOWS", 3)
+    rules = replace(model(window=timedelta(hours=1)), segments=("carrier",))
+    whole = build_reference(to_csv(frame(), tmp_path), rules)
+    assert [len(part.baseline.window_rows) for part in whole.segments["carrier"].values() if part.baseline] == [4, 4, 4]
+    assert whole.baseline is not None
+    assert len(whole.baseline.window_rows) == 20
+
+
+def test_without_segments_a_reference_is_the_same_as_ever(tmp_path: Path) -> None:
+    path = to_csv(frame(), tmp_path)
+    with_segments = build_reference(path, replace(model(), segments=("carrier",)))
+    assert replace(with_segments, segments={}).hash == build_reference(path, model()).hash
 
 
 def test_rows_without_a_readable_time_count_in_no_window(tmp_path: Path) -> None:

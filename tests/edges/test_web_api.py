@@ -122,7 +122,8 @@ def test_retrainings_and_references_are_listed(reading: Site) -> None:
         ("/api/v1/results", {"check": "vibes"}, "check: 'vibes' is unknown, expected one of ['drift', 'performance', 'quality', 'volume']"),
         ("/api/v1/results", {"verdict": "alert,bad"}, "verdict: 'bad' is unknown"),
         ("/api/v1/results", {"model": "flight"}, "model: 'flight' is not configured, known: ['bag-loss', 'fare-price', 'flight-delay']"),
-        ("/api/v1/results", {"modle": "x"}, "unknown parameter 'modle', known here: ['check', 'limit', 'model', 'since', 'verdict']"),
+        ("/api/v1/results", {"modle": "x"}, "unknown parameter 'modle', known here: ['check', 'limit', 'model', 'segment', 'since', "),
+        ("/api/v1/results", {"segment": "orgin=JFK"}, "segment: 'orgin=JFK' is unknown, expected one of ['*'"),
     ],
 )
 def test_a_bad_query_is_refused_with_what_was_expected(reading: Site, path: str, query: dict[str, str], said: str) -> None:

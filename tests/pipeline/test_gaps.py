@@ -9,9 +9,10 @@ import pytest
 from monitor.core.gaps import Gap, GapReason, OnLoss, hole_of, lost, told
 from monitor.core.incidents import IncidentState
 from monitor.core.results import Account, Verdict
-from monitor.errors import UsageError
+from monitor.errors import Retryable, UsageError
 from monitor.pipeline import Routes
-from tests.pipeline.world import HOUR, MINUTE, MODEL, P0, P1, START, TOPIC, Unsteady, World, message
+from monitor.ports import OutOfRange, Polled
+from tests.pipeline.world import HOUR, MINUTE, MODEL, P0, P1, SECOND, START, TOPIC, Unsteady, World, message
 
 PLAIN = replace(MODEL, dedupe=False, min_rows=1)
 
@@ -95,6 +96,72 @@ def test_where_nobody_knows_how_much_was_lost_it_is_a_warning() -> None:
     assert (result.verdict, result.value) == (Verdict.WARN, None)
     assert "an unknown number of messages of flights/0 (recreated)" in result.reason
     assert world.store.incidents(model="m") == []
+
+
+def test_a_first_row_that_is_older_than_the_last_one_leaves_the_windows_of_both_incomplete(world: World) -> None:
+    world.put(P0, message(2, 65))
+    world.read_all()
+    world.put(P0, message(3, 66), message(4, 67), message(5, 58))
+    world.log.trim(P0, 4)
+    world.put(P0, message(6, 150))
+    world.read_all()
+    assert [window.incomplete for window in world.store.window_accounts(model="m")] == [True, True, False]
+
+
+def test_while_no_row_comes_nothing_later_than_its_discovery_is_incomplete(world: World) -> None:
+    world.clock.wall = START + 10 * MINUTE
+    world.put(P0, message(2, 5))
+    world.log.trim(P0, 2)
+    world.put(P1, message(3, 20), message(4, 90), message(5, 150))
+    world.read_all()
+    assert [window.incomplete for window in world.store.window_accounts(model="m")] == [True, False, False]
+    assert [[gap.first for gap in world.store.gaps("m", START + h * HOUR, START + (h + 1) * HOUR)] for h in range(3)] == [[1], [], []]
+
+
+def test_a_log_cut_back_to_the_stored_offset_is_told_though_the_store_was_away_just_then(world: World) -> None:
+    assert isinstance(world.store, Unsteady)
+    world.put(P0, message(2, 5), message(3, 6))
+    world.reader.step()
+    world.log.cut(P0, 1, told=True)
+    world.reader.step()
+    world.clock.advance(SECOND)
+    world.store.away = True
+    with pytest.raises(Retryable, match="away"):
+        world.reader.checkpoint()
+    world.store.away = False
+    world.read_all()
+    assert [(gap.reason, gap.first) for gap in gaps(world)] == [(GapReason.TRUNCATED, 3)]
+    assert world.account() == Account(counted=3)
+
+
+def test_a_cut_log_that_was_written_though_the_answer_was_lost_is_written_once(world: World) -> None:
+    assert isinstance(world.store, Unsteady)
+    world.put(P0, message(2, 5), message(3, 6))
+    world.reader.step()
+    world.log.cut(P0, 1, told=True)
+    world.reader.step()
+    world.clock.advance(SECOND)
+    world.store.forgets_to_answer = True
+    with pytest.raises(Retryable, match="broke during commit"):
+        world.reader.checkpoint()
+    world.read_all()
+    assert len(gaps(world)) == 1
+    assert world.account() == Account(counted=3)
+
+
+def test_offsets_that_are_there_when_looked_for_again_are_no_gap(world: World) -> None:
+    world.put(P0, message(2, 5), message(3, 6))
+    poll, raised = world.log.poll, []
+
+    def not_yet(timeout: float) -> Polled:
+        if not raised:
+            raised.append(True)
+            raise OutOfRange({P0: 1})
+        return poll(timeout)
+
+    world.log.poll = not_yet  # type: ignore[method-assign]  # a broker whose new leader has not caught up
+    world.read_all()
+    assert (gaps(world), world.account()) == ([], Account(counted=3))
 
 
 # --- a damaged batch -----------------------------------------------------------------------------------------

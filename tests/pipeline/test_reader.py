@@ -474,3 +474,13 @@ def test_a_partition_added_while_nobody_read_is_read_from_its_first_message_thou
     world.crash()
     world.read_all()
     assert world.account() == Account(counted=3)
+
+
+def test_the_last_checkpoint_asks_the_log_nothing() -> None:
+    world = World()
+    world.put(P0, message("a", 1))
+    world.steps()
+    world.log.ends = lambda _partitions: pytest.fail("the log was asked")  # type: ignore[method-assign]
+    world.reader.leave()
+    assert world.account().counted == 1
+    assert not any(mark.caught_up for mark in world.store.marks("m"))

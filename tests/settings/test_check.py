@@ -37,7 +37,7 @@ def written(folder: Path, more: str = "", port: int = 9) -> Path:
         "  m:\n"
         "    task: binary\n"
         "    window: 1h\n"
-        "    segments: [x]\n"
+        "    drift: {false_alarms: 1 per 30d, tests: {method: ks}}\n"
         "    streams: {predictions: {topic: p, id: i, time: t, prediction: y}}\n"
         "    columns: {x: numeric}\n" + more
     )
@@ -49,8 +49,8 @@ def test_a_good_configuration_is_summed_up_in_a_line_for_each_model_and_its_note
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         "m: binary, windows of 1h, 2 columns, topics p",
-        "m: at most 1 false alarms per 30d expected (720 windows, all checks and columns together)",
-        "note: models.m.segments: accepted, but this version keeps one profile for all rows",
+        "m: at most 1 false alarms per 30d expected (720 windows, all checks and columns together; explicit drift tests come on top)",
+        "note: models.m.drift.false_alarms: not used, as explicit tests replace it",
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.rules import Budget, DriftTest, MinEffect, StreamKind, Task
+from monitor.core.rules import Budget, DriftTest, Formula, GivenRange, MinEffect, StreamKind, Switch, Task
 from monitor.core.schema import Column, Kind, Role
 from monitor.errors import SettingsError, UsageError
 from monitor.settings import Settings, load_settings
@@ -114,7 +114,10 @@ def test_every_commented_key_of_the_example_can_be_switched_on(tmp_path: Path) -
     settings = loaded(tmp_path, text)
     assert settings.kafka.api_version == (2, 3)
     assert settings.http.public_url == "https://driftd.example.com"
-    assert settings.models()[0].drift.tests == (DriftTest(method="psi", threshold=0.2, columns=("dep_delay", "distance")),)
+    assert settings.models()[0].drift.tests == (
+        DriftTest(method="psi", threshold=0.2, columns=("dep_delay", "distance")),
+        DriftTest(method="jensenshannon", formula=Formula.EVIDENTLY),
+    )
     assert [stream.kind for stream in settings.models()[0].streams] == ["predictions", "features", "labels"]
 
 
@@ -191,6 +194,7 @@ def test_deduplication_can_be_switched_off(tmp_path: Path) -> None:
     [
         ("{method: psi, threshold: 0.2, columns: [x]}", (DriftTest(method="psi", threshold=0.2, columns=("x",)),)),
         ("{method: ks, columns: x}", (DriftTest(method="ks", columns=("x",)),)),
+        ("{method: psi, formula: evidently}", (DriftTest(method="psi", formula=Formula.EVIDENTLY),)),
         ("[{method: psi}, {method: ks}]", (DriftTest(method="psi"), DriftTest(method="ks"))),
     ],
 )
@@ -205,6 +209,30 @@ def test_quality_and_volume_take_auto_or_a_number(tmp_path: Path) -> None:
     ).models()[0]
     assert (model.quality.max_null_share, model.quality.max_unseen_share, model.quality.max_wrong_type_share) == (0.25, 0.0, None)
     assert (model.volume.min_ratio, model.volume.max_ratio) == (0.5, None)
+
+
+def test_quality_checks_may_be_off_and_ranges_given(tmp_path: Path) -> None:
+    written = "{max_null_share: off, max_same_value_share: 0.9, ranges: {age: {min: 0, max: 120}, p: {max: 1}}}"
+    quality = loaded(tmp_path, model_text(f"    quality: {written}\n")).models()[0].quality
+    assert (quality.max_null_share, quality.max_same_value_share, quality.max_duplicate_share) == (Switch.OFF, 0.9, None)
+    assert quality.ranges == {"age": GivenRange(min=0.0, max=120.0), "p": GivenRange(max=1.0)}
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ("{age: {}}", "ranges.age: expected min, max or both"),
+        ("{age: {min: 2, max: 1}}", "ranges.age.min: 2 is more than max 1"),
+        ("{agee: {min: 0}}", 'ranges.agee: "agee" is not a column; did you mean "age"?'),
+        ("{kind: {min: 0}}", 'ranges.kind: "kind" is categorical; expected a numeric column'),
+        ("{age: {min: .nan}}", "ranges.age.min"),
+        ("{age: [0, 1]}", "ranges.age"),
+    ],
+)
+def test_a_range_names_a_numeric_column_and_has_an_end(tmp_path: Path, ranges: str, message: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        loaded(tmp_path, model_text(f"    columns: {{age: numeric, kind: categorical}}\n    quality: {{ranges: {ranges}}}\n"))
+    assert message in str(error.value)
 
 
 def test_values_are_read_by_what_they_are_for_and_not_by_what_yaml_guesses(tmp_path: Path) -> None:
@@ -229,7 +257,7 @@ models:
 def test_notes_tell_exactly_what_is_accepted_but_not_acted_on(tmp_path: Path) -> None:
     notes = loaded(tmp_path, CONTRACT.replace("{version: \"*\", data: reference.parquet}", "{rolling: 14d}")).notes()
     assert [note.partition(": ")[0].removeprefix("models.flight-delay.") for note in notes] == [
-        "segments", "performance", "streams.labels", "reference.rolling", "retraining.when.performance",
+        "performance", "streams.labels", "reference.rolling", "retraining.when.performance",
     ]
 
 
@@ -242,6 +270,31 @@ def test_notes_tell_what_may_not_be_meant(tmp_path: Path) -> None:
         "kafka.client", "slack", "http.host", "models.m.streams.features", "models.m.streams.predictions.score",
         "models.m.reference.seasonal", "models.m.drift.false_alarms",
     ]
+
+
+@pytest.mark.parametrize(("name", "text"), [
+    ("importance.csv", "feature,importance\ndistance,0.3\ndep_delay,0.9\n\nnoise,-0.2\ncarrier_UA,0.4\n"),
+    ("importance.JSON", '{"distance": 3, "dep_delay": 9.0, "noise": -1e-3, "carrier_UA": 4}'),
+])
+def test_importance_comes_from_a_file_on_a_scale_of_its_own_and_a_columns_weight_wins(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    columns = "    columns: {distance: {kind: numeric, weight: 2.5}, dep_delay: numeric, noise: numeric}\n"
+    more = f"{columns}    importance: {{file: {name}}}\n"
+    settings = loaded(tmp_path, "slack: {webhook_url: https://hooks.example/x}\n" + model_text(more))
+    (model,) = settings.models()
+    assert model.importance == pytest.approx({"distance": 2.5, "dep_delay": 9 / 4, "noise": 0.0, "carrier_UA": 1.0})
+    (note,) = settings.notes()
+    assert note == 'models.m.importance.file: 1 of its names are no columns, and not used: "carrier_UA"'
+
+
+def test_without_importance_all_columns_matter_alike(tmp_path: Path) -> None:
+    assert loaded(tmp_path, model_text()).models()[0].importance == {}
+
+
+def test_an_importance_file_of_any_size_is_not_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "big.csv").write_bytes(b"x,1\n" * 1_300_000)
+    with pytest.raises(SettingsError, match=r"importance\.file: big\.csv: larger than 5000000 bytes"):
+        loaded(tmp_path, model_text("    importance: {file: big.csv}\n"))
 
 
 def test_a_configuration_that_is_wholly_acted_on_has_no_notes(tmp_path: Path) -> None:

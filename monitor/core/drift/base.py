@@ -9,12 +9,18 @@ from enum import StrEnum
 import numpy as np
 
 from monitor.core.profile import CategoricalProfile, NumericProfile
-from monitor.core.schema import Floats, Ints, Kind
+from monitor.core.profile.grid import single_valued
+from monitor.core.rules import Formula
+from monitor.core.schema import Flags, Floats, Ints, Kind
 
 NUMERIC = frozenset({Kind.NUMERIC})
 CATEGORICAL = frozenset({Kind.CATEGORICAL, Kind.BOOLEAN})
 
 ColumnProfile = NumericProfile | CategoricalProfile
+
+
+class NotApplicable(ValueError):
+    """A test that cannot be asked of this column; says what it needs and what to ask for instead."""
 
 
 class AlarmsWhen(StrEnum):
@@ -50,6 +56,11 @@ class Side:
             raise ValueError("no values to compare")
         return self.counts / self.n
 
+    @property
+    def alike(self) -> Flags:
+        """Which bins hold one single value, shape (k,): rows in them are tied. In others they count as evenly spread."""
+        return np.ones(len(self.counts), dtype=np.bool_) if self.edges is None else single_valued(self.edges)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
@@ -72,17 +83,6 @@ class Measure:
     critical: Callable[[float], float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
-    """A drift test by name: what it is for, when it alarms, and how it measures."""
-
-    name: str
-    kinds: frozenset[Kind]
-    alarms_when: AlarmsWhen
-    default_threshold: float
-    measure: Callable[[Pair], Measure]
-
-
 def distance(value: float) -> Measure:
     """A measure without a p-value, compared with its threshold as it is."""
     return Measure(value=value, p_value=None, critical=lambda threshold: threshold)
@@ -100,3 +100,29 @@ def side_of(column: ColumnProfile) -> Side:
     if column.min is None or column.max is None:
         raise ValueError("no values to compare")
     return Side(counts=column.counts, edges=column.grid.edges, low=column.min, high=column.max, mean=column.mean, std=column.std)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A drift test by name: what it is for, when it alarms, and how it measures.
+
+    ``as_evidently``: the number that Evidently's test of this name says, as near as a profile tells it; None where none is.
+    ``pair``: what of the two profiles is compared. ``needs_values``: a side whose rows are all null cannot be compared.
+    """
+
+    name: str
+    kinds: frozenset[Kind]
+    alarms_when: AlarmsWhen
+    default_threshold: float
+    measure: Callable[[Pair], Measure]
+    as_evidently: Callable[[Pair], Measure] | None = None
+    pair: Callable[[ColumnProfile, ColumnProfile], Pair] = pair_of
+    needs_values: bool = True
+
+    def by(self, formula: Formula) -> Callable[[Pair], Measure]:
+        """How to measure. Raises ValueError where there is no such formula."""
+        if formula is Formula.DRIFTD:
+            return self.measure
+        if self.as_evidently is None:
+            raise ValueError(f"a profile does not tell {self.name} as Evidently computes it")
+        return self.as_evidently

@@ -25,6 +25,8 @@ from monitor.core.drift.base import ColumnProfile, side_of
 from monitor.core.drift.noise import Noise, noise_of
 from monitor.core.drift.rhythm import ColumnWindows, choose_cycles, column_windows, distance_for, expected_shares
 from monitor.core.profile import CategoricalProfile, NumericProfile, Profile
+from monitor.core.profile.extent import out_of_range_share
+from monitor.core.profile.top import top_rows
 from monitor.core.reference import Baseline, Cycle, Rhythm
 from monitor.core.results import Check
 from monitor.core.rules import AlertRules, Budget
@@ -235,6 +237,14 @@ def column_distance(reference: ColumnProfile, window: ColumnProfile, rhythm: Rhy
     return float(distance_for(reference)(expected - side_of(window).shares))
 
 
+def season_gap(reference: ColumnProfile, rhythm: Rhythm, start: datetime) -> float:
+    """How far a window's season lies from the whole reference: by so much more may the window differ from that. 0 without a rhythm."""
+    if not rhythm:
+        return 0.0
+    whole = side_of(reference).shares
+    return float(distance_for(reference)(expected_shares(whole, rhythm, start) - whole))
+
+
 def build_baseline(windows: Sequence[Profile], total: Profile, starts: Sequence[datetime] = ()) -> Baseline:
     """Each window against the rest of ``total``, which they are parts of. Empty windows are left out.
 
@@ -315,14 +325,22 @@ def _window_shares(windows: Sequence[Profile], total: Profile) -> dict[str, Mapp
 
 
 def column_shares(column: ColumnProfile, reference: ColumnProfile) -> dict[str, float]:
-    """Shares of rows that bear no usable value, by kind; unseen ones are those whose category ``reference`` lacks."""
+    """What the quality check judges, by kind: shares of rows that bear no usable value, and of values that have something odd.
+
+    Unseen are those whose category ``reference`` lacks, out of range those beyond its values; same is the most frequent value.
+    """
     total = column.total
     if not total:
         return {}
     shares = {"null": column.null / total, "wrong_type": column.wrong_type / total}
     if isinstance(column, NumericProfile):
         shares["non_finite"] = column.non_finite / total
-    elif isinstance(reference, CategoricalProfile) and column.n:
+    if not column.n:
+        return shares
+    shares["same_value"] = top_rows(column) / column.n
+    if isinstance(column, NumericProfile) and isinstance(reference, NumericProfile):
+        shares["out_of_range"] = out_of_range_share(column, reference)
+    if isinstance(column, CategoricalProfile) and isinstance(reference, CategoricalProfile):
         shares["unseen"] = unseen_rows(column, reference) / column.n
     return shares
 

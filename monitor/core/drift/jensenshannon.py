@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 
 from monitor.core.drift.base import CATEGORICAL, NUMERIC, AlarmsWhen, Measure, Method, Pair, distance
-from monitor.core.drift.bins import comparison_shares
+from monitor.core.drift.bins import comparison_shares, evidently_shares
 from monitor.core.schema import Floats
 
 
@@ -26,6 +26,15 @@ def _measure(pair: Pair) -> Measure:
     return distance(jensenshannon(*comparison_shares(pair)))
 
 
+def _as_evidently(pair: Pair) -> Measure:
+    return distance(jensenshannon(*evidently_shares(pair)))
+
+
 JENSENSHANNON = Method(
-    name="jensenshannon", kinds=NUMERIC | CATEGORICAL, alarms_when=AlarmsWhen.ABOVE, default_threshold=0.1, measure=_measure
+    name="jensenshannon",
+    kinds=NUMERIC | CATEGORICAL,
+    alarms_when=AlarmsWhen.ABOVE,
+    default_threshold=0.1,
+    measure=_measure,
+    as_evidently=_as_evidently,
 )

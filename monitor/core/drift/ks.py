@@ -44,4 +44,11 @@ def _measure(pair: Pair) -> Measure:
     return Measure(value=d, p_value=ks_p_value(d, n, m), critical=lambda p: ks_critical(p, n, m))
 
 
-KS = Method(name="ks", kinds=NUMERIC, alarms_when=AlarmsWhen.P_BELOW, default_threshold=0.05, measure=_measure)
+KS = Method(
+    name="ks",
+    kinds=NUMERIC,
+    alarms_when=AlarmsWhen.P_BELOW,
+    default_threshold=0.05,
+    measure=_measure,
+    as_evidently=_measure,
+)

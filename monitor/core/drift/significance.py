@@ -12,9 +12,10 @@ import numpy as np
 
 from monitor.core.drift.base import Pair, Side
 from monitor.core.drift.chisquare import CHISQUARE
+from monitor.core.drift.curve import curve_of
 from monitor.core.drift.ks import KS
 from monitor.core.drift.tvd import tvd
-from monitor.core.drift.wasserstein import SMALLEST_STD, curve_of
+from monitor.core.drift.wasserstein import SMALLEST_STD
 from monitor.core.rules import MinEffect
 from monitor.core.schema import Floats
 

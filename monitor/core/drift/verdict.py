@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from monitor.core.drift import DRIFT_TESTS
-from monitor.core.drift.base import AlarmsWhen, ColumnProfile, Measure, Method, pair_of
+from monitor.core.drift.base import AlarmsWhen, ColumnProfile, Measure, Method, NotApplicable, pair_of
 from monitor.core.drift.calibration import METRICS, NO_RHYTHM, Limit, column_distance, learn_limit
 from monitor.core.drift.significance import Difference, difference, drifted, moved_far
 from monitor.core.finding import Finding, number
 from monitor.core.profile import NumericProfile, Profile
 from monitor.core.reference import Baseline, Reference, Rhythm
 from monitor.core.results import Check, Verdict
-from monitor.core.rules import DriftRules, DriftTest, MinEffect
+from monitor.core.rules import DriftRules, DriftTest, Formula, MinEffect
 from monitor.core.schema import Column, Kind
 
 NO_BASELINE = Baseline(window_rows=(), distances={}, shares={})
@@ -150,7 +150,10 @@ def _explicit(column: Column, test: DriftTest, profile: Profile, reference: Refe
         kinds = ", ".join(sorted(method.kinds))
         return _finding(name, method.name, Verdict.SKIPPED, f"{method.name} is for {kinds} columns, {name} is {column.kind}")
     try:
-        return _empty(name, method.name, here, there) or _measured(name, method, test, method.measure(pair_of(there, here)))
+        empty = _empty(name, method.name, here, there) if method.needs_values else None
+        return empty or _measured(name, method, test, method.by(test.formula)(method.pair(there, here)))
+    except NotApplicable as error:
+        return _finding(name, method.name, Verdict.SKIPPED, f"{method.name} cannot be asked of {name}: it {error}")
     except BROKEN as error:
         return _finding(name, method.name, Verdict.ERROR, f"{method.name} of {name} failed: {error}")
 
@@ -158,12 +161,13 @@ def _explicit(column: Column, test: DriftTest, profile: Profile, reference: Refe
 def _measured(name: str, method: Method, test: DriftTest, found: Measure) -> Finding:
     limit = method.default_threshold if test.threshold is None else test.threshold
     critical = found.critical(limit)
+    title = f"{method.name} (Evidently's formula)" if test.formula is Formula.EVIDENTLY else method.name
     if method.alarms_when is AlarmsWhen.P_BELOW:
         high = found.p_value is not None and found.p_value <= limit
-        said = f"{method.name} {number(found.value)}, p {number(found.p_value)}, alarms up to p {number(limit)}"
+        said = f"{title} {number(found.value)}, p {number(found.p_value)}, alarms up to p {number(limit)}"
     else:
         high = found.value >= limit
-        said = f"{method.name} {number(found.value)}, limit {number(limit)}"
+        said = f"{title} {number(found.value)}, limit {number(limit)}"
     return Finding(
         check=Check.DRIFT,
         column=name,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from monitor.core.drift.base import NUMERIC, AlarmsWhen, Measure, Method, Pair, Side, distance
+from monitor.core.drift.base import NUMERIC, AlarmsWhen, Measure, Method, Pair, distance
+from monitor.core.drift.curve import Curve
+from monitor.core.drift.placed import placed_curve
 from monitor.core.schema import Floats
 
 SMALLEST_STD = 0.001  # the norm of a column that never varied, as in Evidently (wasserstein_distance_norm)
-
-Curve = tuple[Floats, Floats]
 
 
 def wasserstein(reference: Curve, window: Curve, scale: float = 1.0) -> float:
@@ -40,26 +42,26 @@ def _areas(left: Floats, right: Floats, widths: Floats) -> Floats:
     return areas
 
 
-def curve_of(side: Side) -> Curve:
-    """The cumulative curve of binned counts, rows spread evenly within a bin, ends at the exact minimum and maximum.
-
-    Raises ValueError for a side without edges or values.
-    """
-    if side.edges is None or side.n == 0:
-        raise ValueError("a curve needs edges and values")
-    end = float(np.nextafter(side.high, np.inf))
-    inside = (side.edges > side.low) & (side.edges < end)
-    places = np.concatenate([[side.low], side.edges[inside], [end]])
-    heights = np.concatenate([[0.0], (np.cumsum(side.counts)[:-1] / side.n)[inside], [1.0]])
-    return places, heights
-
-
 def _measure(pair: Pair) -> Measure:
-    scale = max(pair.reference.std or 0.0, SMALLEST_STD)
+    return _normed(pair, pair.reference.std or 0.0)
+
+
+def _as_evidently(pair: Pair) -> Measure:
+    """Normed by the standard deviation with n instead of n - 1."""
+    n = pair.reference.n
+    return _normed(pair, (pair.reference.std or 0.0) * math.sqrt((n - 1) / n))
+
+
+def _normed(pair: Pair, std: float) -> Measure:
     with np.errstate(over="ignore", invalid="ignore"):
-        return distance(wasserstein(curve_of(pair.reference), curve_of(pair.window), scale))
+        return distance(wasserstein(placed_curve(pair.reference), placed_curve(pair.window), max(std, SMALLEST_STD)))
 
 
 WASSERSTEIN = Method(
-    name="wasserstein", kinds=NUMERIC, alarms_when=AlarmsWhen.ABOVE, default_threshold=0.1, measure=_measure
+    name="wasserstein",
+    kinds=NUMERIC,
+    alarms_when=AlarmsWhen.ABOVE,
+    default_threshold=0.1,
+    measure=_measure,
+    as_evidently=_as_evidently,
 )

@@ -22,6 +22,16 @@ def next_floats(values: Floats) -> Floats:
         return after
 
 
+def single_valued(edges: Floats) -> Flags:
+    """Which of the bins between these edges, shape (k,), hold one single value; shape (k + 1,)."""
+    flags = np.zeros(len(edges) + 1, dtype=np.bool_)
+    if len(edges):
+        after = next_floats(edges)
+        flags[1:-1] = after[:-1] == edges[1:]
+        flags[-1] = np.isinf(after[-1])
+    return flags
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class NumericGrid:
     """Bins of a numeric column. ``edges`` is finite and strictly increasing, shape (k,), k may be 0.
@@ -57,12 +67,7 @@ class NumericGrid:
     @property
     def atoms(self) -> Flags:
         """Which bins hold one single value, shape (k + 1,)."""
-        flags = np.zeros(self.bins, dtype=np.bool_)
-        if len(self.edges):
-            after = next_floats(self.edges)
-            flags[1:-1] = after[:-1] == self.edges[1:]
-            flags[-1] = np.isinf(after[-1])
-        return flags
+        return single_valued(self.edges)
 
     def document(self) -> dict[str, object]:
         """As plain JSON values."""

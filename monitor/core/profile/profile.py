@@ -47,6 +47,11 @@ class Profile:
         sample = RowSample(columns=tuple(grid.columns), size=sample_rows)
         return Profile(grid=grid, rows=0, columns=columns, sample=sample, comoments=CoMoments.empty(names) if names else None)
 
+    @staticmethod
+    def lean(grid: Grid) -> Profile:
+        """No rows yet, and column by column only: neither a sample nor co-moments are kept."""
+        return Profile(grid=grid, rows=0, columns=Profile.empty(grid).columns, sample=RowSample(columns=tuple(grid.columns)))
+
     def fold(self, batch: Batch, topic_seed: int | None = None) -> None:
         """Count the rows of a batch. Columns that the grid does not know are left out; ``topic_seed`` None takes no sample."""
         self.rows += len(batch)

@@ -1,0 +1,93 @@
+"""What other rules would have said of the same windows: verdicts and incidents that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import groupby
+
+from monitor.core.incidents import Incident, Judged, step
+from monitor.core.results import Check, Result, Verdict
+from monitor.core.rules import AlertRules
+
+Identity = tuple[datetime, str, str, Check, str, str]
+"""Window start, version, segment, check, column ("" for the whole model) and metric: what a result is about."""
+
+
+class Side(StrEnum):
+    """Under which rules an incident opens."""
+
+    BEFORE = "before"
+    AFTER = "after"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One verdict that differs. ``before`` and ``after`` are None where the rules of that side have no such result."""
+
+    before: Result | None
+    after: Result | None
+
+    @property
+    def result(self) -> Result:
+        """What it is about: the new side, where there is one."""
+        found = self.after or self.before
+        if found is None:
+            raise ValueError("a change has at least one side")
+        return found
+
+    @property
+    def verdicts(self) -> tuple[Verdict | None, Verdict | None]:
+        """Before and after."""
+        return (self.before.verdict if self.before else None, self.after.verdict if self.after else None)
+
+
+def identity(result: Result) -> Identity:
+    """What a result is about."""
+    return result.window_start, result.version, result.segment, result.check, result.column or "", result.metric
+
+
+def latest(results: Iterable[Result]) -> Mapping[Identity, Result]:
+    """The last revision of each."""
+    found: dict[Identity, Result] = {}
+    for result in results:
+        known = found.get(identity(result))
+        if known is None or known.revision <= result.revision:
+            found[identity(result)] = result
+    return found
+
+
+def changes(before: Iterable[Result], after: Iterable[Result]) -> list[Change]:
+    """The verdicts that differ, by window, version, segment, check, column and metric."""
+    old, new = latest(before), latest(after)
+    pairs = (Change(before=old.get(key), after=new.get(key)) for key in sorted({*old, *new}))
+    return [change for change in pairs if change.verdicts[0] is not change.verdicts[1]]
+
+
+def incidents(results: Iterable[Result], rules: AlertRules) -> list[Incident]:
+    """The incidents that fire on these results of one model, as they stand after the last one. What people did is no part of it."""
+    found: dict[str, Incident] = {}
+    current: Incident | None = None
+    for judged in _windows(sorted(latest(results).values(), key=identity)):
+        taken = step(current, judged, rules).incident
+        current = taken if taken is not None else current
+        if taken is not None:
+            found[taken.id] = taken
+    return [incident for incident in found.values() if incident.fired_at is not None]
+
+
+def _windows(results: Sequence[Result]) -> Iterator[Judged]:
+    for start, group in groupby(results, key=lambda result: result.window_start):
+        found = tuple(group)
+        yield Judged(model=found[0].model, start=start, end=found[0].window_end, results=found)
+
+
+def sides(before: Iterable[Incident], after: Iterable[Incident]) -> list[tuple[Side, Incident]]:
+    """Incidents by their beginning, each with the rules that it opens under."""
+    old, new = {i.id: i for i in before}, {i.id: i for i in after}
+    found = [(Side.BOTH if i.id in old else Side.AFTER, i) for i in new.values()]
+    found += [(Side.BEFORE, i) for i in old.values() if i.id not in new]
+    return sorted(found, key=lambda pair: (pair[1].since, pair[1].id))

@@ -1,0 +1,123 @@
+"""Judging stored windows again, by the same code and other rules, without a log and without writing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from monitor.core.gaps import Gap
+from monitor.core.incidents import OPEN, Incident
+from monitor.core.results import Account, Result, WindowKey
+from monitor.core.retraining import Retraining
+from monitor.core.rules import Model
+from monitor.core.windows import window_of
+from monitor.errors import UsageError
+from monitor.metrics import Metrics
+from monitor.pipeline.judge import Judge
+from monitor.pipeline.references import References
+from monitor.pipeline.telling import Telling
+from monitor.ports import Clock, Judgement, JudgingStore, Mark, Progress, ReferenceStore, StoredWindow
+
+Told = Callable[[datetime], None]
+"""Is told the end of each window that has been judged."""
+
+
+class PastStore(JudgingStore, ReferenceStore, Protocol):
+    """A store that is only read."""
+
+
+class Rehearsal:
+    """A store whose windows are real and whose judgements stay in memory: what the judge believes to have written.
+
+    ``since``: windows that start before it are left out. Windows that are not judged yet are none of ours.
+    """
+
+    def __init__(self, store: JudgingStore, model: Model, since: datetime | None, told: Told) -> None:
+        self._store = store
+        self._model = model
+        self._told = told
+        self._judged_until = None if since is None else window_of(since, model.window)[0]
+        self._empty: dict[datetime, StoredWindow] = {}
+        self._incident: Incident | None = None
+        self.judgements: list[Judgement] = []
+
+    def progress(self, model: str) -> Progress:
+        """As far as the real one is judged, all is sealed."""
+        return Progress(sealed_until=self._store.progress(model).judged_until, judged_until=self._judged_until)
+
+    def marks(self, model: str) -> Sequence[Mark]:  # noqa: ARG002  the judge asks by name
+        """No partition moves time."""
+        return ()
+
+    def next_start(self, model: str, after: datetime | None) -> datetime | None:
+        """The real one's."""
+        return self._store.next_start(model, after)
+
+    def seal(self, model: str, until: datetime, previous: datetime | None) -> bool:
+        """Nothing is sealed here: time stands still. Raises NotImplementedError."""
+        raise NotImplementedError(f"replaying {model} seals nothing ({previous} to {until})")
+
+    def windows(self, model: str, start: datetime) -> Sequence[StoredWindow]:
+        """The real one's, or the silence that was noted here."""
+        return self._store.windows(model, start) or ([self._empty[start]] if start in self._empty else [])
+
+    def gaps(self, model: str, start: datetime, end: datetime) -> Sequence[Gap]:
+        """The real one's."""
+        return self._store.gaps(model, start, end)
+
+    def add_empty_window(self, key: WindowKey) -> None:
+        """Note a silence."""
+        self._empty[key.start] = StoredWindow(key=key, account=Account(), profile=None)
+
+    def last_busy(self, model: str, before: datetime) -> WindowKey | None:
+        """The real one's."""
+        return self._store.last_busy(model, before)
+
+    def latest_end(self, model: str) -> datetime | None:
+        """The real one's."""
+        return self._store.latest_end(model)
+
+    def open_incident(self, model: str) -> Incident | None:  # noqa: ARG002  there is one model
+        """The one of these rules."""
+        return self._incident if self._incident is not None and self._incident.state in OPEN else None
+
+    def recent_results(self, model: str, checks: Sequence[str], windows: int) -> Sequence[Result]:  # noqa: ARG002  there is one model
+        """Of these rules."""
+        last = [judgement for judgement in self.judgements if judgement.results][-windows:] if windows else []
+        return [result for judgement in last for result in judgement.results if result.check in checks]
+
+    def last_retraining(self, model: str) -> Retraining | None:  # noqa: ARG002  there is one model
+        """Of these rules."""
+        return next((j.retraining for j in reversed(self.judgements) if j.retraining is not None), None)
+
+    def record(self, judgement: Judgement) -> bool:
+        """Keep it in memory."""
+        self.judgements.append(judgement)
+        self._incident = judgement.incident if judgement.incident is not None else self._incident
+        self._judged_until = judgement.judged_until
+        self._told(judgement.judged_until)
+        return True
+
+
+def rejudge(store: PastStore, model: Model, clock: Clock, *, since: datetime | None = None, told: Told = lambda _: None) -> list[Judgement]:
+    """Every judged window of a model under these rules, oldest first, against the references that are active now.
+
+    Raises UsageError where the windows are of another length, or where they cannot be judged; Retryable when the store is away.
+    """
+    _check_length(store, model)
+    rehearsal = Rehearsal(store, model, since, told)
+    judge = Judge(store=rehearsal, models=[model], references=References(store, clock), clock=clock, metrics=Metrics(),
+                  telling=Telling({}), partitions=frozenset)
+    judge.sweep()
+    for name, why in judge.failing.items():
+        raise UsageError(f"{name} cannot be judged by these rules: {why}")
+    return rehearsal.judgements
+
+
+def _check_length(store: JudgingStore, model: Model) -> None:
+    end = store.latest_end(model.name)
+    last = None if end is None else store.last_busy(model.name, end)
+    if last is not None and last.end - last.start != model.window:
+        raise UsageError(f"{model.name}: the stored windows are {last.end - last.start} long, these rules say {model.window}; "
+                         "windows of another length cannot be judged again")
