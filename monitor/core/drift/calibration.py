@@ -21,9 +21,9 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
-from monitor.core.drift.base import ColumnProfile, side_of
+from monitor.core.drift.base import ColumnProfile
 from monitor.core.drift.noise import Noise, noise_of
-from monitor.core.drift.rhythm import ColumnWindows, choose_cycles, column_windows, distance_for, expected_shares
+from monitor.core.drift.rhythm import ColumnWindows, choose_cycles, column_windows, distance_for, expected_shares, shares_of
 from monitor.core.profile import CategoricalProfile, NumericProfile, Profile
 from monitor.core.profile.extent import out_of_range_share
 from monitor.core.profile.top import top_rows
@@ -203,7 +203,7 @@ def learn_limit(
     if len(distances) < MIN_WINDOWS or column.n == 0:
         return None
     share = column.n / max(profile_rows, column.n)
-    rows = max(float(np.median(window_rows)) * share, 1.0) if window_rows else column.n / len(distances)
+    rows = max(_median(tuple(window_rows)) * share, 1.0) if window_rows else column.n / len(distances)
     noise = noise_of(column)
     compared = max(column.n // max(seasons_of(rhythm), 1), 1)
     unit = math.sqrt(1 / rows + 1 / compared)
@@ -211,12 +211,17 @@ def learn_limit(
     return Limit(prediction=prediction, noise=noise, rows=rows, reference_rows=compared, calm=calmness(prediction.seen, noise, unit))
 
 
+@lru_cache(maxsize=REMEMBERED)
+def _median(rows: tuple[int, ...]) -> float:
+    return float(np.median(rows))
+
+
 def calmness(distances: Sequence[float], noise: Noise, unit: float) -> float:
     """The share of the sampling noise that these distances show, with doubt added; within (0, 1]."""
     if noise.mean == 0:
         return 1.0
     doubt = CALM_ERRORS * FOLDED / math.sqrt(len(distances))
-    return min(float(np.mean(distances)) / unit / noise.mean + doubt, 1.0)
+    return min(sum(distances) / len(distances) / unit / noise.mean + doubt, 1.0)
 
 
 def seasons_of(rhythm: Rhythm) -> int:
@@ -232,16 +237,16 @@ def column_distance(reference: ColumnProfile, window: ColumnProfile, rhythm: Rhy
 
     Raises ValueError without values.
     """
-    whole = side_of(reference).shares
+    whole = shares_of(reference)
     expected = whole if start is None else expected_shares(whole, rhythm, start)
-    return float(distance_for(reference)(expected - side_of(window).shares))
+    return float(distance_for(reference)(expected - shares_of(window)))
 
 
 def season_gap(reference: ColumnProfile, rhythm: Rhythm, start: datetime) -> float:
     """How far a window's season lies from the whole reference: by so much more may the window differ from that. 0 without a rhythm."""
     if not rhythm:
         return 0.0
-    whole = side_of(reference).shares
+    whole = shares_of(reference)
     return float(distance_for(reference)(expected_shares(whole, rhythm, start) - whole))
 
 
