@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from monitor.core.incidents import Incident, IncidentEvent
+from monitor.core.reference import source_of
 from monitor.core.results import Result
 from monitor.core.retraining import Retraining
 from monitor.core.schema import rfc3339
@@ -137,6 +138,7 @@ def reference_object(reference: StoredReference) -> dict[str, object]:
         "model": reference.model,
         "version": reference.version,
         "number": reference.number,
+        "kind": source_of(reference.provenance),
         "hash": reference.hash,
         "active": reference.active,
         "rows": reference.rows,

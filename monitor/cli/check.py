@@ -43,7 +43,16 @@ def summary(model: Model) -> str:
     columns = f"{len(model.columns)} columns" if model.columns else "columns from the reference"
     topics = ", ".join(sorted({stream.topic for stream in model.streams}))
     retraining = f", retraining at most every {duration_text(model.retraining.cooldown)}" if model.retraining else ""
-    return f"{model.name}: {model.task}, windows of {duration_text(model.window)}, {columns}, topics {topics}{retraining}"
+    return f"{model.name}: {model.task}, windows of {duration_text(model.window)}, {columns}, topics {topics}{_compared(model)}{retraining}"
+
+
+def _compared(model: Model) -> str:
+    """With which windows, where that is not a stored reference alone."""
+    from monitor.core.recipes import told
+
+    with_what = told(model.recipe) if model.recipe else ""
+    canary = f"other versions with the same window of {model.stable}" if model.stable else ""
+    return "".join(f", compared with {words}" for words in [" and ".join(filter(None, (with_what, canary)))] if words)
 
 
 def budget(model: Model) -> str:
@@ -117,6 +126,10 @@ def _reference(settings: Settings, name: str) -> Iterator[str]:
         yield f"{name}: active for {'all versions' if ALL_VERSIONS in versions else ', '.join(versions)}"
         return
     source = settings.reference_file(name)
+    model = settings.model(name)
+    if source is None and model.merges and model.columns:
+        yield f"{name}: none yet; a grid is fitted to row samples of the first windows"
+        return
     if source is None:
         raise UsageError(f"{name}: none is active; build one with `driftd reference build`")
     if not source.data.is_file():

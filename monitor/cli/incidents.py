@@ -11,7 +11,7 @@ import typer
 
 from monitor.cli.opened import opened
 from monitor.cli.output import ListFormat, printable, write
-from monitor.core.incidents import Incident, Step, acknowledge, resolve
+from monitor.core.incidents import Incident, Step, acknowledge, expect, resolve
 from monitor.core.schema import rfc3339
 from monitor.errors import UsageError
 
@@ -69,9 +69,31 @@ def ack_command(config: Config, id: Id, by: By = None) -> None:
 
 
 @app.command("resolve")
-def resolve_command(config: Config, id: Id, by: By = None) -> None:
-    """Close an incident; those who were told of it are told. The next bad window opens a new one."""
-    _change(config, id, by, resolve)
+def resolve_command(
+    config: Config,
+    id: Id,
+    by: By = None,
+    expected: Annotated[bool, typer.Option("--expected", help="It is the new usual: learn it, forget what was before.")] = False,
+) -> None:
+    """Close an incident; those who were told of it are told. The next bad window opens a new one.
+
+    --expected is for models whose reference is merged from windows; for others build a new reference.
+    """
+    if expected:
+        _check_learns(config, id)
+    _change(config, id, by, expect if expected else resolve)
+
+
+def _check_learns(config: Path, id: str) -> None:
+    """Raises UsageError where the incident's model has a reference that learns nothing."""
+    from monitor.settings import load_settings
+
+    with opened(config) as store:
+        name = _found(store, id).model
+    models = {model.name: model for model in load_settings(config).models()}
+    if name not in models or models[name].recipe is None:
+        raise UsageError(f"model {name!r} has no rolling, seasonal or previous reference that could learn it: "
+                         "build a new one with `driftd reference build`, and resolve without --expected")
 
 
 def _change(config: Path, id: str, by: str | None, change: Callable[..., Step]) -> None:

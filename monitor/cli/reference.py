@@ -5,20 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monitor.cli.opened import opened
-from monitor.cli.output import ListFormat, write
+from monitor.cli.output import ListFormat, moment, write
+from monitor.core.reference import source_of
+from monitor.core.schema import rfc3339
 from monitor.errors import DecodeError, UsageError
 
 if TYPE_CHECKING:
     from monitor.core.profile import Grid, Profile
     from monitor.core.reference import Reference
     from monitor.core.rules import Model
-    from monitor.ports import ReferenceStore
+    from monitor.ports import ReferenceStore, Store
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -27,7 +30,7 @@ ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model of the 
 Number = Annotated[int, typer.Argument(help="The number of a reference, see `driftd reference list`.")]
 Activate = Annotated[bool, typer.Option("--activate/--no-activate", help="Compare with it from now on.")]
 
-LIST_COLUMNS = ["model", "version", "number", "active", "rows", "columns", "hash", "created_at"]
+LIST_COLUMNS = ["model", "version", "number", "kind", "active", "rows", "columns", "hash", "created_at"]
 COLUMN_FACTS = ["column", "rows", "null", "wrong_type", "mean", "std", "min", "max", "categories", "unseen"]
 
 
@@ -72,11 +75,23 @@ def list_references(
 
 
 @app.command("show")
-def show(config: Config, model: ModelName, number: Number) -> None:
-    """Show where a reference comes from and what its columns look like."""
-    with opened(config) as store:
-        reference = _reference(store, model, number)
-    sys.stdout.write(f"{model} version {reference.version} reference {number}: {reference.profile.rows} rows, hash {reference.hash}\n")
+def show(
+    config: Config,
+    model: ModelName,
+    number: Annotated[int | None, typer.Argument(help="The number of a reference, see `driftd reference list`.")] = None,
+    window: Annotated[datetime | None, typer.Option(parser=moment, help="Instead: what the window of this time is judged by.")] = None,
+    version: Annotated[str | None, typer.Option(help="With --window: of which version; default: the one with most rows.")] = None,
+) -> None:
+    """Show where a reference comes from and what its columns look like.
+
+    References that are merged from windows have no number: they are merged again for the window that is asked for.
+    """
+    if (number is None) == (window is None):
+        raise UsageError("expected the number of a reference, or --window TIME")
+    with opened(config, model) as store:
+        reference = _judging(store, _model(config, model), window, version) if window else _reference(store, model, number or 0)
+    called = f"reference {number}" if number is not None else f"{source_of(reference.provenance)} reference"
+    sys.stdout.write(f"{model} version {reference.version} {called}: {reference.profile.rows} rows, hash {reference.hash}\n")
     windows = 0 if reference.baseline is None else len(reference.baseline.window_rows)
     sys.stdout.write(f"baseline: {windows} windows of {reference.window}\n")
     for key, value in sorted(reference.provenance.items()):
@@ -178,6 +193,27 @@ def _reference(store: ReferenceStore, model: str, number: int) -> Reference:
         known = sorted(reference.number for reference in store.references(model))
         raise UsageError(f"no reference {number} of model {model!r}; known are {known}")
     return found
+
+
+def _judging(store: Store, model: Model, moment: datetime, version: str | None) -> Reference:
+    """What the window that holds a moment is judged by, from what the store holds now. Raises UsageError where it is nothing."""
+    from monitor.clock import SystemClock
+    from monitor.core.results import ALL_ROWS
+    from monitor.core.windows import window_of
+    from monitor.pipeline import References, Standards
+
+    start, _ = window_of(moment, model.window)
+    windows = store.windows(model.name, start)
+    asked = [w for w in windows if w.key.segment == ALL_ROWS and version in (None, w.key.version)]
+    if not asked:
+        raise UsageError(f"no window of {model.name!r} starts at {rfc3339(start)}{f' with version {version!r}' if version else ''}")
+    busiest = max(asked, key=lambda w: (w.account.counted, w.key.version))
+    clock = SystemClock()
+    found = Standards(store, References(store, clock), clock).of(model, windows)[busiest.key]
+    if found.reference is None:
+        why = found.damage or found.unready or "there is no reference for its version"
+        raise UsageError(f"the window of version {busiest.key.version!r} at {rfc3339(start)} is judged by nothing: {why}")
+    return found.reference
 
 
 def _first_grid(store: ReferenceStore, model: str, version: str) -> Grid | None:

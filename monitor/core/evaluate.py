@@ -24,6 +24,7 @@ class Subject:
     """One closed window and what it is compared with.
 
     ``known_versions``: those that have a reference. ``other_rows``: those of the model's other versions in the same window.
+    ``unready``: why there is no reference, where more is known than that none was built.
     ``gaps``: what was lost and may belong to it. ``damage``: why it cannot be judged, for something stored cannot be read.
     """
 
@@ -35,6 +36,7 @@ class Subject:
     other_rows: int = 0
     gaps: tuple[Gap, ...] = ()
     damage: str = ""
+    unready: str = ""
 
     @property
     def compared_with(self) -> Reference | None:
@@ -45,7 +47,12 @@ class Subject:
 
 
 def evaluate(subject: Subject, rules: Model) -> tuple[Result, ...]:
-    """All results of the window, ordered by check, column and metric. The same subject and rules give the same results."""
+    """All results of the window, ordered by check, column and metric. The same subject and rules give the same results.
+
+    None of a segment whose column the rules no longer name.
+    """
+    if subject.key.segment != ALL_ROWS and segment_parts(subject.key.segment)[0] not in rules.segments:
+        return ()
     rules = with_share(rules, subject.key.segment, subject.reference)
     alpha = alpha_per_window(rules.drift.budget, rules.window)
     findings = _judge_columns(subject, rules, alpha)
@@ -70,7 +77,7 @@ def _judge_columns(subject: Subject, rules: Model, alpha: float) -> list[Finding
     if subject.damage:
         return _both(Verdict.ERROR, "profile", f"this window could not be judged: {subject.damage}")
     if reference is None:
-        return _both(Verdict.SKIPPED, "reference", _missing(subject, rules))
+        return _both(Verdict.SKIPPED, "reference", subject.unready or _missing(subject, rules))
     rows = 0 if profile is None else profile.rows
     if profile is None or rows < max(rules.min_rows, 1):
         few = max(rules.min_rows, 1)

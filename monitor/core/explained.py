@@ -56,6 +56,11 @@ class Explanation:
     share: float
 
     @property
+    def alone(self) -> str:
+        """The one segment that explains all of it; empty where it is not one."""
+        return self.segments[0] if self.how is How.ONLY and len(self.segments) == 1 else ""
+
+    @property
     def sentence(self) -> str:
         """``only origin=JFK``, ``mostly origin=JFK (38 % of the rows)``, ``in all segments of origin``."""
         named = ", ".join(self.segments)
@@ -106,8 +111,8 @@ def _from_whole(result: Result, subject: Subject) -> Result:
     name, reference = result.column or "", subject.reference
     if reference is None or result.check is not Check.DRIFT or result.threshold is None:
         return result
-    column = reference.profile.columns[name]
-    if result.metric != METRICS[type(column)]:
+    column = reference.profile.columns.get(name)
+    if column is None or result.metric != METRICS[type(column)] or not column.n:
         return result
     return replace(result, threshold=result.threshold + season_gap(column, rhythm_of(name, reference), subject.key.start))
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from monitor.core.held import HeldRows
 from monitor.core.ids import IdSet
+from monitor.core.merged import GRID_ROWS
 from monitor.core.profile import Grid, Profile
 from monitor.core.results import ALL_ROWS, OTHER_VERSIONS, Account, WindowKey
 from monitor.core.rules import Model
@@ -181,9 +182,13 @@ class Folder:
         delta = self._delta(version, start)
         delta.account += account
         if n:
-            profile = self._kept(delta, lambda: Profile.empty(self._grid_of(version), self._model.sample_rows))
+            profile = self._kept(delta, partial(self._empty, version))
             profile.fold(batch if n == len(batch) else batch.take(counted), topic_seed=self._places[place].seed)
         return account
+
+    def _empty(self, version: str) -> Profile:
+        grid = self._grid_of(version)
+        return Profile.empty(grid, sample_rows(self._model, grid))
 
     def _kept(self, delta: Delta, empty: Callable[[], Profile]) -> Profile:
         if delta.profile is None:
@@ -269,3 +274,9 @@ class Folder:
         step = (self._model.window + self._model.allowed_lateness) // MICROSECOND
         for start in [s for s in state.seen if s + step <= state.max_time]:
             self._kept_ids -= len(state.seen.pop(start))
+
+
+def sample_rows(model: Model, grid: Grid) -> int:
+    """How many rows of a window are kept: more while a grid is still to be fitted to them, none where none are wanted."""
+    waiting = model.merges and model.sample_rows and grid == Grid.blank(model.columns)
+    return max(model.sample_rows, GRID_ROWS) if waiting else model.sample_rows

@@ -34,6 +34,7 @@ class TransitionReason(StrEnum):
     REPEAT_INTERVAL_ELAPSED = "repeat interval elapsed"
     ACKNOWLEDGED_BY_PERSON = "acknowledged by a person"
     RESOLVED_BY_PERSON = "resolved by a person"
+    RESOLVED_AS_EXPECTED = "resolved by a person as expected"
     CONDITION_STANDS = "the condition stands"
     CONDITION_PASSED = "the condition has passed"
 
@@ -208,9 +209,17 @@ def resolve(incident: Incident, *, by: str, at: datetime) -> Step:
 
     ``resolved_at`` stays in event time: the end of the last judged window. Raises UsageError when it is resolved already.
     """
+    return _closed(incident, TransitionReason.RESOLVED_BY_PERSON, by, at)
+
+
+def expect(incident: Incident, *, by: str, at: datetime) -> Step:
+    """As ``resolve``, and what came with it is the new usual: references merged from windows learn it (see ``core/recipes``)."""
+    return _closed(incident, TransitionReason.RESOLVED_AS_EXPECTED, by, at)
+
+
+def _closed(incident: Incident, reason: TransitionReason, by: str, at: datetime) -> Step:
     if incident.state not in OPEN:
         raise UsageError(f"incident {incident.id} is resolved already, at {rfc3339(incident.resolved_at or incident.updated_at)}")
-    reason = TransitionReason.RESOLVED_BY_PERSON
     return _resolved(incident, incident.updated_at, event_at=at, reason=reason, detail=f"by {by}")
 
 

@@ -20,6 +20,23 @@ FORMAT = 1  # of the document; a program reads only the formats it knows
 ANY_VERSION = "*"
 SEASONS = frozenset(map(str, range(24)))  # names of seasons of any cycle
 
+
+class Source(StrEnum):
+    """What a reference is made of; ``kind`` in its provenance, where a file is not named."""
+
+    FILE = "file"
+    SAMPLES = "samples"  # a grid fitted to row samples: nothing is judged by it
+    ROLLING = "rolling"
+    SEASONAL = "seasonal"
+    PREVIOUS = "previous"
+    CANARY = "canary"
+
+
+def source_of(provenance: Mapping[str, object]) -> str:
+    """What a reference is made of, by its provenance."""
+    return str(provenance.get("kind", Source.FILE))
+
+
 Series = Mapping[str, Mapping[str, tuple[float, ...]]]
 
 

@@ -160,8 +160,38 @@ class RetrainingRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rolling:
+    """Compare with the windows of the last ``reach`` of time."""
+
+    reach: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seasonal:
+    """Compare with the windows one, two … ``count`` times ``lag`` before."""
+
+    lag: timedelta
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Previous:
+    """Compare with the last so many windows."""
+
+    windows: int
+
+
+Recipe = Rolling | Seasonal | Previous
+"""How a reference is merged from stored windows (see ``core/recipes``)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """All that the inside needs to know of a watched model."""
+    """All that the inside needs to know of a watched model.
+
+    ``recipe``: None compares with the active stored reference. ``stable``: the version whose window every other version's window of
+    the same time is compared with; empty: none.
+    """
 
     name: str
     task: Task
@@ -183,3 +213,10 @@ class Model:
     alerts: AlertRules = AlertRules()
     retraining: RetrainingRules | None = None
     importance: Mapping[str, float] = field(default_factory=dict)
+    recipe: Recipe | None = None
+    stable: str = ""
+
+    @property
+    def merges(self) -> bool:
+        """Whether windows are compared with stored windows, which are all counted on one grid then."""
+        return self.recipe is not None or bool(self.stable)

@@ -14,6 +14,7 @@ from monitor.core.profile import Profile
 from monitor.core.results import ALL_ROWS, Account, Result, WindowKey
 from monitor.core.retraining import Retraining
 from monitor.core.schema import Hashes
+from monitor.doubles.history import MemoryHistory
 from monitor.doubles.memory import (
     DEAD,
     PENDING,
@@ -51,7 +52,7 @@ QUARANTINE_ROWS = 10_000
 """Quarantined messages kept per model, the newest."""
 
 
-class MemoryStore(MemoryReading, MemoryReferences, MemoryWatching):
+class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching):
     """Safe to use from several threads; every verb is one transaction."""
 
     def ping(self) -> None:

@@ -4,6 +4,7 @@ from monitor.pipeline.judge import Judge
 from monitor.pipeline.reader import Pace, Reader
 from monitor.pipeline.references import References
 from monitor.pipeline.selfwatch import NoEventTime, SelfWatch, judging_fails, kafka_away, receivers_fail
+from monitor.pipeline.standards import Standard, Standards
 from monitor.pipeline.telling import Routes, Telling
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "References",
     "Routes",
     "SelfWatch",
+    "Standard",
+    "Standards",
     "Telling",
     "judging_fails",
     "kafka_away",

@@ -20,6 +20,7 @@ from monitor.failpoints import Point
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.references import References
+from monitor.pipeline.standards import Standard, Standards, StandardStore
 from monitor.pipeline.telling import Telling
 from monitor.ports import Clock, Judgement, JudgingStore, Mark, Progress, StoredWindow, TopicPartition
 
@@ -33,8 +34,8 @@ STALE_CLAIM = timedelta(seconds=15)
 Neither does a claim from the future count, which a wall clock that was set back makes."""
 
 
-class MarkStore(JudgingStore, Protocol):
-    """What judging reads of the store: windows, and how far event time has come."""
+class MarkStore(JudgingStore, StandardStore, Protocol):
+    """What judging reads of the store: windows, what they are compared with, and how far event time has come."""
 
     def marks(self, model: str) -> Sequence[Mark]:
         """Every partition's mark of a model."""
@@ -48,6 +49,7 @@ class Judge:
         self._store = store
         self._models = models
         self._references = references
+        self._standards = Standards(store, references, clock)
         self._clock = clock
         self._metrics = metrics
         self._telling = telling
@@ -126,12 +128,14 @@ class Judge:
             silent = WindowKey(model=model.name, version=busy.version, start=start, end=end)
             self._store.add_empty_window(silent)
             windows = [window for window in self._store.windows(model.name, start) if window.key == silent]
+        self._standards.fit(model, start)
         return self._decide(model, windows, previous)
 
     def _decide(self, model: Model, windows: Sequence[StoredWindow], previous: datetime | None) -> Judgement:
         """Results, then the incident they make or end, then whether to ask for retraining, then who is told."""
         key = windows[0].key
-        subjects = [self._subject(model, window, windows) for window in windows]
+        standards = self._standards.of(model, windows)
+        subjects = [self._subject(model, window, windows, standards[window.key]) for window in windows]
         results = tuple(result for subject in subjects for result in self._results(subject, model))
         opened = self._store.open_incident(model.name)
         cause = explain(results, subjects, model, opened=opened)
@@ -156,13 +160,12 @@ class Judge:
                           window_start=subject.key.start.isoformat())
             return evaluate(replace(subject, profile=None, damage=f"{type(error).__name__}: {error}"), model)
 
-    def _subject(self, model: Model, window: StoredWindow, windows: Sequence[StoredWindow]) -> Subject:
+    def _subject(self, model: Model, window: StoredWindow, windows: Sequence[StoredWindow], standard: Standard) -> Subject:
         others = sum(w.account.counted for w in windows if w.key.segment == window.key.segment and w.key != window.key)
         key = window.key
         account = replace(window.account, late=0)  # they may be in the store by now, or not yet: no verdict hangs on it
         return Subject(key=key, account=account, profile=window.profile,
-                       reference=self._references.of(model.name, key.version),
-                       damage=window.damage or self._references.damage(model.name, key.version),
+                       reference=standard.reference, unready=standard.unready, damage=window.damage or standard.damage,
                        known_versions=self._references.versions(model.name), other_rows=others,
                        gaps=tuple(self._store.gaps(model.name, key.start, key.end)) if window.incomplete else ())
 

@@ -60,8 +60,17 @@ class References:
         with self._lock:
             return self._refreshed(model).versions
 
+    def forget(self, model: str) -> None:
+        """Look anew at the next question: the store has another reference."""
+        with self._lock:
+            self._known.pop(model, None)
+
     def grid(self, model: Model, version: str) -> Grid:
-        """The grid to count a version's rows on; a version without reference uses the newest one's, so that its rows still show."""
+        """The grid to count a version's rows on; a version without reference uses the newest one's, so that its rows still show.
+
+        Where windows are compared with windows, all versions are counted on one grid: that of the stable version, else of "*".
+        """
+        version = _counted_as(model, version)
         reference = self.of(model.name, version)
         if reference is None:
             with self._lock:
@@ -71,6 +80,7 @@ class References:
 
     def own_values(self, model: Model, version: str) -> OwnValues:
         """The values of a version that have segments of their own; none of a version without a reference, which is not judged."""
+        version = _counted_as(model, version)
         reference = self.of(model.name, version) if model.segments else None
         if reference is None:
             return NO_SEGMENTS
@@ -106,6 +116,11 @@ class References:
             known.damage[version] = f"its reference cannot be read: {error}"
             log.error("a reference cannot be read", action=Action.REFERENCE_DAMAGED, model=model, version=version, detail=str(error))
             return None
+
+
+def _counted_as(model: Model, version: str) -> str:
+    """The version whose reference gives the grid and the segments."""
+    return (model.stable or ANY_VERSION) if model.merges else version
 
 
 def _still(loaded: Mapping[str, Reference | None], active: Mapping[str, str]) -> dict[str, Reference | None]:

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from monitor.core.gaps import Gap
 from monitor.core.incidents import OPEN, Incident
+from monitor.core.recipes import Candidate, Disturbance
+from monitor.core.reference import Reference
 from monitor.core.results import Account, Result, WindowKey
 from monitor.core.retraining import Retraining
 from monitor.core.rules import Model
@@ -17,13 +19,13 @@ from monitor.metrics import Metrics
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.references import References
 from monitor.pipeline.telling import Telling
-from monitor.ports import Clock, Judgement, JudgingStore, Mark, Progress, ReferenceStore, StoredWindow
+from monitor.ports import Clock, HistoryStore, Judgement, JudgingStore, Mark, Progress, ReferenceStore, StoredReference, StoredWindow
 
 Told = Callable[[datetime], None]
 """Is told the end of each window that has been judged."""
 
 
-class PastStore(JudgingStore, ReferenceStore, Protocol):
+class PastStore(JudgingStore, HistoryStore, ReferenceStore, Protocol):
     """A store that is only read."""
 
 
@@ -33,13 +35,15 @@ class Rehearsal:
     ``since``: windows that start before it are left out. Windows that are not judged yet are none of ours.
     """
 
-    def __init__(self, store: JudgingStore, model: Model, since: datetime | None, told: Told) -> None:
+    def __init__(self, store: PastStore, model: Model, since: datetime | None, told: Told) -> None:
         self._store = store
         self._model = model
         self._told = told
         self._judged_until = None if since is None else window_of(since, model.window)[0]
         self._empty: dict[datetime, StoredWindow] = {}
         self._incident: Incident | None = None
+        self._since = self._judged_until
+        self._incidents: dict[str, Incident] = {}
         self.judgements: list[Judgement] = []
 
     def progress(self, model: str) -> Progress:
@@ -91,10 +95,34 @@ class Rehearsal:
         """Of these rules."""
         return next((j.retraining for j in reversed(self.judgements) if j.retraining is not None), None)
 
+    def candidates(self, model: str, starts: Sequence[datetime], *, segment: str | None) -> Sequence[Candidate]:
+        """The real one's."""
+        return self._store.candidates(model, starts, segment=segment)
+
+    def windows_at(self, model: str, starts: Sequence[datetime], *, segment: str, version: str | None) -> Sequence[StoredWindow]:
+        """The real one's."""
+        return self._store.windows_at(model, starts, segment=segment, version=version)
+
+    def disturbances(self, model: str, before: datetime) -> Sequence[Disturbance]:
+        """The real ones that began before the first window that is judged again; from there on those of these rules."""
+        begun = self._since
+        real = [] if begun is None else self._store.disturbances(model, min(before, begun))
+        ours = [Disturbance(since=i.since, until=i.resolved_at, fired=i.fired_at is not None) for i in self._incidents.values()]
+        return [*real, *(disturbance for disturbance in ours if disturbance.since < before)]
+
+    def references(self, model: str | None = None) -> Sequence[StoredReference]:
+        """The real one's."""
+        return self._store.references(model)
+
+    def add_reference(self, reference: Reference, *, activate: bool, at: datetime) -> Reference:  # noqa: ARG002  nothing is written
+        """Not kept: what was counted on no grid is not counted again."""
+        return reference
+
     def record(self, judgement: Judgement) -> bool:
         """Keep it in memory."""
         self.judgements.append(judgement)
-        self._incident = judgement.incident if judgement.incident is not None else self._incident
+        if judgement.incident is not None:
+            self._incident = self._incidents[judgement.incident.id] = judgement.incident
         self._judged_until = judgement.judged_until
         self._told(judgement.judged_until)
         return True

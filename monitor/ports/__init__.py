@@ -2,6 +2,7 @@
 
 from monitor.ports.checkpoint import Advance, Checkpoint, CheckpointStore, GapEnd, Mark, Quarantined, SeenIds, StreamCount, WindowDelta
 from monitor.ports.clock import Clock
+from monitor.ports.history import HistoryStore
 from monitor.ports.judging import Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
 from monitor.ports.log import Damaged, LogSource, OutOfRange, Polled, TopicPartition
 from monitor.ports.outbox import Delivery, OutboxStore, Receipt, Receiver
@@ -17,6 +18,7 @@ __all__ = [
     "Delivery",
     "DeliveryRow",
     "GapEnd",
+    "HistoryStore",
     "Judgement",
     "JudgementStore",
     "JudgingStore",

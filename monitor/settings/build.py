@@ -12,8 +12,12 @@ from monitor.core.rules import (
     GivenRange,
     MinEffect,
     Model,
+    Previous,
     QualityRules,
+    Recipe,
     RetrainingRules,
+    Rolling,
+    Seasonal,
     Stream,
     StreamKind,
     Task,
@@ -50,6 +54,8 @@ def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | Non
         alerts=_alerts(model),
         retraining=_retraining(model),
         importance=importance_of(model),
+        recipe=_recipe(model),
+        stable=model.reference.canary.stable if model.reference and model.reference.canary else "",
     )
 
 
@@ -179,6 +185,17 @@ def _alerts(model: ModelSettings) -> AlertRules:
     return AlertRules(
         open_after=opens.bad, open_within=opens.within, resolve_after=alerts.resolve_after, repeat_after=alerts.repeat_after
     )
+
+
+def _recipe(model: ModelSettings) -> Recipe | None:
+    reference = model.reference
+    if reference is None:
+        return None
+    if reference.rolling is not None:
+        return Rolling(reach=reference.rolling)
+    if reference.seasonal is not None:
+        return Seasonal(lag=reference.seasonal.lag, count=reference.seasonal.count)
+    return None if reference.previous is None else Previous(windows=reference.previous)
 
 
 def _retraining(model: ModelSettings) -> RetrainingRules | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 
 from monitor.core.results import Check
 from monitor.core.rules import Formula, Task
@@ -11,17 +12,21 @@ from monitor.errors import Permanent
 from monitor.settings.block import Block
 from monitor.settings.build import role_columns, segment_faults, watched_columns
 from monitor.settings.document import Document, Finding, Loc
-from monitor.settings.durations import shown
+from monitor.settings.durations import duration_text, shown
 from monitor.settings.file import FileSettings
 from monitor.settings.kafka import KafkaSettings, SaslMechanism
 from monitor.settings.model import ModelSettings
 from monitor.settings.problems import suggestion
 from monitor.settings.receivers import SLACK_API_URL, SlackSettings, why_unusable
 from monitor.settings.repair import section_of
+from monitor.settings.rules import ANY_VERSION
 
 Fault = tuple[Loc, str]
 """Where, seen from the part that is checked, and what."""
 
+LEARNED = ("rolling", "seasonal", "previous")
+MIN_WINDOWS = 3  # a limit can be learned from (core/drift/calibration)
+MOST_LEARNED = 5000  # windows that a reference is merged from: at every step all of them are read
 CLASSIFICATION = ("accuracy", "balanced_accuracy", "f1", "precision", "recall", "roc_auc", "log_loss", "mcc")
 BINARY = ("average_precision", "brier")
 REGRESSION = ("mae", "mape", "mse", "r2", "rmse")
@@ -215,11 +220,36 @@ def _reference(model: ModelSettings) -> Iterator[Fault]:
     reference = model.reference
     if reference is None:
         return
-    given = [name for name in ("data", "rolling", "seasonal") if getattr(reference, name) is not None]
-    if len(given) != 1:
-        yield ("reference",), f"expected exactly one of data, rolling, seasonal; found {' and '.join(given) or 'none'}"
-    if reference.rolling is not None and reference.rolling < model.window:
-        yield ("reference", "rolling"), "shorter than the model's window; expected at least one window"
+    given = [name for name in (*LEARNED, "data", "canary") if getattr(reference, name) is not None]
+    learned = [name for name in LEARNED if name in given]
+    if not given:
+        yield ("reference",), "expected one of data, rolling, seasonal, previous, canary; found none"
+    if len(learned) > 1:
+        yield ("reference",), f"expected at most one of {', '.join(LEARNED)}; found {' and '.join(learned)}"
+    if reference.version != ANY_VERSION and reference.data is None:
+        yield ("reference", "version"), f"{shown(reference.version)} is the version that data stands for; expected data beside it"
+    if reference.rolling is not None:
+        yield from _rolling(reference.rolling, model.window)
+    if reference.previous is not None and reference.previous > MOST_LEARNED:
+        yield ("reference", "previous"), f"{reference.previous:,} windows are too many; expected at most {MOST_LEARNED:,}"
+    if reference.seasonal is not None:
+        yield from _seasonal(reference.seasonal.lag, model.window)
+    if reference.canary is not None and not model.streams.predictions.version:
+        yield ("reference", "canary"), "needs the version of each row; expected streams.predictions.version"
+
+
+def _rolling(reach: timedelta, window: timedelta) -> Iterator[Fault]:
+    windows, given = reach // window, duration_text(window)
+    if windows < MIN_WINDOWS:
+        yield ("reference", "rolling"), f"{windows} windows of {given} are too few; expected at least {MIN_WINDOWS}"
+    if windows > MOST_LEARNED:
+        yield ("reference", "rolling"), f"{windows:,} windows of {given} are too many; expected at most {MOST_LEARNED:,}"
+
+
+def _seasonal(lag: timedelta, window: timedelta) -> Iterator[Fault]:
+    if lag % window:
+        told = f"expected whole windows of {duration_text(window)}"
+        yield ("reference", "seasonal", "lag"), f"{duration_text(lag)} is the start of no window; {told}"
 
 
 def _performance(model: ModelSettings) -> Iterator[Fault]:
@@ -268,7 +298,7 @@ MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[ModelSettings], Iterator[Fa
     (("streams", "dedupe"), _dedupe),
     (("task", "streams", "columns", "quality"), _ranges),
     (("volume",), _volume),
-    (("window", "reference"), _reference),
+    (("window", "streams", "reference"), _reference),
     (("task", "performance"), _performance),
     (("streams", "performance"), _performance_streams),
     (("retraining",), _retraining),

@@ -37,7 +37,7 @@ def _model(path: str, model: ModelSettings) -> Iterator[str]:
         yield f"{path}.performance: accepted, but this version does not judge performance"
     yield from _streams(f"{path}.streams", model)
     if model.reference is not None:
-        yield from _reference(f"{path}.reference", model.reference)
+        yield from _reference(f"{path}.reference", model, model.reference)
     if model.drift.tests and model.drift.false_alarms is not None:
         yield f"{path}.drift.false_alarms: not used, as explicit tests replace it"
     if model.retraining is not None and Check.PERFORMANCE in model.retraining.when:
@@ -64,7 +64,10 @@ def _streams(path: str, model: ModelSettings) -> Iterator[str]:
         yield f"{path}.predictions.score: accepted, but the score of a multiclass model is not watched"
 
 
-def _reference(path: str, reference: ReferenceSettings) -> Iterator[str]:
-    for key, given in (("rolling", reference.rolling), ("seasonal", reference.seasonal)):
-        if given is not None:
-            yield f"{path}.{key}: accepted, but this version compares with the active reference built by `driftd reference build`"
+def _reference(path: str, model: ModelSettings, reference: ReferenceSettings) -> Iterator[str]:
+    if reference.data is not None:
+        return
+    learned = next((key for key in ("rolling", "seasonal", "previous", "canary") if getattr(reference, key) is not None), None)
+    if learned is not None:
+        how = "it is fitted to row samples of the first windows" if model.sample_rows else "sample_rows is 0, so none can be fitted"
+        yield f"{path}.{learned}: no data gives a grid to count rows on; unless `driftd reference build` did, {how}"

@@ -186,13 +186,24 @@ class SeasonalSettings(Block):
     count: int = Field(default=4, ge=1, le=366, description="How many seasons back.")
 
 
+class CanarySettings(Block):
+    """Compare every other version's window with the stable version's window of the same time."""
+
+    stable: Text = Field(description="The version that the others are compared with.")
+
+
 class ReferenceSettings(Block):
-    """What windows are compared with: a file, the last windows, or earlier seasons. Left out: the active one built by the command."""
+    """What windows are compared with: a file, or earlier windows. Left out: the active one built by the command."""
 
     version: Text = Field(default=ANY_VERSION, description='Model version that the file stands for; "*" for all.')
-    data: File | None = Field(default=None, description="csv, parquet or jsonl file with the columns' names.")
-    rolling: Lag | None = Field(default=None, description="Compare with the windows of the last so much time.")
+    data: File | None = Field(
+        default=None,
+        description="csv, parquet or jsonl with the columns' names; beside rolling and the like: until there are enough windows.",
+    )
+    rolling: Lag | None = Field(default=None, description="Compare with the windows of the last so much time, at least 3.")
     seasonal: SeasonalSettings | None = Field(default=None, description="Compare with earlier seasons.")
+    previous: Windows | None = Field(default=None, description="Compare with the last so many windows.")
+    canary: CanarySettings | None = Field(default=None, description=CanarySettings.__doc__)
 
 
 class RetrainingSettings(Block):

@@ -8,6 +8,7 @@ from monitor.storage.checkpoint import CheckpointVerbs
 from monitor.storage.conditions import ConditionVerbs
 from monitor.storage.engine import Database
 from monitor.storage.gaps import GapVerbs
+from monitor.storage.history import HistoryVerbs
 from monitor.storage.judging import JudgingVerbs
 from monitor.storage.outbox import OutboxVerbs
 from monitor.storage.reading import ReadVerbs
@@ -16,7 +17,7 @@ from monitor.storage.tables import progress
 from monitor.storage.windows import GridShelf
 
 
-class SqlStore(CheckpointVerbs, GapVerbs, JudgingVerbs, ConditionVerbs, OutboxVerbs, ReferenceVerbs, ReadVerbs):
+class SqlStore(CheckpointVerbs, GapVerbs, JudgingVerbs, HistoryVerbs, ConditionVerbs, OutboxVerbs, ReferenceVerbs, ReadVerbs):
     """SQLite or PostgreSQL; safe to use from several threads. Every verb is one transaction."""
 
     def __init__(self, database: Database) -> None:

@@ -71,10 +71,10 @@ def make_empty(connection: Connection, key: WindowKey) -> None:
 def stored_windows(connection: Connection, shelf: GridShelf, model: str, start: datetime) -> list[StoredWindow]:
     """Every version and segment of one interval, ordered by key."""
     found = connection.execute(select(windows, INCOMPLETE).where(windows.c.model == model, windows.c.start == start))
-    return sorted((_stored(connection, shelf, row) for row in found.all()), key=lambda window: window.key)
+    return sorted((stored(connection, shelf, row) for row in found.all()), key=lambda window: window.key)
 
 
-def _stored(connection: Connection, shelf: GridShelf, row: Row[Any]) -> StoredWindow:
+def stored(connection: Connection, shelf: GridShelf, row: Row[Any]) -> StoredWindow:
     """A profile that cannot be read is damage of this one window, and stops no other."""
     key, account = key_of(row), account_of(row)
     try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -10,9 +11,9 @@ from starlette.responses import JSONResponse, Response
 
 from monitor import __version__
 from monitor.core.incidents import IncidentState
-from monitor.core.results import Check, Verdict
+from monitor.core.results import ALL_ROWS, Check, Verdict
 from monitor.core.retraining import RetrainingState
-from monitor.core.rules import Task
+from monitor.core.rules import Model, Task
 from monitor.web.parts import parts_of
 from monitor.web.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME, NAME_PATTERN
 from monitor.web.view import Standing
@@ -75,7 +76,7 @@ SCHEMAS: Mapping[str, Schema] = {
         "columns": TEXTS, "requested_at": TIME,
     }, "One request to retrain."),
     "Reference": _object({
-        "model": TEXT, "version": TEXT, "number": WHOLE, "hash": TEXT, "active": YES_NO, "rows": WHOLE, "columns": WHOLE,
+        "model": TEXT, "version": TEXT, "number": WHOLE, "kind": TEXT, "hash": TEXT, "active": YES_NO, "rows": WHOLE, "columns": WHOLE,
         "created_at": TIME, "provenance": {"type": "object"},
     }, "A reference profile, without its bins."),
     "Model": _object({
@@ -141,26 +142,34 @@ PATHS: Mapping[str, Schema] = {
 }
 
 
-def specification(models: Iterable[str] = ()) -> Schema:
+def specification(models: Iterable[Model] = ()) -> Schema:
     """The whole document; ``models``: the configured ones, which are all that can be asked for. None while they are not known."""
-    names = sorted(models)
+    models = tuple(models)
+    columns = sorted({column for model in models for column in model.segments})
+    chosen = {MODEL[0]: {**MODEL[1], "enum": sorted(model.name for model in models)}, SEGMENT[0]: _segments(columns)} if models else {}
     return {
         "openapi": "3.1.0",
         "info": {"title": "driftd", "version": __version__, "description": "Models in production: windows, results, incidents."},
-        "paths": {path: _of_models(operations, names) for path, operations in PATHS.items()},
+        "paths": {path: _chosen(operations, chosen) for path, operations in PATHS.items()},
         "components": {"schemas": dict(SCHEMAS), "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     }
 
 
-def _of_models(operations: Schema, names: list[str]) -> Schema:
-    """With the names in the place of any text, where a query chooses a model."""
-    if not names or "get" not in operations:
+def _segments(columns: Sequence[str]) -> Schema:
+    everything = {**TEXT, "enum": [ALL_ROWS]}
+    named = {**TEXT, "pattern": f"^({'|'.join(map(re.escape, columns))})="}
+    return {"anyOf": [everything, named]} if columns else everything
+
+
+def _chosen(operations: Schema, chosen: Mapping[str, Schema]) -> Schema:
+    """With what is configured in the place of any text, where a query chooses it."""
+    if "get" not in operations:
         return operations
-    chosen = {**MODEL[1], "enum": names}
-    parameters = [{**each, "schema": chosen} if each["name"] == MODEL[0] else each for each in operations["get"]["parameters"]]
+    parameters = [{**each, "schema": chosen.get(each["name"], each["schema"])} if each["in"] == "query" else each
+                  for each in operations["get"]["parameters"]]
     return {**operations, "get": {**operations["get"], "parameters": parameters}}
 
 
 async def document(request: Request) -> Response:
     """``/api/v1/openapi.json``."""
-    return JSONResponse(specification(model.name for model in parts_of(request).models))
+    return JSONResponse(specification(parts_of(request).models))

@@ -125,3 +125,17 @@ def test_one_quarantined_message_is_shown_whole(driftd, config):
     assert (missing.code, missing.line) == (
         1, "driftd: there is no quarantined message 99: `driftd quarantine list` shows what there is",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["results", "windows"])
+def test_a_segment_is_chosen_by_its_name(command, driftd, tmp_path):
+    store = open_store(f"sqlite:///{tmp_path}/driftd.db")
+    places = ("*", "origin=JFK", "origin=LGA")
+    store.checkpoint(checkpoint(*(delta(key(0, segment=segment), 1.0) for segment in places)))
+    store.record(judgement(0, results=tuple(result(segment=segment) for segment in places)))
+    store.close()
+    config = configuration(tmp_path, "m")
+    assert [row["segment"] for row in lines(driftd(command, config, "--format", "jsonl").out)] == list(places)
+    for segment in places:
+        assert [row["segment"] for row in lines(driftd(command, config, "--segment", segment, "--format", "jsonl").out)] == [segment]
+    assert "origin=JFK" in driftd(command, config).out

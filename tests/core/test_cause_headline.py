@@ -38,6 +38,7 @@ def with_segments(subject: Subject) -> Subject:
 
 
 def cause_of(*subjects: Subject, rules: Model = RULES, opened: Incident | None = None, volume: bool = False) -> Cause:
+    rules = replace(rules, segments=("app_version", "origin"))
     results = [result for subject in subjects for result in evaluate(subject, rules) if volume or result.check is not Check.VOLUME]
     return explain(results, subjects, rules, opened=opened)
 
@@ -229,3 +230,11 @@ def test_a_version_that_is_ok_by_a_hair_is_not_said_to_be_well() -> None:
         replace(r, value=0.9 * (r.value or 0) + 0.5) if r.column == "delay" and r.check is Check.DRIFT else r for r in evaluate(near, RULES)
     )]  # fmt: skip
     assert explain(results, [bad, near], RULES).only == ""
+
+
+def test_a_segment_that_others_come_near_is_named_all_the_same() -> None:
+    near = {"delay": numeric(floats("delay", N) + 4)}
+    far = {"delay": numeric(floats("delay", N) + 5)}
+    of_segments = [window(far, segment="origin=JFK"), window(near, segment="origin=LGA")]
+    cause = cause_of(window({}), *map(with_segments, of_segments))
+    assert cause.headline.endswith(", in origin=JFK")

@@ -19,6 +19,7 @@ from monitor.core.incidents import (
     Step,
     TransitionReason,
     acknowledge,
+    expect,
     incident_id,
     resolve,
     signal,
@@ -144,7 +145,7 @@ def test_every_reason_is_reached() -> None:
     reasons = {e.reason for s in run("BGBBBGG", rules(open_after=2, repeat_after=DAY)) for e in s.events}
     fired = run("B", rules())[0].incident
     assert fired is not None
-    reasons |= {e.reason for change in (acknowledge, resolve) for e in change(fired, by="eve", at=WALL).events}
+    reasons |= {e.reason for change in (acknowledge, resolve, expect) for e in change(fired, by="eve", at=WALL).events}
     of_conditions = {TransitionReason.CONDITION_STANDS, TransitionReason.CONDITION_PASSED}  # test_conditions.py
     assert reasons == set(TransitionReason) - of_conditions
 

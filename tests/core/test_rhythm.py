@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monitor.core.drift.calibration import build_baseline, column_distance, expected_false_alarms, odd_windows
+from monitor.core.drift.calibration import build_baseline, column_distance, expected_false_alarms, odd_windows, season_gap
 from monitor.core.drift.rhythm import choose_cycles, column_windows, expected_shares, largest_gap, moved_share
 from monitor.core.evaluate import evaluate
 from monitor.core.profile import Profile
@@ -124,6 +124,14 @@ def test_distances_of_differences_are_those_of_the_tests() -> None:
     assert moved_share(np.stack([a - b, b - b])) == pytest.approx([0.2, 0.0])
     reference = reference_of([{"x": numeric([1, 1, 2, 3])}]).profile.columns["x"]
     assert column_distance(reference, reference) == 0.0
+
+
+def test_the_gap_of_a_season_is_what_its_windows_may_differ_from_the_whole_by() -> None:
+    rng = np.random.default_rng(10)
+    baseline, total = taught([shop(rng, i % 7) for i in range(42)])
+    saturday = season_gap(total.columns["kind"], baseline.rhythm["kind"], MONDAY + 5 * DAY)
+    assert saturday == pytest.approx(6 / 7 * 0.5 * 5 / 7, abs=0.02)  # .2 against the mean of .7 and .2, a seventh of the whole mixed in
+    assert season_gap(total.columns["x"], {}, MONDAY) == 0.0
 
 
 # --- freaks --------------------------------------------------------------------------------------------------

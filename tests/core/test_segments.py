@@ -323,6 +323,11 @@ def test_a_segment_of_which_nothing_but_late_rows_came_raises_no_alarm() -> None
     assert {result.verdict for result in evaluate(subject, RULES)} == {Verdict.INSUFFICIENT}
 
 
+def test_a_segment_that_is_no_longer_configured_has_no_results() -> None:
+    subject = replace(subject_of(REFERENCE, part_of(day(np.random.default_rng(5)), "L")), key=key("origin=L"))
+    assert evaluate(subject, replace(RULES, segments=())) == ()
+
+
 def test_all_rows_keep_half_of_the_budget_and_the_segments_share_the_rest() -> None:
     for count in (1, 2, 50):
         shares = [budget_share(ALL_ROWS, count), *(budget_share(segment_text("origin", str(i)), count) for i in range(count))]

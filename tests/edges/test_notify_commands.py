@@ -181,6 +181,17 @@ def test_a_person_acknowledges_and_resolves_and_the_channel_hears_of_the_end(con
         run(incidents.app, "ack", config, opened.id)
 
 
+def test_what_a_person_expects_is_for_references_that_learn(config: Path, store: Store) -> None:
+    opened = judge(store, "B")
+    assert opened is not None
+    with pytest.raises(UsageError, match="model 'm' has no rolling, seasonal or previous reference that could learn it: build a new one"):
+        run(incidents.app, "resolve", config, opened.id, "--expected")
+    config.write_text(config.read_text().replace("    columns:", "    reference: {rolling: 14d}\n    columns:"))
+    assert "is resolved" in run(incidents.app, "resolve", config, opened.id, "--expected", "--by", "eve")
+    assert [e.reason for e in store.incident_events(opened.id)][-1] == "resolved by a person as expected"
+    assert [d.expected for d in store.disturbances("m", START + DAY)] == [True]
+
+
 def test_a_persons_name_is_the_users_where_none_is_given(config: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "mallory")
     opened = judge(store, "B")

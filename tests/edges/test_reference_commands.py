@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,10 @@ from typer.testing import CliRunner, Result
 
 from monitor.cli.reference import app
 from monitor.core.reference import Reference
+from monitor.core.results import Account, WindowKey
 from monitor.errors import UsageError
+from monitor.ports import Checkpoint, WindowDelta
+from monitor.storage import open_store
 
 CONFIG = """
 store: sqlite:///{folder}/driftd.db
@@ -176,3 +181,48 @@ def test_the_commands_are_a_typer_app() -> None:
     names = {command.name for command in app.registered_commands}
     assert isinstance(app, typer.Typer)
     assert names == {"build", "list", "show", "activate", "export", "import", "diff"}
+
+
+# --- merged from windows -------------------------------------------------------------------------------------
+
+
+def test_the_list_says_what_each_reference_is_made_of(config: Path, tmp_path: Path) -> None:
+    run("build", config, "flights", "--data", rows(tmp_path, "a.csv"))
+    assert [line["kind"] for line in listed(config)] == ["file"]
+    assert " file " in run("list", config).stdout
+
+
+def test_what_a_window_is_judged_by_is_merged_again_and_shown(config: Path, tmp_path: Path) -> None:
+    config.write_text(config.read_text().replace("    columns:", "    min_rows: 1\n    reference: {rolling: 4d}\n    columns:"))
+    run("build", config, "flights", "--data", rows(tmp_path, "a.csv"))
+    with closing(open_store(f"sqlite:///{tmp_path}/driftd.db")) as store:
+        reference = store.active_reference("flights", "*")
+        assert reference is not None
+        for day in range(1, 6):
+            start = datetime(2013, 2, day, tzinfo=UTC)
+            for version, profile in (("1", reference.profile), ("2", None)):
+                key = WindowKey(model="flights", version=version, start=start, end=start + timedelta(days=1))
+                account = Account(counted=profile.rows) if profile else Account(late=1)
+                store.checkpoint(Checkpoint(at=start, windows=(WindowDelta(key=key, account=account, profile=profile),)))
+    told = run("show", config, "flights", "--window", "2013-02-05T17:00:00Z").stdout
+    assert told.startswith("flights version 1 rolling reference: 288 rows, hash ")
+    assert "baseline: 4 windows of 1 day, 0:00:00" in told
+    assert "time_range: ['2013-02-01T00:00:00Z', '2013-02-05T00:00:00Z']" in told
+    assert run("show", config, "flights", "--window", "2013-02-05", "--version", "2").stdout.startswith("flights version * rolling")
+    assert run("show", config, "flights", "--window", "2013-02-03").stdout.startswith("flights version * file reference: 72 rows")
+
+
+def test_show_wants_a_number_or_a_window_that_is_judged_by_something(config: Path, tmp_path: Path) -> None:
+    for arguments in ((), (1, "--window", "2013-02-05")):
+        with pytest.raises(UsageError, match="expected the number of a reference, or --window TIME"):
+            run("show", config, "flights", *arguments)
+    with pytest.raises(UsageError, match=r"no window of 'flights' starts at 2013-02-05T00:00:00Z with version '9'"):
+        run("show", config, "flights", "--window", "2013-02-05", "--version", "9")
+    with closing(open_store(f"sqlite:///{tmp_path}/driftd.db")) as store:
+        start = datetime(2013, 2, 5, tzinfo=UTC)
+        store.add_empty_window(WindowKey(model="flights", version="1", start=start, end=start + timedelta(days=1)))
+    with pytest.raises(UsageError, match="is judged by nothing: there is no reference for its version"):
+        run("show", config, "flights", "--window", "2013-02-05")
+    config.write_text(config.read_text().replace("    columns:", "    reference: {rolling: 4d}\n    columns:"))
+    with pytest.raises(UsageError, match="is judged by nothing: no grid yet"):
+        run("show", config, "flights", "--window", "2013-02-05")

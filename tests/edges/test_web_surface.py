@@ -16,6 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as prometheus_text
 from typer.testing import CliRunner
 
+from monitor.core.results import Verdict
 from monitor.errors import Retryable, UsageError
 from monitor.health import Health, NotReady
 from monitor.metrics import Metrics
@@ -28,7 +29,7 @@ from monitor.web.guards import host_name
 from monitor.web.page import MEASURES
 from monitor.web.server import is_loopback
 from tests.edges.web_site import Site, site
-from tests.edges.web_story import DAYS, EVIL, OPEN_ID, PAST_ID, PRICES, Day, results_of
+from tests.edges.web_story import DAYS, EVIL, FLIGHTS, OPEN_ID, PAST_ID, PRICES, Day, results_of
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +210,23 @@ def test_of_very_many_measures_the_page_draws_the_worst_and_counts_the_rest(tmp_
         html = made.get("/models/fare-price").text
     assert html.count('<svg class="spark"') == MEASURES
     assert "and 13 more that stand better" in html
+
+
+def test_findings_of_segments_are_folded_away_below_those_of_all_rows(tmp_path: Path) -> None:
+    with site(tmp_path) as made:
+        assert "in segments" not in made.get("/models/flight-delay").text
+        day = Day(model=FLIGHTS.name, number=DAYS)
+        own = tuple(replace(each, segment="origin=JFK", verdict=Verdict.ALERT) for each in results_of(day))
+        few = replace(own[0], segment="origin=LGA", verdict=Verdict.INSUFFICIENT)
+        results = (*results_of(day), *own, few)
+        made.store.seal(day.model, day.key.end, day.key.start)
+        assert made.store.record(Judgement(model=day.model, judged_until=day.key.end, previous=day.key.start, results=results))
+        html, overview = made.get("/models/flight-delay").text, made.get("/").text
+    assert f"<summary>in segments: {len(own)} findings</summary>" in html
+    assert html.index("Latest findings") < html.index("<summary>in segments") < html.index("origin=JFK")
+    assert "origin=LGA" not in html
+    assert "origin=JFK" not in overview
+    assert html.count('<svg class="spark"') == 6
 
 
 def test_a_model_without_a_window_has_a_page_too(here: Site) -> None:

@@ -45,7 +45,7 @@ def model(name: str, task: Task = Task.BINARY) -> Model:
     )
 
 
-FLIGHTS, PRICES, NEW = model("flight-delay"), model("fare-price", Task.REGRESSION), model("bag-loss")
+FLIGHTS, PRICES, NEW = replace(model("flight-delay"), segments=("origin",)), model("fare-price", Task.REGRESSION), model("bag-loss")
 MODELS = (FLIGHTS, PRICES, NEW)
 
 

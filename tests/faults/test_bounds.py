@@ -73,8 +73,9 @@ def test_an_id_mapped_as_the_version_makes_no_more_windows_than_max_versions(kaf
     other = next(window for window in windows if window["version"] == "(other)")
     assert other["counted"] == 12_000 - 20 * 3
     said = [r for r in told(run, "results") if r["version"] == "(other)" and r["check"] == "quality"]
-    assert {r["verdict"] for r in said} == {"warn", "skipped"}
-    assert all("max_versions 20" in r["reason"] for r in said)
+    beside = [r for r in said if r["verdict"] != "ok"]  # doubles are counted by id, whatever the version
+    assert {r["verdict"] for r in beside} == {"warn", "skipped"}
+    assert all("max_versions 20" in r["reason"] for r in beside)
 
 
 def told(run: Any, command: str) -> list[dict[str, Any]]:

@@ -63,6 +63,28 @@ def test_retraining_and_columns_of_the_reference_show_in_the_summary(tmp_path: P
     )
 
 
+@pytest.mark.parametrize(
+    ("reference", "compared"),
+    [("{rolling: 14d, data: a.csv}", "the windows of the last 14 days"), ("{previous: 1 window, data: a.csv}", "the previous window"),
+     ("{seasonal: {lag: 7d}, data: a.csv}", "the windows 7 days before, 4 times back"),
+     ("{data: a.csv, canary: {stable: '1.4'}}", "other versions with the same window of 1.4"),
+     ("{rolling: 14d, data: a.csv, canary: {stable: '1.4'}}",
+      "the windows of the last 14 days and other versions with the same window of 1.4")],
+)  # fmt: skip
+def test_what_windows_are_compared_with_shows_in_the_summary(tmp_path: Path, reference: str, compared: str) -> None:
+    path = written(tmp_path, f"    reference: {reference}\n")
+    path.write_text(path.read_text().replace("    segments: [x]\n", "").replace("time: t", "time: t, version: v"))
+    result = CliRunner().invoke(app, [str(path)])
+    assert result.stdout.splitlines()[0] == f"m: binary, windows of 1h, 2 columns, topics p, compared with {compared}"
+    assert ".reference." not in result.stdout
+
+
+def test_a_grid_that_is_still_to_be_fitted_is_no_missing_reference(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, [str(written(tmp_path, "    reference: {rolling: 14d}\n")), "--connect"])
+    assert "ok      reference: m: none yet; a grid is fitted to row samples of the first windows" in result.stdout
+    assert "note: models.m.reference.rolling: no data gives a grid to count rows on" in result.stdout
+
+
 def test_problems_reach_the_caller_who_exits_with_2(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [str(written(tmp_path, "    zzz: 1\n"))])
     assert isinstance(result.exception, SettingsError)

@@ -7,7 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.rules import Budget, DriftTest, Formula, GivenRange, MinEffect, StreamKind, Switch, Task
+from monitor.core.rules import (
+    Budget,
+    DriftTest,
+    Formula,
+    GivenRange,
+    MinEffect,
+    Previous,
+    Recipe,
+    Rolling,
+    Seasonal,
+    StreamKind,
+    Switch,
+    Task,
+)  # fmt: skip
 from monitor.core.schema import Column, Kind, Role
 from monitor.errors import SettingsError, UsageError
 from monitor.settings import Settings, load_settings
@@ -299,6 +312,30 @@ def test_an_importance_file_of_any_size_is_not_read_whole(tmp_path: Path) -> Non
 
 def test_a_configuration_that_is_wholly_acted_on_has_no_notes(tmp_path: Path) -> None:
     assert loaded(tmp_path, "slack: {webhook_url: https://hooks.example/x}\n" + model_text()).notes() == ()
+
+
+@pytest.mark.parametrize(
+    ("reference", "recipe", "stable"),
+    [("{rolling: 14d}", Rolling(reach=timedelta(days=14)), ""), ("{seasonal: {lag: 7d}}", Seasonal(lag=timedelta(days=7), count=4), ""),
+     ("{previous: 1}", Previous(windows=1), ""), ("{previous: 2 windows, data: a.csv}", Previous(windows=2), ""),
+     ("{data: a.csv}", None, ""), ("{canary: {stable: '1.4'}}", None, "1.4")],
+)  # fmt: skip
+def test_a_reference_of_windows_is_a_recipe(tmp_path: Path, reference: str, recipe: Recipe | None, stable: str) -> None:
+    text = CONTRACT.replace('{version: "*", data: reference.parquet}', reference)
+    (model,) = loaded(tmp_path, text).models()
+    assert (model.recipe, model.stable, model.merges) == (recipe, stable, bool(recipe or stable))
+
+
+def test_without_row_samples_a_note_says_that_no_grid_can_be_fitted(tmp_path: Path) -> None:
+    slack = "slack: {webhook_url: https://hooks.example/x}\n"
+    notes = loaded(tmp_path, slack + model_text("    reference: {previous: 1}\n    sample_rows: 0\n")).notes()
+    assert notes == ("models.m.reference.previous: no data gives a grid to count rows on; unless `driftd reference build` did, "
+                     "sample_rows is 0, so none can be fitted",)
+
+
+def test_a_rolling_reference_has_at_most_five_thousand_windows(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="20,160 windows of 1m are too many; expected at most 5,000"):
+        loaded(tmp_path, model_text("    reference: {rolling: 14d}\n").replace("window: 1h", "window: 1m"))
 
 
 def test_an_unknown_model_is_named_beside_those_that_exist(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ from monitor.core.cause.causes import Cause, ColumnCause
 from monitor.core.cause.effect import effect, times
 from monitor.core.cause.headline import Told, headline
 from monitor.core.cause.scene import Scene, key_of, scene_of
-from monitor.core.cause.scope import BAD, Trouble, only
+from monitor.core.cause.scope import BAD, Trouble, where_it_is
 from monitor.core.cause.sentence import said
 from monitor.core.cause.signatures import recognised
 from monitor.core.cause.signatures.collapse import collapse
 from monitor.core.cause.signatures.sign import Sign
 from monitor.core.evaluate import Subject
-from monitor.core.explained import explained_by
+from monitor.core.explained import Explanation, explained_by
 from monitor.core.incidents import Incident
 from monitor.core.results import ALL_ROWS, Check, Result, WindowKey
 from monitor.core.rules import Model
@@ -39,11 +39,12 @@ def explain(results: Iterable[Result], subjects: Sequence[Subject], rules: Model
     if not bad:
         return Cause(headline="")
     by_key = {subject.key: subject for subject in subjects}
-    parts = _parts(bad, by_key, rules)
+    explanation = explained_by(bad, subjects, rules)
+    parts = _parts(bad, by_key, rules, explanation)
     columns = tuple(part.cause for part in parts)
     whole = sorted((r for r in bad if r.column is None), key=lambda r: (-times(r), r.metric))
     together = _together(parts[0], bad) if parts else ()
-    where = _where(parts[0], together, results, subjects, rules) if parts else ""
+    where = where_it_is(Trouble(lead=parts[0].top, columns=together), results, explanation) if parts else ""
     leading, trailing = _whole(whole, by_key, told_by_columns=any(part.cause.signature and part.cause.effect >= MOST for part in parts))
     told = Told(
         volume=leading,
@@ -56,16 +57,6 @@ def explain(results: Iterable[Result], subjects: Sequence[Subject], rules: Model
         until=max(result.window_end for result in bad),
     )
     return Cause(headline=headline(told), columns=columns, only=where)
-
-
-def _where(
-    first: _Part, together: Collection[str], results: Sequence[Result], subjects: Sequence[Subject], rules: Model
-) -> str:
-    """Of all rows: the segments without which they are as usual, found by taking them away; else the one place that is not well."""
-    explanation = explained_by(results, subjects, rules) if rules.segments else None
-    if explanation is not None and set(explanation.of) & {*together}:
-        return explanation.sentence
-    return only(Trouble(lead=first.top, columns=together), results)
 
 
 def _since(opened: Incident | None, together: Collection[str], start: datetime) -> datetime:
@@ -99,7 +90,9 @@ class _Part:
     partner: str = ""
 
 
-def _parts(bad: Sequence[Result], subjects: Mapping[WindowKey, Subject], rules: Model) -> list[_Part]:
+def _parts(
+    bad: Sequence[Result], subjects: Mapping[WindowKey, Subject], rules: Model, explanation: Explanation | None
+) -> list[_Part]:
     roles = {column.name: column.role for column in rules.columns}
     found: dict[str, list[Result]] = {}
     moved: dict[WindowKey, dict[str, None]] = {}
@@ -108,8 +101,15 @@ def _parts(bad: Sequence[Result], subjects: Mapping[WindowKey, Subject], rules: 
             found.setdefault(result.column, []).append(result)
             moved.setdefault(key_of(result), {}).setdefault(result.column)
     scenes = _Scenes(subjects=subjects, moved={key: tuple(names) for key, names in moved.items()})
-    parts = [_part(name, own, scenes, rules.importance.get(name, USUAL)) for name, own in found.items()]
+    parts = [_part(name, _where_told(name, own, explanation), scenes, rules.importance.get(name, USUAL)) for name, own in found.items()]
     return sorted(parts, key=lambda p: (roles.get(p.cause.name, Role.FEATURE) is not Role.FEATURE, -p.cause.score, p.cause.name))
+
+
+def _where_told(name: str, bad: Sequence[Result], explanation: Explanation | None) -> Sequence[Result]:
+    """The results that a column is told by: those of the one segment that explains it, else those of all rows, else all."""
+    alone = explanation.alone if explanation is not None and name in explanation.of else ""
+    told = [result for result in bad if result.segment == alone] or [result for result in bad if result.segment == ALL_ROWS]
+    return told or bad
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

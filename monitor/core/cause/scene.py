@@ -95,11 +95,12 @@ class Scene:
 
 def scene_of(name: str, subject: Subject | None, moved: tuple[str, ...] = ()) -> Scene | None:
     """The column's scene; None where the profiles are not at hand, do not know it or cannot be compared."""
-    if subject is None or subject.profile is None or subject.reference is None:
+    against = None if subject is None else subject.compared_with
+    if subject is None or subject.profile is None or against is None:
         return None
-    if subject.profile.grid != subject.reference.grid or name not in subject.profile.columns:
+    if subject.profile.grid != against.grid or name not in subject.profile.columns:
         return None
-    return Scene(name=name, window=subject.profile, against=subject.reference, moved=moved, start=subject.key.start)
+    return Scene(name=name, window=subject.profile, against=against, moved=moved, start=subject.key.start)
 
 
 def key_of(result: Result) -> WindowKey:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from monitor.core.cause.scene import key_of
 from monitor.core.cause.sentence import short
+from monitor.core.explained import Explanation, How
 from monitor.core.results import ALL_ROWS, Result, Verdict, WindowKey
 
 BAD = frozenset({Verdict.ALERT, Verdict.WARN})
@@ -24,6 +25,17 @@ class Trouble:
     def key(self) -> WindowKey:
         """The window of the result that leads."""
         return key_of(self.lead)
+
+
+def where_it_is(trouble: Trouble, results: Iterable[Result], explanation: Explanation | None) -> str:
+    """Named segments that explain it, else what the results tell, else that it is in all segments; of a segment at least its name."""
+    results, lead = list(results), trouble.lead
+    if explanation is None or not {*explanation.of} & {*trouble.columns}:
+        return only(trouble, results) or ("" if lead.segment == ALL_ROWS else f"in {short(lead.segment)}")
+    if explanation.how in (How.ALL, How.MIX) and (found := only(trouble, results)):
+        return found
+    of_version = only(trouble, [result for result in results if result.segment == lead.segment])
+    return ", ".join(filter(None, [of_version, explanation.sentence]))
 
 
 def only(trouble: Trouble, results: Iterable[Result]) -> str:
