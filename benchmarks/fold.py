@@ -41,10 +41,9 @@ def grid() -> Grid:
     )
 
 
-def measure(batch_rows: int, batches: int, sample_rows: int) -> float:
-    """CPU microseconds per row."""
-    whole = columns(batch_rows * batches, 1)
-    parts = [
+def cut(whole: dict[str, Values], batch_rows: int, batches: int) -> list[Batch]:
+    """The rows in batches of so many each."""
+    return [
         Batch(
             offsets=np.arange(at, at + batch_rows),
             times=np.zeros(batch_rows, dtype=np.int64),
@@ -54,6 +53,11 @@ def measure(batch_rows: int, batches: int, sample_rows: int) -> float:
         )
         for at in range(0, batch_rows * batches, batch_rows)
     ]
+
+
+def measure(batch_rows: int, batches: int, sample_rows: int) -> float:
+    """CPU microseconds per row."""
+    parts = cut(columns(batch_rows * batches, 1), batch_rows, batches)
     profile = Profile.empty(grid(), sample_rows)
     started = time.process_time()
     for part in parts:
@@ -66,16 +70,7 @@ def batches_of(batch_rows: int, batches: int, values: int) -> list[Batch]:
     whole = columns(batch_rows * batches, 1)
     codes = np.random.default_rng(2).integers(0, values, batch_rows * batches).astype(np.int32)
     whole["s"] = CategoricalValues(codes=codes, dictionary=tuple(f"s{i:02}" for i in range(values)))
-    return [
-        Batch(
-            offsets=np.arange(at, at + batch_rows),
-            times=np.zeros(batch_rows, dtype=np.int64),
-            versions=None,
-            ids=None,
-            columns={name: each.take(np.arange(at, at + batch_rows)) for name, each in whole.items()},
-        )
-        for at in range(0, batch_rows * batches, batch_rows)
-    ]
+    return cut(whole, batch_rows, batches)
 
 
 def measure_segments(batch_rows: int, batches: int, values: int, *, apart: bool) -> float:

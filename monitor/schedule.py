@@ -62,7 +62,7 @@ class Ticks:
         )
         self._scheduler.add_listener(self._job_failed, EVENT_JOB_ERROR)
         self._scheduler.add_listener(self._job_skipped, EVENT_JOB_MAX_INSTANCES)
-        self._watch = threading.Thread(target=self._watch_clock, name="clock-watch", daemon=True)
+        self._watch = threading.Thread(target=self._watch_on, name="clock-watch", daemon=True)
 
     def add(self, name: str, work: Callable[[], object], every: timedelta, max_age: timedelta) -> None:
         """Run ``work`` at this interval; its heartbeat may be at most ``max_age`` old."""
@@ -141,28 +141,33 @@ class Ticks:
     def _job_skipped(self, event: JobSubmissionEvent) -> None:
         self._metrics.jobs_skipped.labels(event.job_id).inc()
 
+    def _watch_on(self) -> None:
+        """What ends the watch ends the daemon, as it does in a job."""
+        try:
+            self._watch_clock()
+        except Exception as error:
+            self.failed = self.failed or error
+            log.error("after the jump of the clock: the daemon stops", action=Action.JOB_FAILED, job="clock-watch", detail=repr(error))
+
     def _watch_clock(self) -> None:
         offset, untold = self._offset(), 0.0
         while not self._ended.wait(CLOCK_CHECK_SECONDS):
             now = self._offset()
             if abs(now - offset) > JUMP_SECONDS:
                 log.warning("the wall clock jumped", action=Action.CLOCK_JUMPED, seconds=round(now - offset, 1))
+                self.rearm()
                 untold += now - offset
             offset = now
             if untold and self._told(untold):
                 untold = 0.0
 
     def _told(self, seconds: float) -> bool:
-        """Whether ``jumped`` could do what it does. What else it raises ends the daemon, as it does in a job."""
+        """Whether ``jumped`` could do what it does."""
         try:
-            self.rearm()
             self._jumped(seconds)
         except Retryable as error:
             log.warning("after the jump of the clock: will be tried again", action=Action.CLOCK_JUMPED, detail=str(error))
             return False
-        except Exception as error:
-            self.failed = self.failed or error
-            log.error("after the jump of the clock: the daemon stops", action=Action.JOB_FAILED, job="clock-watch", detail=repr(error))
         return True
 
     def _offset(self) -> float:

@@ -50,9 +50,10 @@ def _compared(model: Model) -> str:
     """With which windows, where that is not a stored reference alone."""
     from monitor.core.recipes import told
 
-    with_what = told(model.recipe) if model.recipe else ""
-    canary = f"other versions with the same window of {model.stable}" if model.stable else ""
-    return "".join(f", compared with {words}" for words in [" and ".join(filter(None, (with_what, canary)))] if words)
+    others = [told(model.recipe)] if model.recipe else []
+    if model.stable:
+        others.append(f"other versions with the same window of {model.stable}")
+    return f", compared with {' and '.join(others)}" if others else ""
 
 
 def budget(model: Model) -> str:

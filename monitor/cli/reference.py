@@ -13,6 +13,7 @@ import typer
 
 from monitor.cli.opened import opened
 from monitor.cli.output import ListFormat, moment, write
+from monitor.cli.progress import bar
 from monitor.core.reference import source_of
 from monitor.core.schema import rfc3339
 from monitor.errors import DecodeError, UsageError
@@ -243,11 +244,6 @@ def _column_rows(profile: Profile) -> Iterator[dict[str, object]]:
 
 @contextmanager
 def _bar(name: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A progress bar on standard error, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(f"reading {name}", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    """Tells how much of a file is read, of how much."""
+    with bar(f"reading {name}") as (progress, task):
+        yield lambda done, total: progress.update(task, completed=done, total=total)

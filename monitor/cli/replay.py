@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ import typer
 
 from monitor.cli.opened import opened
 from monitor.cli.output import ListFormat, moment, printable, write
+from monitor.cli.progress import bar
 from monitor.core.incidents import Incident
 from monitor.core.replay import Change, Side, changes, incidents, sides
 from monitor.core.rules import Model
@@ -25,6 +25,9 @@ from monitor.ports import Store
 
 SHOWN = 50
 """Verdicts that differ in the table; jsonl has them all."""
+IDENTITY = ("model", "version", "segment", "window_start", "window_end", "check", "column", "metric")
+ANSWER = ("value", "threshold", "reason")
+"""What is told of a result, under its contract's names: what it is about, and what the new side says where it says something."""
 COLUMNS = ["window_start", "version", "segment", "check", "column", "metric", "before", "after", "reason"]
 
 
@@ -77,8 +80,8 @@ def _difference(store: Store, before: Model, after: Model, since: datetime | Non
     from monitor.pipeline.replay import rejudge
 
     stored = list(store.results(model=before.name, since=since))
-    with _bar(before.name, len({result.window_start for result in stored})) as told:
-        judged = rejudge(store, after, SystemClock(), since=since, told=told)
+    with bar(f"judging {before.name}", len({result.window_start for result in stored}) or None) as (progress, task):
+        judged = rejudge(store, after, SystemClock(), since=since, told=lambda _until: progress.advance(task))
     results = [result for judgement in judged for result in judgement.results]
     asked = [r for r in store.retrainings(model=before.name) if since is None or r.requested_at >= since]
     return Difference(
@@ -101,22 +104,10 @@ def _lines(found: Difference) -> None:
 
 
 def _change(change: Change) -> dict[str, object]:
-    result, (before, after) = change.result, change.verdicts
-    return {
-        "model": result.model,
-        "version": result.version,
-        "segment": result.segment,
-        "window_start": rfc3339(result.window_start),
-        "window_end": rfc3339(result.window_end),
-        "check": str(result.check),
-        "column": result.column,
-        "metric": result.metric,
-        "before": before and str(before),
-        "after": after and str(after),
-        "value": result.value,
-        "threshold": result.threshold,
-        "reason": result.reason,
-    }
+    from monitor.contract import result_object
+
+    (before, after), said = change.verdicts, result_object(change.result)
+    return {name: said[name] for name in IDENTITY} | {"before": before, "after": after} | {name: said[name] for name in ANSWER}
 
 
 def _incident(side: Side, incident: Incident) -> dict[str, object]:
@@ -150,15 +141,3 @@ def _table(found: Difference) -> None:
         write(map(_change, found.changes[:SHOWN]), ListFormat.TABLE, columns=COLUMNS, empty="")
     if len(found.changes) > SHOWN:
         out(f"  … and {len(found.changes) - SHOWN:,} more verdicts: --format jsonl has them all\n")
-
-
-@contextmanager
-def _bar(name: str, total: int) -> Iterator[Callable[[datetime], None]]:
-    """A progress bar on standard error, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(f"judging {name}", total=total or None)
-        yield lambda _until: bar.advance(task)

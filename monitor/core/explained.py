@@ -8,18 +8,16 @@ rows are, the rows are as ever and only their mix is another (Simpson's paradox)
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from monitor.core.drift import DRIFT_TESTS, AlarmsWhen, pair_of
 from monitor.core.drift.base import ColumnProfile
-from monitor.core.drift.calibration import METRICS, column_distance, column_shares, season_gap
-from monitor.core.drift.noise import noise_of
+from monitor.core.drift.calibration import METRICS, by_chance, column_distance, column_shares, season_gap
 from monitor.core.drift.verdict import rhythm_of
 from monitor.core.evaluate import Subject
-from monitor.core.finding import percent
+from monitor.core.finding import BROKEN, percent
 from monitor.core.profile import Profile
 from monitor.core.results import ALL_ROWS, Check, Result, Verdict
 from monitor.core.rules import Model
@@ -30,7 +28,6 @@ MOST_NAMED = 3  # segments that explain an alert together; more are no explanati
 MOSTLY = 0.5  # of the way beyond the limit that is gone where the segments explain most of it
 CHANCE = 0.001  # how often chance may take a segment, or what is left without it, for one beyond the limit
 COVERED = 0.9  # share of the window's rows in judged segments, from which "all" or "none" of them may be said
-BROKEN = (ArithmeticError, ValueError)  # no values on one side, a profile that is no part: nothing can be said then
 
 
 class How(StrEnum):
@@ -129,7 +126,7 @@ def _by_column(column: str, top: Sequence[Result], whole: Subject, subjects: Seq
     all_rows = _Side(window=whole.profile, reference=whole.reference.profile)
     try:
         return _explain(column, alerts, all_rows, dict(_segments(column, whole, subjects, rules)), rules)
-    except BROKEN:
+    except BROKEN:  # a profile that is no part, too: nothing can be said then
         return None
 
 
@@ -197,7 +194,7 @@ def _limit(result: Result, side: _Side) -> float:
     here, there = side.window.columns[name], side.reference.columns[name]
     if result.metric != METRICS[type(there)] or not (here.n and there.n):
         return limit
-    return max(limit, noise_of(there).quantile(CHANCE) * math.sqrt(1 / here.n + 1 / there.n))
+    return max(limit, by_chance(there, here, CHANCE))
 
 
 def _measure(result: Result, side: _Side) -> float:

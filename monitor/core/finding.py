@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from monitor.core.results import Check, Result, Verdict, WindowKey
 
+BROKEN = (ArithmeticError, ValueError)  # what numbers do to arithmetic: no values, or too large ones; one column's trouble stays its own
 LARGEST_PLAIN = 1e9  # from here on numbers are written with an exponent
 
 

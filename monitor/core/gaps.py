@@ -35,16 +35,18 @@ class Hole:
     on: int | None
 
 
-def hole_of(wanted: int, begin: int, end: int, policy: OnLoss, divergent: int | None = None) -> Hole:
+def hole_of(wanted: int, begin: int, end: int, policy: OnLoss, divergent: int | None = None) -> Hole | None:
     """What is lost of a partition that holds offsets ``begin`` to ``end`` − 1 when ``wanted`` was to be read next.
 
     A log that was cut short lost what had been read as well: what follows ``divergent`` is new, or, where the broker does not
-    know where that is, what comes next at its end.
+    know where that is, what comes next at its end. None where nothing is: it is there by now, and a new leader had not caught up.
     """
+    if begin <= wanted <= end and divergent is None:
+        return None
     if wanted > end or divergent is not None:
         on = {OnLoss.EARLIEST: end if divergent is None else divergent, OnLoss.LATEST: end, OnLoss.FAIL: None}[policy]
         return Hole(reason=GapReason.TRUNCATED, beyond=None, on=on)
-    on = {OnLoss.EARLIEST: max(wanted, begin), OnLoss.LATEST: end, OnLoss.FAIL: None}[policy]
+    on = {OnLoss.EARLIEST: begin, OnLoss.LATEST: end, OnLoss.FAIL: None}[policy]
     return Hole(reason=GapReason.RETENTION, beyond=on, on=on)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import reduce
 from types import MappingProxyType
 
 import numpy as np
@@ -29,14 +30,6 @@ SOURCES = {Rolling: Source.ROLLING, Seasonal: Source.SEASONAL, Previous: Source.
 STATES: Mapping[Scalar, int] = {
     None: State.NULL, "NaN": State.NAN, "Infinity": State.POS_INF, "-Infinity": State.NEG_INF, WRONG_TYPE: State.WRONG_TYPE,
 }  # fmt: skip
-
-
-def merged(windows: Sequence[Profile]) -> Profile:
-    """All of them together, without samples; at least one. Raises ValueError on different grids."""
-    total = windows[0].without_sample()
-    for window in windows[1:]:
-        total = total.merge(window.without_sample())
-    return total
 
 
 Windows = Sequence[tuple[datetime, Profile]]
@@ -72,7 +65,7 @@ def learned_reference(
 
 def _part(windows: Windows) -> SegmentPart:
     profiles = [profile.without_sample() for _, profile in windows]
-    total = merged(profiles)
+    total = reduce(Profile.merge, profiles)
     if len(profiles) < MIN_BASELINE:
         return SegmentPart(profile=total)
     return SegmentPart(profile=total, baseline=build_baseline(profiles, total, [start for start, _ in windows]))

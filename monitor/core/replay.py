@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
 
 from monitor.core.incidents import Incident, Judged, step
-from monitor.core.results import Check, Result, Verdict
+from monitor.core.results import Result, Verdict, identity, latest
 from monitor.core.rules import AlertRules
-
-Identity = tuple[datetime, str, str, Check, str, str]
-"""Window start, version, segment, check, column ("" for the whole model) and metric: what a result is about."""
 
 
 class Side(StrEnum):
@@ -45,21 +41,6 @@ class Change:
         return (self.before.verdict if self.before else None, self.after.verdict if self.after else None)
 
 
-def identity(result: Result) -> Identity:
-    """What a result is about."""
-    return result.window_start, result.version, result.segment, result.check, result.column or "", result.metric
-
-
-def latest(results: Iterable[Result]) -> Mapping[Identity, Result]:
-    """The last revision of each."""
-    found: dict[Identity, Result] = {}
-    for result in results:
-        known = found.get(identity(result))
-        if known is None or known.revision <= result.revision:
-            found[identity(result)] = result
-    return found
-
-
 def changes(before: Iterable[Result], after: Iterable[Result]) -> list[Change]:
     """The verdicts that differ, by window, version, segment, check, column and metric."""
     old, new = latest(before), latest(after)
@@ -73,9 +54,8 @@ def incidents(results: Iterable[Result], rules: AlertRules) -> list[Incident]:
     current: Incident | None = None
     for judged in _windows(sorted(latest(results).values(), key=identity)):
         taken = step(current, judged, rules).incident
-        current = taken if taken is not None else current
         if taken is not None:
-            found[taken.id] = taken
+            current = found[taken.id] = taken
     return [incident for incident in found.values() if incident.fired_at is not None]
 
 

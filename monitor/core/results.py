@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -92,3 +93,22 @@ class Result:
     rows: int
     revision: int = 0
     reference: str | None = None
+
+
+Identity = tuple[datetime, str, str, str, Check, str, str]
+"""Window start, model, version, segment, check, column ("" for the whole model) and metric."""
+
+
+def identity(result: Result) -> Identity:
+    """What names a result but for its revision; also the order of results."""
+    return result.window_start, result.model, result.version, result.segment, result.check, result.column or "", result.metric
+
+
+def latest(results: Iterable[Result]) -> Mapping[Identity, Result]:
+    """The last revision of each."""
+    found: dict[Identity, Result] = {}
+    for result in results:
+        known = found.get(identity(result))
+        if known is None or known.revision <= result.revision:
+            found[identity(result)] = result
+    return found

@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import takewhile
 
 from monitor.core.incidents import DECIDED, Incident, stable_hex
-from monitor.core.results import Result, Verdict
+from monitor.core.results import Result, Verdict, latest
 from monitor.core.rules import RetrainingRules
 from monitor.core.schema import rfc3339
 
@@ -119,11 +119,5 @@ def _row(history: Iterable[Result], model: str, check: str) -> list[_Window]:
 
 def _latest(history: Iterable[Result], model: str, check: str) -> Iterable[Result]:
     """The last revision of every decided result of a check."""
-    latest: dict[tuple[object, ...], Result] = {}
-    for result in history:
-        if result.model == model and result.check == check:
-            key = (result.window_end, result.version, result.segment, result.column, result.metric)
-            known = latest.get(key)
-            if known is None or result.revision >= known.revision:
-                latest[key] = result
-    return [result for result in latest.values() if result.verdict in DECIDED]
+    asked = (result for result in history if result.model == model and result.check == check)
+    return [result for result in latest(asked).values() if result.verdict in DECIDED]

@@ -13,7 +13,7 @@ from typing import TypeVar
 from monitor.core.gaps import Gap
 from monitor.core.incidents import Incident, IncidentEvent
 from monitor.core.reference import Reference
-from monitor.core.results import ALL_ROWS, BAD, Result, WindowKey
+from monitor.core.results import ALL_ROWS, BAD, Result, WindowKey, identity
 from monitor.core.retraining import Retraining
 from monitor.core.schema import Hashes
 from monitor.errors import UsageError
@@ -78,11 +78,8 @@ class Data:
 
 
 def result_key(result: Result) -> ResultKey:
-    """What names a result; also the order of results."""
-    return (
-        result.window_start, result.model, result.version, result.segment, result.check, result.column or "", result.metric,
-        result.revision,
-    )  # fmt: skip
+    """What names a stored result; also the order of results."""
+    return (*identity(result), result.revision)
 
 
 def last_judged(data: Data, model: str, windows: int) -> set[datetime]:

@@ -253,9 +253,9 @@ class Reader:
         partitions = sorted(error.offsets)
         begins, ends = self._source.begins(partitions), self._source.ends(partitions)
         for p in partitions:
-            if begins[p] <= error.offsets[p] <= ends[p] and p not in error.divergent:
-                continue  # it is there by now: a new leader had not caught up
             hole = hole_of(error.offsets[p], begins[p], ends[p], self._pace.out_of_range, error.divergent.get(p))
+            if hole is None:
+                continue
             if hole.on is None:
                 raise UsageError(f"{p.topic}/{p.partition}: the log holds offsets {begins[p]} to {ends[p]}, {error.offsets[p]} was to be "
                                  f"read next ({hole.reason}), and kafka.out_of_range is fail; set it to earliest or latest to go on")

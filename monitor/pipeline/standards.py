@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from monitor.core.finding import BROKEN
 from monitor.core.merged import GRID_ROWS, Windows, canary_reference, learned_reference, sampled_reference
 from monitor.core.profile import Grid, Profile
 from monitor.core.recipes import Candidate, Choice, LeftOut, Past, choose, least, past_of, slots
@@ -121,7 +122,7 @@ class Standards:
             return self._stored(model, version)
         try:
             return self._learned(model, version, shelf)
-        except (ArithmeticError, ValueError) as error:  # what numbers do to arithmetic: this version's trouble alone
+        except BROKEN as error:  # this version's trouble alone
             return Standard(damage=f"its reference cannot be merged: {error}")
 
     # --- merged from the past --------------------------------------------------------------------------------

@@ -118,30 +118,30 @@ def test_while_no_row_comes_nothing_later_than_its_discovery_is_incomplete(world
     assert [[gap.first for gap in world.store.gaps("m", START + h * HOUR, START + (h + 1) * HOUR)] for h in range(3)] == [[1], [], []]
 
 
-def test_a_log_cut_back_to_the_stored_offset_is_told_though_the_store_was_away_just_then(world: World) -> None:
+def cut_back(world: World) -> Unsteady:
+    """Two messages are read, then the log is cut back to what is stored: no offset moves. The store that is about to be written to."""
     assert isinstance(world.store, Unsteady)
     world.put(P0, message(2, 5), message(3, 6))
     world.reader.step()
     world.log.cut(P0, 1, told=True)
     world.reader.step()
     world.clock.advance(SECOND)
-    world.store.away = True
+    return world.store
+
+
+def test_a_log_cut_back_to_the_stored_offset_is_told_though_the_store_was_away_just_then(world: World) -> None:
+    store = cut_back(world)
+    store.away = True
     with pytest.raises(Retryable, match="away"):
         world.reader.checkpoint()
-    world.store.away = False
+    store.away = False
     world.read_all()
     assert [(gap.reason, gap.first) for gap in gaps(world)] == [(GapReason.TRUNCATED, 3)]
     assert world.account() == Account(counted=3)
 
 
 def test_a_cut_log_that_was_written_though_the_answer_was_lost_is_written_once(world: World) -> None:
-    assert isinstance(world.store, Unsteady)
-    world.put(P0, message(2, 5), message(3, 6))
-    world.reader.step()
-    world.log.cut(P0, 1, told=True)
-    world.reader.step()
-    world.clock.advance(SECOND)
-    world.store.forgets_to_answer = True
+    cut_back(world).forgets_to_answer = True
     with pytest.raises(Retryable, match="broke during commit"):
         world.reader.checkpoint()
     world.read_all()

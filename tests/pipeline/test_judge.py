@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +16,6 @@ from monitor.doubles.log import MemoryLog
 from monitor.pipeline import Routes
 from monitor.pipeline.judge import MAX_EMPTY_WINDOWS, STALE_CLAIM
 from monitor.ports import Checkpoint, Mark, Store, TopicPartition
-from monitor.storage import open_store
 from tests.core.judged import Data, drawn, numeric, reference_of
 from tests.pipeline.world import HOUR, MINUTE, MODEL, P0, P1, P2, SECOND, START, STREAM, TOPIC, Unsteady, World, message
 
@@ -43,6 +40,15 @@ def world() -> World:
     made = World()
     made.put(P0, message("a", 0), message("b", 60), message("c", 130))
     return made
+
+
+def p1_falls_silent(world: World, silence: timedelta = 5 * MINUTE + SECOND) -> None:
+    """One message of P1 in the first hour; after so long of silence one of P0 in the third. All is read."""
+    world.put(P1, message("d", 1))
+    world.read_all()
+    world.clock.advance(silence)
+    world.put(P0, message("e", 131))
+    world.read_all()
 
 
 # --- when windows close --------------------------------------------------------------------------------------
@@ -103,11 +109,7 @@ def test_a_silent_partition_with_messages_still_to_be_read_holds_the_others_back
 
 
 def test_a_claim_to_be_at_the_end_counts_only_as_long_as_its_owner_renews_it(world: World) -> None:
-    world.put(P1, message("d", 1))
-    world.read_all()
-    world.clock.advance(5 * MINUTE + SECOND)
-    world.put(P0, message("e", 131))
-    world.read_all()
+    p1_falls_silent(world)
     world.clock.advance(STALE_CLAIM + SECOND)
     assert world.judge.sweep() == 0
     world.reader.checkpoint()
@@ -115,11 +117,7 @@ def test_a_claim_to_be_at_the_end_counts_only_as_long_as_its_owner_renews_it(wor
 
 
 def test_silence_is_believed_up_to_the_claim_alone(world: World) -> None:
-    world.put(P1, message("d", 1))
-    world.read_all()
-    world.clock.advance(5 * MINUTE - SECOND)
-    world.put(P0, message("e", 131))
-    world.read_all()
+    p1_falls_silent(world, 5 * MINUTE - SECOND)
     world.clock.advance(5 * SECOND)
     assert world.judge.sweep() == 0, "its owner has not looked since it was silent for so long"
     world.reader.checkpoint()
@@ -127,11 +125,7 @@ def test_silence_is_believed_up_to_the_claim_alone(world: World) -> None:
 
 
 def test_before_a_new_process_has_taken_over_nothing_closes_by_what_the_dead_one_claimed(world: World) -> None:
-    world.put(P1, message("d", 1))
-    world.read_all()
-    world.clock.advance(5 * MINUTE + SECOND)
-    world.put(P0, message("e", 131))
-    world.read_all()
+    p1_falls_silent(world)
     world.crash()
     world.put(P1, message("f", 2))
     write, swept = world.store.checkpoint, []
@@ -334,16 +328,6 @@ def telling(store: Store) -> World:
     made.store.add_reference(the_reference(), activate=True, at=made.clock.now())
     made.crash()
     return made
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "memory":
-        yield Unsteady()
-        return
-    opened = open_store(f"sqlite:///{tmp_path}/driftd.db")
-    yield opened
-    opened.close()
 
 
 def test_a_fault_opens_one_incident_tells_people_once_asks_for_retraining_once_and_resolves(any_store: Store) -> None:

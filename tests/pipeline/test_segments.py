@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from functools import reduce
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +20,6 @@ from monitor.core.schema import CategoricalValues
 from monitor.doubles.log import MemoryLog
 from monitor.pipeline import Routes
 from monitor.ports import Store, StoredWindow, TopicPartition
-from monitor.storage import open_store
 from tests.core.judged import Data, drawn, numeric, reference_of
 from tests.pipeline.test_any_order import OPS, Row, do, partitions
 from tests.pipeline.world import HOUR, MODEL, P0, START, TOPIC, Unsteady, World, message
@@ -72,16 +69,6 @@ def put_hour(world: World, hour: int, times: dict[str, float] | None = None) -> 
 
 def windows_of(world: World, start: datetime) -> dict[str, StoredWindow]:
     return {window.key.segment: window for window in world.store.windows("m", start)}
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "memory":
-        yield Unsteady()
-        return
-    opened = open_store(f"sqlite:///{tmp_path}/driftd.db")
-    yield opened
-    opened.close()
 
 
 # --- to the row --------------------------------------------------------------------------------------------------

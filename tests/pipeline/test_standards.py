@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from monitor.core.gaps import Gap, GapReason
-from monitor.core.incidents import IncidentState, expect, resolve
+from monitor.core.incidents import IncidentState, Step, expect, resolve
 from monitor.core.reference import Reference, source_of
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import DriftRules, Model, Previous, Rolling, Seasonal
@@ -80,16 +80,21 @@ def file_reference(version: str = "*") -> Reference:
 # --- the story -----------------------------------------------------------------------------------------------
 
 
+def decide(world: World, how: Callable[..., Step]) -> None:
+    """A person closes the one incident there is."""
+    (incident,) = world.store.incidents(model="m")
+    done = how(incident, by="eve", at=world.clock.now())
+    assert done.incident is not None
+    assert world.store.save_incident(done.incident, done.events[0])
+
+
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> World:
     """Fifty hours from nothing, on SQLite: drift from hour 20 on that lasts; at hour 40 a person calls it expected."""
     world = world_of(path=tmp_path_factory.mktemp("story"))
     live(world, range(20))
     live(world, range(20, 40), moved=4.0)
-    (incident,) = world.store.incidents(model="m")
-    done = expect(incident, by="eve", at=world.clock.now())
-    assert done.incident is not None
-    assert world.store.save_incident(done.incident, done.events[0])
+    decide(world, expect)
     live(world, range(40, 55), moved=4.0)
     return world
 
@@ -158,10 +163,7 @@ def test_resolved_by_a_person_but_not_expected_it_opens_again() -> None:
     world = world_of()
     live(world, range(20))
     live(world, range(20, 25), moved=4.0)
-    (incident,) = world.store.incidents(model="m")
-    done = resolve(incident, by="eve", at=world.clock.now())
-    assert done.incident is not None
-    assert world.store.save_incident(done.incident, done.events[0])
+    decide(world, resolve)
     live(world, range(25, 30), moved=4.0)
     assert [i.state for i in world.store.incidents(model="m")] == [IncidentState.RESOLVED, IncidentState.FIRING]
 
@@ -199,10 +201,7 @@ def test_after_what_a_person_expected_the_file_is_not_gone_back_to() -> None:
     world = with_file()
     live(world, range(4))
     live(world, range(4, 8), moved=4.0)
-    (incident,) = world.store.incidents(model="m")
-    done = expect(incident, by="eve", at=world.clock.now())
-    assert done.incident is not None
-    assert world.store.save_incident(done.incident, done.events[0])
+    decide(world, expect)
     live(world, range(8, 14), moved=4.0)
     assert drift(world, 8).verdict is Verdict.SKIPPED
     assert drift(world, 8).reason == (

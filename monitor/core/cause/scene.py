@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
 from monitor.core.drift.base import ColumnProfile
-from monitor.core.drift.calibration import METRICS, column_distance, season_gap
-from monitor.core.drift.noise import noise_of
+from monitor.core.drift.calibration import METRICS, by_chance, column_distance, season_gap
 from monitor.core.evaluate import Subject
 from monitor.core.profile import CategoricalProfile, NumericProfile, Profile
 from monitor.core.reference import Reference
@@ -85,8 +83,7 @@ class Scene:
         """The distance at which values are still as usual: what windows differ by, and what chance makes of so many rows."""
         if not self.here.n or not self.there.n:
             return self.usual
-        chance = noise_of(self.there).quantile(CHANCE) * math.sqrt(1 / self.here.n + 1 / self.there.n)
-        return max(self.usual, chance)
+        return max(self.usual, by_chance(self.there, self.here, CHANCE))
 
     def of(self, name: str) -> Scene:
         """Another column of the same window."""

@@ -9,6 +9,7 @@ from monitor.core.cause.scene import key_of
 from monitor.core.cause.sentence import short
 from monitor.core.explained import Explanation, How
 from monitor.core.results import ALL_ROWS, Result, Verdict, WindowKey
+from monitor.core.segments import segment_parts
 
 BAD = frozenset({Verdict.ALERT, Verdict.WARN})
 UNLIKE = 0.5  # of the bad one's value: others that come nearer are not well, they are only not proven ill
@@ -60,8 +61,8 @@ def _segment(trouble: Trouble, judged: Mapping[WindowKey, Sequence[Result]]) -> 
     key = trouble.key
     of_version = {other.segment: rs for other, rs in judged.items() if other.version == key.version and other.segment != ALL_ROWS}
     found: list[tuple[float, str]] = []
-    for column in sorted({_column(segment) for segment in of_version}):
-        values = {segment: rs for segment, rs in of_version.items() if _column(segment) == column}
+    for column in sorted({segment_parts(segment)[0] for segment in of_version}):
+        values = {segment: rs for segment, rs in of_version.items() if segment_parts(segment)[0] == column}
         ill = [segment for segment, rs in values.items() if any(r.verdict in BAD for r in rs)]
         if len(ill) != 1 or key.segment not in (ALL_ROWS, ill[0]):
             continue
@@ -69,10 +70,6 @@ def _segment(trouble: Trouble, judged: Mapping[WindowKey, Sequence[Result]]) -> 
         if same and _well([rs for segment, rs in values.items() if segment != ill[0]], same[0]):
             found.append((-abs(same[0].value or 0.0), ill[0]))
     return short(min(found)[1]) if found else ""
-
-
-def _column(segment: str) -> str:
-    return segment.partition("=")[0]
 
 
 def _alike(result: Result, lead: Result) -> bool:

@@ -10,7 +10,7 @@ from monitor.core.cause.scene import Scene
 from monitor.core.drift.base import side_of
 from monitor.core.drift.calibration import column_shares, unseen_rows
 from monitor.core.drift.transform import quantiles
-from monitor.core.finding import number, percent
+from monitor.core.finding import BROKEN, number, percent
 from monitor.core.profile import CategoricalProfile, NumericProfile
 from monitor.core.quality import unseen_names
 from monitor.core.results import Check, Result
@@ -34,7 +34,7 @@ def said(result: Result, scene: Scene | None) -> str:
         return bare
     try:
         return moved(scene) or bare
-    except (ArithmeticError, ValueError):
+    except BROKEN:
         return bare  # no values on one side, or numbers beyond arithmetic: the sentence can do without
 
 

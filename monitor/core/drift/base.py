@@ -83,6 +83,13 @@ class Measure:
     critical: Callable[[float], float]
 
 
+def both_counts(pair: Pair) -> tuple[Ints, Ints]:
+    """Counts of reference and window. Raises ValueError where a side has no values."""
+    if not pair.reference.n or not pair.window.n:
+        raise ValueError("no values to compare")
+    return pair.reference.counts, pair.window.counts
+
+
 def distance(value: float) -> Measure:
     """A measure without a p-value, compared with its threshold as it is."""
     return Measure(value=value, p_value=None, critical=lambda threshold: threshold)

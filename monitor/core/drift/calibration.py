@@ -78,6 +78,11 @@ def expected_false_alarms(budget: Budget, window: timedelta, alerts: AlertRules)
     return budget.per / window * alpha * followed
 
 
+def by_chance(reference: ColumnProfile, window: ColumnProfile, alpha: float) -> float:
+    """The default distance that chance alone exceeds with probability ``alpha`` at most; both have values."""
+    return noise_of(reference).quantile(alpha) * math.sqrt(1 / window.n + 1 / reference.n)
+
+
 # --- learned limits ------------------------------------------------------------------------------------------
 
 

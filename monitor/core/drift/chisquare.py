@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from monitor.core.drift.base import CATEGORICAL, AlarmsWhen, Measure, Method, Pair
+from monitor.core.drift.base import CATEGORICAL, AlarmsWhen, Measure, Method, Pair, both_counts
 from monitor.core.schema import Floats, Ints
 
 NEVER_SEEN = 1e-6  # expected rows of a category that the reference lacks, where Evidently divides by zero: p is 0 in both
@@ -30,6 +30,11 @@ class ChiSquare:
         """The statistic whose p-value is ``p``."""
         return float(special.chdtri(max(self.degrees, 1), p))
 
+    @property
+    def measure(self) -> Measure:
+        """As what a test says."""
+        return Measure(value=self.statistic, p_value=self.p_value, critical=self.critical)
+
 
 def chisquare(reference: Ints, window: Ints) -> ChiSquare:
     """``sum((seen - expected)^2 / expected)`` over both samples' categories, from counts of shape (k,).
@@ -38,12 +43,17 @@ def chisquare(reference: Ints, window: Ints) -> ChiSquare:
     Categories with too few expected rows are taken together. Not for large windows: with many rows every difference is
     significant, so use a distance there. Source: Pearson 1900; the number of ``scipy.stats.chi2_contingency`` uncorrected.
     """
-    table = merged_table(np.stack([reference, window]).astype(np.float64))
-    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    table, expected = tables(reference, window)
     return ChiSquare(statistic=float(np.sum((table - expected) ** 2 / expected)), degrees=table.shape[1] - 1)
 
 
-def merged_table(table: Floats) -> Floats:
+def tables(reference: Ints, window: Ints) -> tuple[Floats, Floats]:
+    """Seen and expected counts, both (2, k): what both samples together make of each; sparse categories are taken together."""
+    table = _merged(np.stack([reference, window]).astype(np.float64))
+    return table, table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+
+
+def _merged(table: Floats) -> Floats:
     """A table of counts (2, k) without empty categories, sparse ones summed into one, which joins the rarest if still sparse."""
     table = table[:, table.sum(axis=0) > 0]
     smaller = table.sum(axis=1).min() / table.sum()
@@ -58,10 +68,7 @@ def merged_table(table: Floats) -> Floats:
 
 
 def _measure(pair: Pair) -> Measure:
-    if not pair.reference.n or not pair.window.n:
-        raise ValueError("no values to compare")
-    found = chisquare(pair.reference.counts, pair.window.counts)
-    return Measure(value=found.statistic, p_value=found.p_value, critical=found.critical)
+    return chisquare(*both_counts(pair)).measure
 
 
 def one_sample(reference: Ints, window: Ints) -> ChiSquare:
@@ -76,10 +83,7 @@ def one_sample(reference: Ints, window: Ints) -> ChiSquare:
 
 
 def _as_evidently(pair: Pair) -> Measure:
-    if not pair.reference.n or not pair.window.n:
-        raise ValueError("no values to compare")
-    found = one_sample(pair.reference.counts, pair.window.counts)
-    return Measure(value=found.statistic, p_value=found.p_value, critical=found.critical)
+    return one_sample(*both_counts(pair)).measure
 
 
 CHISQUARE = Method(

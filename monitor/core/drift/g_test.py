@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from monitor.core.drift.base import CATEGORICAL, AlarmsWhen, Measure, Method, Pair
-from monitor.core.drift.chisquare import ChiSquare, merged_table
+from monitor.core.drift.base import CATEGORICAL, AlarmsWhen, Measure, Method, Pair, both_counts
+from monitor.core.drift.chisquare import ChiSquare, tables
 from monitor.core.schema import Ints
 
 
@@ -18,17 +18,13 @@ def g_test(reference: Ints, window: Ints) -> ChiSquare:
     significant, so use a distance there. Evidently's test of this name is one-sample, and fails unless both sides have equally
     many rows. Source: Sokal and Rohlf, Biometry, 1981; ``scipy.stats.chi2_contingency(…, lambda_="log-likelihood")``.
     """
-    table = merged_table(np.stack([reference, window]).astype(np.float64))
-    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    table, expected = tables(reference, window)
     statistic = 2 * float(np.sum(special.rel_entr(table, expected)))
     return ChiSquare(statistic=max(statistic, 0.0), degrees=table.shape[1] - 1)
 
 
 def _measure(pair: Pair) -> Measure:
-    if not pair.reference.n or not pair.window.n:
-        raise ValueError("no values to compare")
-    found = g_test(pair.reference.counts, pair.window.counts)
-    return Measure(value=found.statistic, p_value=found.p_value, critical=found.critical)
+    return g_test(*both_counts(pair)).measure
 
 
 G_TEST = Method(name="g_test", kinds=CATEGORICAL, alarms_when=AlarmsWhen.P_BELOW, default_threshold=0.1, measure=_measure)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.core.drift.calibration import Prediction
-from monitor.core.finding import Finding, number
+from monitor.core.finding import BROKEN, Finding, number
 from monitor.core.profile import Profile
 from monitor.core.profile.comoments import FEWEST_COLUMNS, CoMoments, paired
 from monitor.core.reference import Reference, Together
@@ -31,7 +31,6 @@ MIN_WINDOWS = 10  # reference windows from which the usual error can be told
 PRIOR_SPREAD = 0.1  # standard deviation of the logarithm of a usual model's errors (flights by day: .01 to .04)
 SMALL = 0.5  # of a usual reference window's rows: the error of fewer rows scatters more than those did
 NAMED = 3  # columns named in the reason
-BROKEN = (ArithmeticError, ValueError)  # what numbers do to arithmetic; LinAlgError is a ValueError
 LEAST_ERROR = 1e-6  # of a standard deviation: columns that rebuild one another exactly do so by arithmetic
 
 
@@ -116,7 +115,7 @@ def judge_multivariate(profile: Profile, reference: Reference, alpha: float) -> 
         return [_finding(Verdict.SKIPPED, "no two numeric columns of the reference vary")]
     try:
         return [_against(Prediction.learn(together.errors, LEAST_ERROR, PRIOR_SPREAD), learnt, here, there, alpha)]
-    except BROKEN as error:
+    except BROKEN as error:  # LinAlgError is a ValueError
         return [_finding(Verdict.ERROR, f"{METRIC} failed: {error}")]
 
 

@@ -10,7 +10,7 @@ from monitor.core.drift import DRIFT_TESTS
 from monitor.core.drift.base import AlarmsWhen, ColumnProfile, Measure, Method, NotApplicable, pair_of
 from monitor.core.drift.calibration import METRICS, NO_RHYTHM, Limit, column_distance, learn_limit
 from monitor.core.drift.significance import Difference, difference, drifted, moved_far
-from monitor.core.finding import Finding, number
+from monitor.core.finding import BROKEN, Finding, number
 from monitor.core.profile import NumericProfile, Profile
 from monitor.core.reference import Baseline, Reference, Rhythm
 from monitor.core.results import Check, Verdict
@@ -18,7 +18,6 @@ from monitor.core.rules import DriftRules, DriftTest, Formula, MinEffect
 from monitor.core.schema import Column, Kind
 
 NO_BASELINE = Baseline(window_rows=(), distances={}, shares={})
-BROKEN = (ArithmeticError, ValueError)  # what numbers do to arithmetic; one column's trouble stays its own
 
 
 def judge_drift(

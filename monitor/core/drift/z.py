@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import special
 
-from monitor.core.drift.base import CATEGORICAL, AlarmsWhen, Measure, Method, NotApplicable, Pair
+from monitor.core.drift.base import CATEGORICAL, AlarmsWhen, Measure, Method, NotApplicable, Pair, both_counts
 
 MOST_CATEGORIES = 2
 
@@ -41,15 +41,13 @@ def two_groups(pair: Pair) -> tuple[tuple[int, int], tuple[int, int]]:
 
     Raises NotApplicable where the reference has more than two categories, ValueError where a side has no values.
     """
-    reference, window = pair.reference, pair.window
-    if not reference.n or not window.n:
-        raise ValueError("no values to compare")
-    found = np.count_nonzero(reference.counts)
+    reference, window = both_counts(pair)
+    found = np.count_nonzero(reference)
     if found > MOST_CATEGORIES:
         raise NotApplicable(f"compares {MOST_CATEGORIES} categories, the reference has {found}: ask for chisquare or g_test")
-    at = int(reference.counts.argmax())
-    hits, seen = int(reference.counts[at]), int(window.counts[at])
-    return (hits, reference.n - hits), (seen, window.n - seen)
+    at = int(reference.argmax())
+    hits, seen = int(reference[at]), int(window[at])
+    return (hits, pair.reference.n - hits), (seen, pair.window.n - seen)
 
 
 def _measure(pair: Pair) -> Measure:

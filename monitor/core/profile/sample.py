@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from monitor.core.profile.categorical import category_text
-from monitor.core.schema import Batch, CategoricalValues, Hashes, Ints, NumericValues, State, Values
+from monitor.core.schema import Batch, CategoricalValues, Floats, Hashes, Ints, NumericValues, State, Values
 
 WRONG_TYPE = "<wrong type>"  # stands for a value that was of no type the column takes
 
@@ -79,6 +79,11 @@ class RowSample:
         at = self.columns.index(column)
         texts = (row[at] for row in self.rows.values())
         return Counter(text for text in texts if isinstance(text, str) and text != WRONG_TYPE)
+
+    def numbers(self, column: str) -> Floats:
+        """The finite numbers that the sampled rows have in a column, shape (n,)."""
+        at = self.columns.index(column)
+        return np.array([value for row in self.rows.values() if isinstance(value := row[at], float)], dtype=np.float64)
 
     def merge(self, other: RowSample) -> RowSample:
         """The smallest of both, as many as the smaller size keeps."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from monitor.core.finding import Finding
+from monitor.core.finding import BROKEN, Finding
 from monitor.core.profile import Profile
 from monitor.core.quality.finite import judge_finite
 from monitor.core.quality.look import Look, QualityKind, given
@@ -55,6 +55,6 @@ def _judged(look: Look, kind: QualityKind) -> Finding | None:
     """One check's trouble with numbers stays its own."""
     try:
         return QUALITY_CHECKS[kind](look)
-    except (ArithmeticError, ValueError) as error:
+    except BROKEN as error:
         reason = f"{kind}_share of {look.name} failed: {error}"
         return Finding(check=Check.QUALITY, column=look.name, metric=f"{kind}_share", verdict=Verdict.ERROR, reason=reason)

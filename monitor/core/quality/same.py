@@ -58,8 +58,7 @@ def sampled_rows(look: Look) -> int:
     here, sample = look.here, look.profile.sample
     if not isinstance(here, NumericProfile) or not sample.rows or int(here.counts.max()) < BULK * here.n:
         return 0
-    at = sample.columns.index(look.name)
-    numbers = Counter(value for row in sample.rows.values() if isinstance(value := row[at], float))
+    numbers = Counter(sample.numbers(look.name).tolist())
     if not numbers:
         return 0
     value, seen = max(numbers.items(), key=lambda item: item[1])

@@ -15,6 +15,7 @@ from monitor.core.cause.signatures.recoded import recoded
 from monitor.core.cause.signatures.sign import Sign, Signature
 from monitor.core.cause.signatures.swapped import swapped
 from monitor.core.cause.signatures.unit_change import unit_change
+from monitor.core.finding import BROKEN
 
 SIGNATURES: Mapping[str, Signature] = {
     "swapped_columns": swapped,
@@ -34,7 +35,7 @@ def recognised(scene: Scene) -> tuple[str, Sign] | None:
         try:
             with np.errstate(all="ignore"):
                 sign = signature(scene)
-        except (ArithmeticError, ValueError):
+        except BROKEN:
             continue  # values beyond arithmetic, or none: no signature, and the sentence can do without
         if sign is not None:
             return name, sign

@@ -118,10 +118,7 @@ def _value(scene: Scene, shares: _Shares, at: int) -> str | None:
 
 def _sighted(scene: Scene, column: NumericProfile, at: int) -> str | None:
     """The one value that the sampled rows of a bin have."""
-    sample = scene.window.sample
-    place = sample.columns.index(scene.name)
-    values = [row[place] for row in sample.rows.values()]
-    numbers = np.array([value for value in values if isinstance(value, float)])
+    numbers = scene.window.sample.numbers(scene.name)
     inside = numbers[column.grid.bins_of(numbers) == at]
     if len(inside) < SIGHTINGS:
         return None
