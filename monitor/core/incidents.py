@@ -133,10 +133,11 @@ DECIDED = frozenset(SEVERITIES)
 OPEN = frozenset({IncidentState.PENDING, IncidentState.FIRING, IncidentState.ACKNOWLEDGED})
 
 HELD_P = 0.1
-"""A column of an open incident is not well again while chance would make such a window less often."""
+"""How often chance may hold a window of an open incident, over all its columns together (Bonferroni): a column is not well again while
+chance would make such a window less often than that."""
 
 HELD_SHARE = 0.5
-"""Of the limit; below it a difference is small, however certain."""
+"""Of the limit; below it a difference is small, however certain: a million rows are always certain."""
 
 ID_BYTES = 6
 
@@ -189,7 +190,7 @@ def _held(result: Result, incident: Incident) -> bool:
     value, threshold, p_value = result.value, result.threshold, result.p_value
     if incident.state is IncidentState.PENDING or value is None or threshold is None or p_value is None:
         return False
-    return p_value < HELD_P and value >= HELD_SHARE * threshold
+    return p_value < HELD_P / len(incident.columns) and value >= HELD_SHARE * threshold
 
 
 def acknowledge(incident: Incident, *, by: str, at: datetime) -> Step:

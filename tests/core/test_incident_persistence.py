@@ -91,6 +91,12 @@ def test_what_else_is_below_its_limit_is_well(other: Result) -> None:
     assert signal([other], opened()) is Signal.GOOD
 
 
+def test_of_many_columns_one_that_is_a_little_unusual_holds_nothing() -> None:
+    many = replace(opened(), columns=tuple("xabcdefghi"))
+    assert signal([near(1, p=0.02)], many) is Signal.GOOD, "among ten columns chance makes one such nearly every fifth window"
+    assert signal([near(1, p=0.009)], many) is Signal.HELD
+
+
 def test_without_an_incident_an_unusual_window_is_good() -> None:
     assert signal([near(1)]) is Signal.GOOD
     pending = run("B", TWO_OF_THREE)[-1].incident

@@ -33,9 +33,7 @@ from monitor.core.rules import AlertRules, Budget
 from monitor.core.schema import Flags, Floats, Ints
 
 MIN_WINDOWS = 3  # reference windows from which a limit can be learned
-NOISE_SHARE = 0.6  # distances below this share of the mean sampling noise count as that much (measured: .5 to .7 alike)
-FOLDED = 0.756  # standard deviation over mean of a folded normal, the widest noise there is (a column with two values)
-CALM_ERRORS = 2.0  # standard errors by which traffic must be calmer than chance to be believed so
+NOISE_SHARE = 0.8  # distances below this share of the mean sampling noise count as that much (docs/decisions.md, 24: how it was chosen)
 PRIOR_SPREAD = 0.6  # standard deviation of the logarithm of a usual column's distances (flights: .3 to 1.2)
 PRIOR_WINDOWS = 4  # how many windows that prior is worth
 FREAK = 2.5  # upper standard deviations above the median from which a window is a freak
@@ -222,11 +220,10 @@ def _median(rows: tuple[int, ...]) -> float:
 
 
 def calmness(distances: Sequence[float], noise: Noise, unit: float) -> float:
-    """The share of the sampling noise that these distances show, with doubt added; within (0, 1]."""
+    """The share of the sampling noise that these distances show on average; within (0, 1]."""
     if noise.mean == 0:
         return 1.0
-    doubt = CALM_ERRORS * FOLDED / math.sqrt(len(distances))
-    return min(sum(distances) / len(distances) / unit / noise.mean + doubt, 1.0)
+    return min(sum(distances) / len(distances) / unit / noise.mean, 1.0)
 
 
 def seasons_of(rhythm: Rhythm) -> int:
