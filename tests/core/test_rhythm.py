@@ -161,6 +161,15 @@ def test_few_windows_are_freaks_and_one_column_makes_none() -> None:
     assert len(odd_windows([])) == 0
 
 
+def test_columns_that_always_go_together_are_one_witness() -> None:
+    rng = np.random.default_rng(9)
+    usual, other = rng.normal(0, 1, 30), rng.normal(0, 1, 30)
+    feature, score, apart = (np.concatenate([[9.0], values]) for values in (usual, usual + rng.normal(0, 0.5, 30), other))
+    feature, score, apart = (np.minimum(values, [9.0, *[1.9] * 30]) for values in (feature, score, apart))
+    assert not odd_windows([feature, score]).any(), "a model's score is odd whenever its feature is"
+    assert np.flatnonzero(odd_windows([feature, score, apart])).tolist() == [0]
+
+
 # --- floors and the budget -----------------------------------------------------------------------------------
 
 

@@ -43,6 +43,7 @@ FREAK_MIN_SPREAD = 0.3  # smallest spread a freak is measured in: that of pure n
 ODD = 2.0  # the same spreads, in each of ODD_COLUMNS at once: a window that is a freak as a whole (measured: 1.5 to 2.5 alike)
 ODD_COLUMNS = 2
 ODD_SHARE = 0.1  # at most 1 window in 10 is one
+TOGETHER = 0.5  # correlation from which columns go together (a large one: Cohen, 1988; measured: .5 to .9 alike on January and February)
 ROOT = 1 / 3  # of distances: their cube roots are nearly normal
 LOGARITHM = 0.0  # of shares and rows
 MARGIN = 1.1  # times the largest usual distance of the reference: as far is still usual
@@ -312,13 +313,31 @@ def _learned(name: str, windows: Sequence[Profile], total: Profile, starts: Sequ
 
 
 def odd_windows(columns: Sequence[Floats]) -> Flags:
-    """Windows that are odd in several columns at once, the oddest first, few; ``columns`` are their ``oddness``, each of shape (t,)."""
+    """Windows that are odd in several columns at once, the oddest first, few; ``columns`` are their ``oddness``, each of shape (t,).
+
+    Columns that go together in the other windows bear one witness: a model's score is odd whenever its first feature is.
+    """
     if len(columns) < ODD_COLUMNS:
         return np.zeros(len(columns[0]) if columns else 0, dtype=np.bool_)
-    odd = np.sort(np.array(columns), axis=0)[-ODD_COLUMNS]
+    oddities = np.array(columns)
+    odd = np.sort(oddities, axis=0)[-ODD_COLUMNS]
     freaks: Flags = odd > ODD
+    apart = _apart(oddities[:, ~freaks])
+    for at in np.flatnonzero(freaks).tolist():
+        witnesses = np.flatnonzero(oddities[:, at] > ODD)
+        freaks[at] = apart[np.ix_(witnesses, witnesses)].any()
     freaks[np.argsort(-odd, kind="stable")[int(ODD_SHARE * len(odd)) :]] = False
     return freaks
+
+
+def _apart(oddities: Floats) -> Flags:
+    """Which of the columns do not go together in these windows, shape (c, t) to (c, c); no column is apart from itself."""
+    known = np.where(np.isfinite(oddities), oddities, 0.0)
+    known = known - known.mean(axis=1, keepdims=True) if known.shape[1] else known
+    sizes = np.sqrt((known**2).sum(axis=1))
+    apart: Flags = known @ known.T < TOGETHER * np.outer(sizes, sizes) + SMALLEST_DISTANCE
+    np.fill_diagonal(apart, val=False)
+    return apart
 
 
 def _window_shares(windows: Sequence[Profile], total: Profile) -> dict[str, Mapping[str, tuple[float, ...]]]:
