@@ -69,6 +69,7 @@ class KafkaSource:
             self._sought.clear()
             return Polled(records={}, assigned=self._held(consumer))
         if self._rebalances.moving:
+            self._sought.clear()  # what was found is dropped, so the client's position says no more what was read
             return Polled(records={})
         records = {_ours(tp): batch for tp, batch in found.items() if _ours(tp) in self._sought}
         self._positions |= {partition: batch[-1].offset + 1 for partition, batch in records.items()}
@@ -93,12 +94,12 @@ class KafkaSource:
     def position(self, partition: TopicPartition) -> int:
         """The next offset to read; past transaction markers and compacted records where the client knows of them.
 
-        The last one known of a partition that was taken away. Raises KeyError for one that was never sought.
+        The last one known of a partition that was taken away, or may be. Raises KeyError for one that was never sought.
         """
         if partition not in self._positions:
             raise KeyError(f"{partition.topic}/{partition.partition} was never sought, only {sorted(self._positions)}")
         known = None
-        if self._client is not None and partition in self._sought:
+        if self._client is not None and partition in self._sought and not self._rebalances.moving:
             try:
                 known = self._client.position(_theirs(partition), timeout_ms=0)
             except LogTruncationError as error:

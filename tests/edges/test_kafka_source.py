@@ -14,6 +14,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka import TopicPartition as ConfluentPartition
 from kafka import KafkaConsumer
+from kafka import TopicPartition as ConsumerPartition
 
 from monitor.core.rules import Stream, StreamKind
 from monitor.core.schema import Reason, Record
@@ -79,6 +80,23 @@ def test_two_sources_of_one_group_share_the_partitions_and_the_one_that_is_left_
     assert set(read(first, PARTITIONS // 2)) == {partition.partition for partition in shares[first]}
     second.close()
     assert assignment_of(first) == first.partitions()
+
+
+@pytest.mark.kafka
+def test_what_a_poll_finds_while_the_group_moves_does_not_count_as_read(log: OnKafka) -> None:
+    """Else a partition would be said to be read to its end, and windows close without its rows."""
+    log.produce(0, b"1", b"2")
+    source = log.source()
+    source.seek(dict.fromkeys(assignment_of(source)))
+    source._rebalances.on_partitions_revoked(())  # as the client's own thread tells it
+    until = time.monotonic() + 10
+    while source._client is not None and source._client.position(ConsumerPartition(log.topic, 0)) < 2:
+        assert time.monotonic() < until
+        assert not source.poll(0.1).records
+    assert source.position(at(log)) == 0
+    source._rebalances.on_partitions_assigned(())
+    source.seek(dict.fromkeys(assignment_of(source)))
+    assert read(source, 2) == {0: [b"1", b"2"]}
 
 
 # --- what the log no longer holds, or holds but does not give -------------------------------------------------
