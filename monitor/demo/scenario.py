@@ -100,6 +100,6 @@ def flights_of_spring(*, fault: bool = True) -> Scenario:
         ) if fault else None,
         real_events=(
             RealEvent(day=datetime(2013, 3, 8, tzinfo=UTC), what="snow over New York"),
-            RealEvent(day=datetime(2013, 3, 10, tzinfo=UTC), what="New York's clocks go forward, and this UTC day has its hour 19 twice"),
+            RealEvent(day=datetime(2013, 3, 10, tzinfo=UTC), what="summer time begins, hour 19 comes twice"),
         ),
     )
