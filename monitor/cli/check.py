@@ -29,6 +29,7 @@ def command(
     settings = load_settings(config)
     for model in settings.models():
         typer.echo(summary(model))
+        typer.echo(budget(model))
     for note in settings.notes():
         typer.echo(f"note: {note}")
     if not _samples(settings):
@@ -87,6 +88,19 @@ def _compared(model: Model) -> str:
     if model.stable:
         others.append(f"other versions with the same window of {model.stable}")
     return f", compared with {' and '.join(others)}" if others else ""
+
+
+def budget(model: Model) -> str:
+    """How many false alarms to expect, in one line; with explicit tests only of what they do not replace."""
+    from monitor.core.drift.calibration import expected_false_alarms
+    from monitor.core.finding import number
+    from monitor.settings.durations import duration_text
+
+    rules = model.drift
+    expected = expected_false_alarms(rules.budget, model.window, model.alerts)
+    said = f"{model.name}: at most {number(expected)} false alarms per {duration_text(rules.budget.per)} expected"
+    windows = f"{number(rules.budget.per / model.window)} windows, all checks and columns together"
+    return f"{said} ({windows}{'; explicit drift tests come on top' if rules.tests else ''})"
 
 
 Probe = Callable[[], Iterator[str]]

@@ -9,13 +9,13 @@ rows are, the rows are as ever and only their mix is another (Simpson's paradox)
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from monitor.core.drift import DRIFT_TESTS, AlarmsWhen, pair_of
 from monitor.core.drift.base import ColumnProfile
-from monitor.core.drift.calibration import METRICS, by_chance, column_distance, column_shares
-from monitor.core.drift.significance import TVD_FLOOR
+from monitor.core.drift.calibration import METRICS, by_chance, column_distance, column_shares, season_gap
+from monitor.core.drift.verdict import rhythm_of
 from monitor.core.evaluate import Subject
 from monitor.core.finding import BROKEN, percent
 from monitor.core.profile import Profile
@@ -94,12 +94,24 @@ def explained_by(results: Iterable[Result], subjects: Sequence[Subject], rules: 
     if whole is None or whole.profile is None or whole.reference is None:
         return None
     top = sorted(_alerts_of(whole, alerts), key=lambda r: (-_beyond(r), r.column or "", r.metric))[:MOST_COLUMNS]
+    top = [_from_whole(result, whole) for result in top]
     found = [e for column in rules.segments if (e := _by_column(column, top, whole, subjects, rules)) is not None]
     return min(found, key=lambda e: (list(How).index(e.how), len(e.segments), e.column), default=None)
 
 
 def _alerts_of(subject: Subject, alerts: Sequence[Result]) -> list[Result]:
     return [result for result in alerts if result.version == subject.key.version]
+
+
+def _from_whole(result: Result, subject: Subject) -> Result:
+    """With the limit of a comparison with all of the reference. Parts of it have no seasons, so it is they that are compared here."""
+    name, reference = result.column or "", subject.reference
+    if reference is None or result.check is not Check.DRIFT or result.threshold is None:
+        return result
+    column = reference.profile.columns.get(name)
+    if column is None or result.metric != METRICS[type(column)] or not column.n:
+        return result
+    return replace(result, threshold=result.threshold + season_gap(column, rhythm_of(name, reference), subject.key.start))
 
 
 def _beyond(result: Result) -> float:
@@ -133,7 +145,7 @@ def _explain(column: str, alerts: Sequence[Result], whole: _Side, parts: dict[st
     far = {name: _how_far(alerts, part) for name, part in parts.items()}
     beyond = sorted((name for name in far if far[name] > 1), key=lambda name: (-far[name] * parts[name].window.rows, name))
     covered = sum(part.window.rows for part in parts.values()) >= COVERED * rows
-    if covered and not beyond and _mix_moved(column, whole):
+    if covered and not beyond and _mix_moved(column, whole, rules.drift.min_effect.tvd):
         return Explanation(of=of, how=How.MIX, column=column, segments=tuple(sorted(parts)), share=1.0)
     if covered and len(beyond) == len(parts) > 1:
         return Explanation(of=of, how=How.ALL, column=column, segments=tuple(sorted(parts)), share=1.0)
@@ -163,9 +175,9 @@ def _columns(alerts: Sequence[Result]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(result.column or "" for result in alerts))
 
 
-def _mix_moved(column: str, whole: _Side) -> bool:
+def _mix_moved(column: str, whole: _Side, floor: float) -> bool:
     here, there = whole.window.columns[column], whole.reference.columns[column]
-    return column_distance(there, here) > TVD_FLOOR
+    return column_distance(there, here) > floor
 
 
 # --- how far ---------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import assert_never
 
-from monitor.core.results import Result, Verdict
+from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import AlertRules
 from monitor.core.schema import rfc3339
 from monitor.errors import UsageError
@@ -79,10 +79,11 @@ class IncidentEvent:
 
 
 class Signal(StrEnum):
-    """What one judged window says about a model's health; ``silent`` is no evidence either way."""
+    """What one judged window says about a model's health; ``silent`` is no evidence either way, ``held`` not well again yet."""
 
     BAD = "bad"
     GOOD = "good"
+    HELD = "held"
     SILENT = "silent"
 
 
@@ -131,6 +132,13 @@ DECIDED = frozenset(SEVERITIES)
 
 OPEN = frozenset({IncidentState.PENDING, IncidentState.FIRING, IncidentState.ACKNOWLEDGED})
 
+HELD_P = 0.1
+"""How often chance may hold a window of an open incident, over all its columns together (Bonferroni): a column is not well again while
+chance would make such a window less often than that."""
+
+HELD_SHARE = 0.5
+"""Of the limit; below it a difference is small, however certain: a million rows are always certain."""
+
 ID_BYTES = 6
 
 
@@ -146,6 +154,8 @@ def step(incident: Incident | None, judged: Judged, rules: AlertRules) -> Step:
             return _bad(current, judged, rules)
         case Signal.GOOD:
             return Step(incident=None) if current is None else _good(current, judged, rules)
+        case Signal.HELD:
+            return Step(incident=None if current is None else replace(current, good_windows=0))
         case Signal.SILENT:
             return Step(incident=current)
         case _:
@@ -156,16 +166,31 @@ def signal(results: Iterable[Result], incident: Incident | None = None) -> Signa
     """Bad when any result alerts. Otherwise good, if something was decided.
 
     With an incident open, a check that caused it and could not decide this time keeps the window silent: too little
-    evidence is never health.
+    evidence is never health. Neither is a column of the incident that is back under its limit and still far from usual:
+    else one lasting change that lies about the limit would be ten incidents.
     """
+    held = False
     decided: set[str] = set()
     undecided: set[str] = set()
     for result in results:
         if result.verdict is Verdict.ALERT:
             return Signal.BAD
+        held = held or (incident is not None and _held(result, incident))
         (decided if result.verdict in DECIDED else undecided).add(result.check)
     waiting = set() if incident is None else (undecided - decided) & set(incident.checks)
-    return Signal.GOOD if decided and not waiting else Signal.SILENT
+    if waiting or not decided:
+        return Signal.SILENT
+    return Signal.HELD if held else Signal.GOOD
+
+
+def _held(result: Result, incident: Incident) -> bool:
+    """Whether drift that the incident is about is still to be seen, though no longer beyond the limit."""
+    if result.check is not Check.DRIFT or result.check not in incident.checks or result.column not in incident.columns:
+        return False
+    value, threshold, p_value = result.value, result.threshold, result.p_value
+    if incident.state is IncidentState.PENDING or value is None or threshold is None or p_value is None:
+        return False
+    return p_value < HELD_P / len(incident.columns) and value >= HELD_SHARE * threshold
 
 
 def acknowledge(incident: Incident, *, by: str, at: datetime) -> Step:
@@ -212,14 +237,20 @@ def _bad(incident: Incident | None, judged: Judged, rules: AlertRules) -> Step:
 
 
 def _fire(incident: Incident, judged: Judged, rules: AlertRules, events: tuple[IncidentEvent, ...]) -> Step:
-    """A pending incident fires once it has lasted long enough."""
+    """A pending incident fires once enough of its windows were bad."""
     if incident.bad_windows < rules.open_after:
         return Step(incident=incident, events=events)
     at = incident.updated_at
-    fired = replace(incident, state=IncidentState.FIRING, fired_at=at, notified_at=at)
+    fired = replace(incident, state=IncidentState.FIRING, fired_at=at, notified_at=at, good_windows=0)
     reason = TransitionReason.OPEN_AFTER_REACHED
-    event = _event(fired, judged.end, incident.state, reason, f"{incident.bad_windows} of {rules.open_after} bad windows")
+    event = _event(fired, judged.end, incident.state, reason, _reached(incident, rules))
     return Step(incident=fired, events=(*events, event), notify=Notify(kind=NotifyKind.FIRING, reason=reason))
+
+
+def _reached(incident: Incident, rules: AlertRules) -> str:
+    if rules.open_within is None:
+        return f"{incident.bad_windows} of {rules.open_after} bad windows"
+    return f"{incident.bad_windows} bad of {incident.bad_windows + incident.good_windows} windows"
 
 
 def _remind(incident: Incident, judged: Judged, rules: AlertRules) -> Step:
@@ -234,10 +265,12 @@ def _remind(incident: Incident, judged: Judged, rules: AlertRules) -> Step:
 
 
 def _good(incident: Incident, judged: Judged, rules: AlertRules) -> Step:
-    """A pending incident was nothing; a firing one resolves after some good windows in a row."""
+    """A pending incident that can no longer open was nothing; a firing one resolves after some good windows in a row."""
     at = max(incident.updated_at, judged.end)
     better = replace(incident, updated_at=at, good_windows=incident.good_windows + 1)
     if incident.state is IncidentState.PENDING:
+        if better.good_windows <= (rules.open_within or rules.open_after) - rules.open_after:
+            return Step(incident=better)
         return _resolved(better, at, event_at=judged.end, reason=TransitionReason.RECOVERED_BEFORE_FIRING)
     if better.good_windows < rules.resolve_after:
         return Step(incident=better)
@@ -274,7 +307,7 @@ def _grown(incident: Incident, judged: Judged) -> Incident:
         severity=max(incident.severity, Verdict.ALERT, key=SEVERITIES.index),
         updated_at=max(incident.updated_at, judged.end),
         bad_windows=incident.bad_windows + 1,
-        good_windows=0,
+        good_windows=incident.good_windows if incident.state is IncidentState.PENDING else 0,
         checks=checks,
         columns=columns,
         cause=incident.cause if incident.fired_at else judged.headline or incident.cause,

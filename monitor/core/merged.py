@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
 from types import MappingProxyType
@@ -11,11 +12,13 @@ from types import MappingProxyType
 import numpy as np
 
 from monitor.core.drift.calibration import build_baseline
+from monitor.core.drift.multivariate import MIN_WINDOWS as MIN_TOGETHER
+from monitor.core.drift.multivariate import learn_together
 from monitor.core.profile import CategoricalProfile, Grid, NumericProfile, Profile, fit_categorical, fit_numeric
 from monitor.core.profile.fit import MAX_BY_VALUE
 from monitor.core.profile.grid import BOOLEANS, ColumnGrid
 from monitor.core.profile.sample import WRONG_TYPE, Row, Scalar
-from monitor.core.reference import ANY_VERSION, Reference, SegmentPart, Source
+from monitor.core.reference import ANY_VERSION, Reference, SegmentPart, Source, Together
 from monitor.core.rules import Previous, Recipe, Rolling, Seasonal
 from monitor.core.schema import Batch, CategoricalValues, Column, Floats, Kind, NumericValues, State, Values, rfc3339
 from monitor.core.segments import segment_parts
@@ -38,10 +41,11 @@ Windows = Sequence[tuple[datetime, Profile]]
 
 def learned_reference(
     recipe: Recipe, windows: Windows, *, model: str, version: str, window: timedelta, notes: Mapping[str, object],
-    segments: Mapping[str, Windows] = NO_WINDOWS,
+    names: Collection[str] = (), segments: Mapping[str, Windows] = NO_WINDOWS,
 ) -> Reference:  # fmt: skip
     """The reference that these windows come to, with the limits that they teach; ``segments``: the windows of each, by its name.
 
+    ``names``: the columns that are watched together.
     ``version`` is the one whose windows they are, "*" where they are those of all. ``notes`` become part of the provenance.
     """
     whole = _part(windows)
@@ -51,7 +55,7 @@ def learned_reference(
         version=version,
         grid=whole.profile.grid,
         profile=whole.profile,
-        baseline=whole.baseline,
+        baseline=None if whole.baseline is None else replace(whole.baseline, together=_together(windows, whole.profile, names)),
         segments=_by_column({name: _part(found) for name, found in segments.items()}),
         provenance={
             "kind": str(SOURCES[type(recipe)]),
@@ -66,7 +70,14 @@ def learned_reference(
 def _part(windows: Windows) -> SegmentPart:
     profiles = [profile.without_sample() for _, profile in windows]
     total = reduce(Profile.merge, profiles)
-    return SegmentPart(profile=total, baseline=build_baseline(profiles, total) if len(profiles) >= MIN_BASELINE else None)
+    if len(profiles) < MIN_BASELINE:
+        return SegmentPart(profile=total)
+    return SegmentPart(profile=total, baseline=build_baseline(profiles, total, [start for start, _ in windows]))
+
+
+def _together(windows: Windows, total: Profile, names: Collection[str]) -> Together | None:
+    """Nothing from so few windows that nothing is judged by it."""
+    return learn_together([profile for _, profile in windows], total, names) if len(windows) >= MIN_TOGETHER else None
 
 
 def _by_column(parts: Mapping[str, SegmentPart]) -> dict[str, dict[str, SegmentPart]]:

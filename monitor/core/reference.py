@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from monitor.core.profile import Grid, NumericProfile, Profile, RowSample, canonical
+import numpy as np
+
+from monitor.core.profile import Grid, NumericGrid, NumericProfile, Profile, RowSample, canonical
 from monitor.core.profile.grid import grid_of
 from monitor.core.profile.profile import profile_of
-from monitor.core.schema import MICROSECOND
+from monitor.core.schema import MICROSECOND, Floats, rfc3339
 from monitor.errors import DecodeError
 
 FORMAT = 1  # of the document; a program reads only the formats it knows
 ANY_VERSION = "*"
 WINDOW_START = "(window start)"
 """The column of a reference's row sample that tells the window of each row: the epoch seconds of its start, null without a time."""
+SEASONS = frozenset(map(str, range(24)))  # names of seasons of any cycle
 
 
 class Source(StrEnum):
@@ -39,6 +42,32 @@ def source_of(provenance: Mapping[str, object]) -> str:
 Series = Mapping[str, Mapping[str, tuple[float, ...]]]
 
 
+class Cycle(StrEnum):
+    """What comes round: the seasons of ``hour`` are the 24 of a day, those of ``weekday`` the 7 of a week, in UTC."""
+
+    HOUR = "hour"
+    WEEKDAY = "weekday"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Season:
+    """A column's counts per bin over the reference's windows of one season, shape (k,), as in ``drift.base.Side``."""
+
+    windows: int
+    counts: tuple[int, ...]
+
+    @property
+    def shares(self) -> Floats:
+        """The share of each bin, shape (k,)."""
+        counts = np.array(self.counts, dtype=np.float64)
+        shares: Floats = counts / counts.sum()
+        return shares
+
+
+Rhythm = Mapping[Cycle, Mapping[int, Season]]
+"""By cycle and number of the season; empty where a column is compared with the whole reference."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Together:
     """How badly principal components rebuild the reference's windows, leave-one-out.
@@ -57,12 +86,16 @@ class Baseline:
     ``distances``: by column and metric ("ks": D on the bins, numeric; "tvd": total variation, categorical).
     ``shares``: by column and kind ("null", "non_finite", "wrong_type", "unseen", "out_of_range", "same_value"); a document of an
     older driftd lacks the kinds that came later.
+    ``rhythm``: by column, those that have one. ``freaks``: when windows began that were odd in several columns at once; they have no
+    distances. What is empty is no part of the document.
     """
 
     window_rows: tuple[int, ...]
     distances: Series
     shares: Series
     together: Together | None = None
+    rhythm: Mapping[str, Rhythm] = field(default_factory=dict)
+    freaks: tuple[datetime, ...] = ()
 
     def document(self) -> dict[str, object]:
         """As plain JSON values."""
@@ -72,6 +105,8 @@ class Baseline:
             "distances": _lists(self.distances),
             "shares": _lists(self.shares),
             **({} if together is None else {"together": together}),
+            **({"rhythm": {name: _written(rhythm) for name, rhythm in self.rhythm.items()}} if self.rhythm else {}),
+            **({"freaks": [rfc3339(start) for start in self.freaks]} if self.freaks else {}),
         }
 
 
@@ -158,7 +193,7 @@ class Reference:
             version=fields.text("version"),
             grid=grid,
             profile=profile_of(fields.part("profile"), grid),
-            baseline=_baseline(fields.part("baseline")) if fields.has("baseline") else None,
+            baseline=_baseline(fields.part("baseline"), grid) if fields.has("baseline") else None,
             provenance=fields.part("provenance").raw(),
             window=fields.whole("window_microseconds", least=1) * MICROSECOND,
             segments=_segments(fields.part("segments"), grid) if fields.has("segments") else {},
@@ -187,7 +222,7 @@ def _segments(fields: canonical.Fields, grid: Grid) -> dict[str, dict[str, Segme
 
 
 def _part(fields: canonical.Fields, grid: Grid) -> SegmentPart:
-    baseline = _baseline(fields.part("baseline")) if fields.has("baseline") else None
+    baseline = _baseline(fields.part("baseline"), grid) if fields.has("baseline") else None
     return SegmentPart(profile=profile_of(fields.part("profile"), grid), baseline=baseline)
 
 
@@ -195,13 +230,59 @@ def _lists(series: Series) -> dict[str, dict[str, list[float]]]:
     return {column: {name: list(values) for name, values in named.items()} for column, named in series.items()}
 
 
-def _baseline(fields: canonical.Fields) -> Baseline:
+def _baseline(fields: canonical.Fields, grid: Grid) -> Baseline:
+    sizes = {name: column.bins if isinstance(column, NumericGrid) else len(column.categories) + 1 for name, column in grid.columns.items()}
     return Baseline(
         window_rows=tuple(fields.wholes("window_rows").tolist()),
         distances=_series(fields.part("distances")),
         shares=_series(fields.part("shares")),
         together=_together(fields.part("together")) if fields.has("together") else None,
+        rhythm=_rhythm(fields.part("rhythm"), sizes) if fields.has("rhythm") else {},
+        freaks=_freaks(fields) if fields.has("freaks") else (),
     )
+
+
+def _written(rhythm: Rhythm) -> dict[str, dict[str, dict[str, object]]]:
+    return {
+        str(cycle): {str(at): {"windows": season.windows, "counts": list(season.counts)} for at, season in seasons.items()}
+        for cycle, seasons in rhythm.items()
+    }
+
+
+def _rhythm(fields: canonical.Fields, sizes: Mapping[str, int]) -> dict[str, Rhythm]:
+    found: dict[str, Rhythm] = {}
+    for name in fields.keys():  # noqa: SIM118 - Fields is no mapping
+        if name not in sizes:
+            raise fields.fault(name, f"one of the columns {sorted(sizes)}")
+        cycles = fields.part(name)
+        found[name] = {_cycle(cycles, text): _seasons(cycles.part(text), sizes[name]) for text in cycles.raw()}
+    return found
+
+
+def _cycle(fields: canonical.Fields, text: str) -> Cycle:
+    if text not in set(Cycle):
+        raise fields.fault(text, f"one of {sorted(map(str, Cycle))} as its name")
+    return Cycle(text)
+
+
+def _seasons(fields: canonical.Fields, size: int) -> dict[int, Season]:
+    found: dict[int, Season] = {}
+    for text in fields.raw():
+        if text not in SEASONS:
+            raise fields.fault(text, "the number of a season as its name")
+        season = fields.part(text)
+        counts = season.wholes("counts", size)
+        if not counts.any():
+            raise season.fault("counts", "at least one row")
+        found[int(text)] = Season(windows=season.whole("windows", least=1), counts=tuple(counts.tolist()))
+    return found
+
+
+def _freaks(fields: canonical.Fields) -> tuple[datetime, ...]:
+    try:
+        return tuple(datetime.fromisoformat(text) for text in fields.texts("freaks"))
+    except ValueError as error:
+        raise fields.fault("freaks", "RFC 3339 times") from error
 
 
 def _together(fields: canonical.Fields) -> Together:

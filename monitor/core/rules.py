@@ -68,6 +68,19 @@ class DriftTest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MinEffect:
+    """Differences of the default verdict that are not worth a message, however unusual.
+
+    ``ks``: Kolmogorov and Smirnov's D of numbers; ``wasserstein``: in standard deviations of the reference, either is enough.
+    ``tvd``: the share of rows that changed category.
+    """
+
+    ks: float = 0.05
+    wasserstein: float = 0.1
+    tvd: float = 0.03
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DriftRules:
     """``tests`` replace the default verdict where given.
 
@@ -79,6 +92,7 @@ class DriftRules:
     tests: tuple[DriftTest, ...] = ()
     multivariate: bool | None = None
     domain_classifier: bool = False
+    min_effect: MinEffect = MinEffect()
 
 
 class Switch(StrEnum):
@@ -128,9 +142,13 @@ class VolumeRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRules:
-    """``open_after`` bad windows open an incident, ``resolve_after`` good ones in a row resolve it."""
+    """``open_after`` bad windows open an incident, ``resolve_after`` good ones in a row resolve it.
+
+    ``open_within``: among how many windows, counted from the first bad one, the ``open_after`` must come; None: in a row.
+    """
 
     open_after: int = 1
+    open_within: int | None = None
     resolve_after: int = 2
     repeat_after: timedelta = timedelta(hours=24)
 

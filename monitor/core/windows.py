@@ -52,7 +52,10 @@ def judge_lateness(times: Ints, *, size: timedelta, allowed: timedelta, max_time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionTime:
-    """How far one partition has come. ``caught_up``: its owner, alive now, has read it to the end."""
+    """How far one partition has come. ``caught_up``: its owner, alive now, has read it to the end.
+
+    ``seen_at``: wall time of its last record, or where it never had one since when it has been watched.
+    """
 
     max_time: datetime | None
     seen_at: datetime | None
@@ -62,15 +65,15 @@ class PartitionTime:
 def watermark(partitions: Iterable[PartitionTime], *, now: datetime, idle_after: timedelta) -> datetime | None:
     """Event time that every partition has reached; None while that cannot be said.
 
-    A caught-up partition without a record for ``idle_after`` holds nobody back. When all are idle, event time goes on at
-    the pace of the wall clock from where each partition stood, so that silence closes windows too, and a stream that
-    replays an old year never jumps to today.
+    A caught-up partition without a record for ``idle_after`` holds nobody back, and one that never had any is given as long. When all
+    are idle, event time goes on at the pace of the wall clock from where each partition stood, so that silence closes windows too, and
+    a stream that replays an old year never jumps to today.
     """
     active: list[datetime] = []
     idle: list[datetime] = []
     for p in partitions:
         if p.max_time is None or p.seen_at is None:
-            if not p.caught_up:
+            if not p.caught_up or (p.seen_at is not None and now - p.seen_at <= idle_after):
                 return None
         elif p.caught_up and now - p.seen_at > idle_after:
             idle.append(p.max_time + (now - p.seen_at))

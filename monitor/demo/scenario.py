@@ -98,5 +98,8 @@ def flights_of_spring(*, fault: bool = True) -> Scenario:
             start=datetime(2013, 4, 1, tzinfo=UTC),
             end=datetime(2013, 4, 8, tzinfo=UTC),
         ) if fault else None,
-        real_events=(RealEvent(day=datetime(2013, 3, 8, tzinfo=UTC), what="snow over New York"),),
+        real_events=(
+            RealEvent(day=datetime(2013, 3, 8, tzinfo=UTC), what="snow over New York"),
+            RealEvent(day=datetime(2013, 3, 10, tzinfo=UTC), what="summer time begins, hour 19 comes twice"),
+        ),
     )

@@ -53,7 +53,7 @@ class Reader:
         self._stored: dict[TopicPartition, Advance] = {}
         self._next: dict[TopicPartition, int] = {}
         self._topic_ids: dict[str, str] = {}
-        self._seen_at: dict[TopicPartition, float | None] = {}  # monotonic: a wall clock that jumps makes no partition idle
+        self._seen_at: dict[TopicPartition, float] = {}  # monotonic: a wall clock that jumps makes no partition idle
         self._messages = 0
         self.written_at = clock.monotonic()
         self._pending: Checkpoint | None = None
@@ -256,7 +256,9 @@ class Reader:
             channel.gaps.restore(self._store.open_gaps(channel.model.name))
             for partition in (p for p in partitions if channel in self._channels[p.topic]):
                 mark = marks.get(partition)
-                self._seen_at[partition] = None if mark is None or mark.seen_at is None else self._moment(mark.seen_at)
+                if mark is not None and mark.seen_at is not None:
+                    self._seen_at[partition] = self._moment(mark.seen_at)
+                self._seen_at.setdefault(partition, self._clock.monotonic())
                 seen = self._store.seen_ids(channel.model.name, partition) if channel.model.dedupe else {}
                 channel.folder.assign(
                     place(partition),
@@ -365,7 +367,7 @@ class Reader:
         now = self._clock.now()
         return tuple(
             Mark(model=channel.model.name, partition=partition, max_time=None if high is None else from_micros(high),
-                 seen_at=self._wall(self._seen_at.get(partition)), caught_up=partition in caught_up, at=now)
+                 seen_at=self._wall(self._seen_at[partition]), caught_up=partition in caught_up, at=now)
             for partition in sorted(self._next)
             for channel in self._channels[partition.topic]
             for high in [channel.folder.max_time(place(partition))]
@@ -375,9 +377,9 @@ class Reader:
         """That time by the monotonic clock; now, where the wall clock was set back behind it since."""
         return self._clock.monotonic() - max((self._clock.now() - wall).total_seconds(), 0.0)
 
-    def _wall(self, moment: float | None) -> datetime | None:
+    def _wall(self, moment: float) -> datetime:
         """That moment by the wall clock as it goes now: what others compare with the time of the mark."""
-        return None if moment is None else self._clock.now() - timedelta(seconds=self._clock.monotonic() - moment)
+        return self._clock.now() - timedelta(seconds=self._clock.monotonic() - moment)
 
     def _all_channels(self) -> Iterable[Channel]:
         return [channel for channels in self._channels.values() for channel in channels]

@@ -15,7 +15,7 @@ from monitor.core.recipes import Candidate, Choice, LeftOut, Past, choose, least
 from monitor.core.reference import ANY_VERSION, Reference, Source, source_of
 from monitor.core.results import ALL_ROWS, OTHER_VERSIONS, WindowKey
 from monitor.core.rules import Model, Recipe, Rolling
-from monitor.core.schema import rfc3339
+from monitor.core.schema import Role, rfc3339
 from monitor.core.segments import segment_parts
 from monitor.log import Action, logger
 from monitor.pipeline.references import References
@@ -161,6 +161,7 @@ class Standards:
         left_out = {str(why): count for why, count in sorted(choice.left_out.items())}
         reference = learned_reference(
             shelf.recipe, profiles, model=model.name, version=version or ANY_VERSION, window=model.window, notes={"left_out": left_out},
+            names=[column.name for column in model.columns if column.role is not Role.LABEL],
             segments=self._segments(model, version, shelf, choice),
         )  # fmt: skip
         if isinstance(shelf.recipe, Rolling):  # the others are of one window each

@@ -32,7 +32,8 @@ class Advance:
 class Mark:
     """How far event time has come in a partition for a model.
 
-    ``max_time``: latest event time seen (None: no row yet). ``seen_at``: wall time of the last record.
+    ``max_time``: latest event time seen (None: no row yet). ``seen_at``: wall time of the last record, or
+    since when one that never had any has been watched.
     ``caught_up``: at the end of the partition at wall time ``at``; an old claim is worth nothing, its owner may be gone.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from monitor.core.profile.extent import Extent
 from monitor.core.profile.sample import splitmix64
 from monitor.core.reference import ANY_VERSION, Baseline, Reference, SegmentPart
 from monitor.core.rules import GivenRange, Model, StreamKind
-from monitor.core.schema import Batch, Flags, Kind, Role, from_micros, rfc3339
+from monitor.core.schema import MICROSECOND, Batch, Flags, Kind, Role, from_micros, rfc3339
 from monitor.core.segments import frequent_values, grouped, segments_of, slots_of
 from monitor.core.windows import window_starts
 from monitor.errors import UsageError
@@ -26,6 +27,9 @@ from monitor.references.rows import Wanted
 from monitor.references.survey import Survey
 
 MAX_WINDOWS = 2000  # windows of the reference that are profiled apart; of more, those with the smallest hashes of their start
+CUT = 0.05  # of a window without rows at its outer end, beyond what is usual: it is not whole
+USUAL_GAP = 0.9  # the quantile of the other windows' gaps that is usual
+FEWEST_TO_COMPARE = 5  # windows from which a usual gap can be told
 MIN_SEGMENT_WINDOWS = 10  # of each segment at least; MAX_WINDOWS are shared by all of them
 MIN_WINDOWS = 2  # leave-one-out needs a rest
 
@@ -166,6 +170,7 @@ class Count:
         self._most = most
         self._empty = empty
         self._windows: dict[int, Profile] = {}
+        self._spans: dict[int, tuple[int, int]] = {}  # first and last row of each window, µs
         self._limit = 2**64  # hashes of window starts from here on are left out
         self.total = empty()
         self.first: int | None = None
@@ -190,12 +195,15 @@ class Count:
     def _fold_window(self, start: int, batch: Batch, rows: Flags) -> None:
         if _hash(start) >= self._limit:
             return
+        times = batch.times[rows]
+        first, last = self._spans.get(start, (int(times[0]), int(times[0])))
+        self._spans[start] = min(first, int(times.min())), max(last, int(times.max()))
         profile = self._windows.setdefault(start, self._empty())
         profile.fold(batch.take(rows))
         if len(self._windows) > self._most:
             largest = max(self._windows, key=_hash)
             self._limit = _hash(largest)
-            del self._windows[largest]
+            del self._windows[largest], self._spans[largest]
 
     def check(self, path: Path, version: str, wanted: Wanted) -> None:
         """Raises UsageError where nothing could be counted."""
@@ -207,14 +215,34 @@ class Count:
 
     def baseline(self) -> Baseline | None:
         """How the windows differ from the rest; None without at least two."""
-        if len(self._windows) < MIN_WINDOWS:
+        starts = whole_windows(self._spans, self._model.window)
+        if len(starts) < MIN_WINDOWS:
             return None
         from monitor.core.drift.calibration import build_baseline
         from monitor.core.drift.multivariate import learn_together
 
-        windows = [self._windows[start] for start in sorted(self._windows)]
+        windows = [self._windows[start] for start in starts]
         names = {column.name for column in self._model.columns if column.role is not Role.LABEL} or self.total.columns.keys()
-        return replace(build_baseline(windows, self.total), together=learn_together(windows, self.total, names))
+        baseline = build_baseline(windows, self.total, [from_micros(start) for start in starts])
+        return replace(baseline, together=learn_together(windows, self.total, names))
+
+
+def whole_windows(spans: Mapping[int, tuple[int, int]], window: timedelta) -> list[int]:
+    """The starts of the windows, ascending, without a first or last one that the data cuts.
+
+    ``spans``: first and last row by start of the window, µs. A window is cut where its rows begin much later, or end much earlier, than
+    nearly all others' do: half a day in a reference of days would be an odd day, and blind a column.
+    """
+    starts = sorted(spans)
+    if len(starts) < FEWEST_TO_COMPARE:
+        return starts
+    length = window // MICROSECOND
+    early = [spans[start][0] - start for start in starts]
+    late = [start + length - spans[start][1] for start in starts]
+    slack = CUT * length
+    cut_first = early[0] > float(np.quantile(early[1:], USUAL_GAP)) + slack
+    cut_last = late[-1] > float(np.quantile(late[:-1], USUAL_GAP)) + slack
+    return starts[int(cut_first) : len(starts) - int(cut_last)]
 
 
 def _hash(start: int) -> int:

@@ -10,6 +10,7 @@ from monitor.core.rules import (
     DriftRules,
     DriftTest,
     GivenRange,
+    MinEffect,
     Model,
     Previous,
     QualityRules,
@@ -156,8 +157,14 @@ def _stream(kind: StreamKind, topic: TopicSettings, version: str | None, columns
 
 def _drift(model: ModelSettings) -> DriftRules:
     tests = tuple(DriftTest(method=t.method, threshold=t.threshold, columns=t.columns, formula=t.formula) for t in model.drift.tests)
-    return DriftRules(budget=model.drift.false_alarms or Budget(), tests=tests, multivariate=model.drift.multivariate,
-                      domain_classifier=model.drift.domain_classifier)
+    floors = model.drift.min_effect
+    return DriftRules(
+        budget=model.drift.false_alarms or Budget(),
+        tests=tests,
+        multivariate=model.drift.multivariate,
+        domain_classifier=model.drift.domain_classifier,
+        min_effect=MinEffect(ks=floors.ks, wasserstein=floors.wasserstein, tvd=floors.tvd),
+    )
 
 
 def _quality(model: ModelSettings) -> QualityRules:
@@ -176,7 +183,10 @@ def _quality(model: ModelSettings) -> QualityRules:
 
 def _alerts(model: ModelSettings) -> AlertRules:
     alerts = model.alerts
-    return AlertRules(open_after=alerts.open_after, resolve_after=alerts.resolve_after, repeat_after=alerts.repeat_after)
+    opens = alerts.open_after
+    return AlertRules(
+        open_after=opens.bad, open_within=opens.within, resolve_after=alerts.resolve_after, repeat_after=alerts.repeat_after
+    )
 
 
 def _recipe(model: ModelSettings) -> Recipe | None:

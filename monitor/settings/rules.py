@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
@@ -42,6 +43,40 @@ def _windows(value: object) -> int:
     return int(match[1])
 
 
+_PERSISTENCE = re.compile(r"\s*([0-9]{1,4})(?:\s+of\s+([0-9]{1,4}))?\s*", re.ASCII)
+MOST_WINDOWS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persistence:
+    """``bad`` windows among ``within``; None: in a row."""
+
+    bad: int
+    within: int | None = None
+
+
+def _persistence(value: object) -> Persistence:
+    if isinstance(value, Persistence):
+        return value
+    match = _PERSISTENCE.fullmatch(str(value)) if isinstance(value, (str, int)) and not isinstance(value, bool) else None
+    bad, within_ = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not 1 <= bad <= within_ <= MOST_WINDOWS:
+        raise ValueError(f"{shown(value)} is not understood; expected a number of windows in a row up to {MOST_WINDOWS:,}, or e.g. 2 of 3")
+    return Persistence(bad=bad, within=within_ if within_ > bad else None)
+
+
+OpenAfter = Annotated[
+    Persistence,
+    PlainValidator(_persistence),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MOST_WINDOWS},
+                {"type": "string", "pattern": r"^\d+( +of +\d+)?$", "examples": ["2 of 3"]},
+            ]
+        }
+    ),
+]
 FalseAlarms = Annotated[Budget, PlainValidator(_budget), WithJsonSchema({"type": "string", "examples": ["1 per 30d"]})]
 Windows = Annotated[
     int,
@@ -69,11 +104,20 @@ class DriftTestSettings(Block):
 Tests = Annotated[tuple[DriftTestSettings, ...], BeforeValidator(one_or_many), OneOrMany()]
 
 
+class MinEffectSettings(Block):
+    """Differences of the default verdict that are not worth a message, however unusual."""
+
+    ks: float = Field(default=0.05, ge=0, le=1, description="Largest gap between the cumulative shares of a numeric column.")
+    wasserstein: float = Field(default=0.1, ge=0, description="In standard deviations; of a numeric column this or ks is enough.")
+    tvd: float = Field(default=0.03, ge=0, le=1, description="Share of rows that changed category.")
+
+
 class DriftSettings(Block):
     """When a column has drifted: a budget of false alarms, or explicit tests instead of it."""
 
     false_alarms: FalseAlarms | None = Field(default=None, description="Alarms allowed on data that has not drifted, over all columns.")
     tests: Tests = Field(default=(), description="Explicit tests: one or a list.")
+    min_effect: MinEffectSettings = Field(default=MinEffectSettings(), description="Smallest differences worth a message; not for tests.")
     multivariate: bool | None = Field(
         default=None, description="Whether the numeric columns are watched together too; left out: where no explicit tests are given."
     )
@@ -130,7 +174,11 @@ class PerformanceSettings(Block):
 class AlertSettings(Block):
     """When an incident opens, resolves and is told again."""
 
-    open_after: int = Field(default=1, ge=1, le=1000, description="Bad windows in a row that open an incident.")
+    open_after: OpenAfter = Field(
+        default=1,  # read like one from a file
+        validate_default=True,
+        description="Bad windows in a row that open an incident; or e.g. 2 of 3, counted from the first bad one.",
+    )
     resolve_after: int = Field(default=2, ge=1, le=1000, description="Good windows in a row that resolve it.")
     repeat_after: Lag = Field(default=DAY, description="Tell of an open incident again after this much event time.")
 

@@ -15,6 +15,10 @@ UNDONE = {"40001": "serialization_failure", "40P01": "deadlock", "55P03": "lock_
 DISK_FULL = "53100"
 DAMAGED = ("XX001", "XX002")
 """SQLSTATEs of pages and indexes that PostgreSQL cannot read."""
+READ_ONLY = "25006"
+"""SQLSTATE of a write where the session is read-only: a standby, or a managed service that is out of room."""
+NO_RIGHT = "42501"
+"""SQLSTATE of what this user may not do: rights that were taken can be given back."""
 PROGRAM_LIMIT = "54"
 """SQLSTATE class of statements that are too complex or too long: no retry mends them."""
 UNKNOWN_OPTION = "invalid connection option"
@@ -75,7 +79,14 @@ def _of_postgresql(error: DBAPIError, where: str, text: str) -> Retryable | Usag
     if state in DAMAGED:
         return UsageError(f"{where}: the server finds its data damaged ({text}). Restore the database from a backup, "
                           "or give driftd an empty one: it reads the topics again")
+    if state == NO_RIGHT:
+        return StoreUnavailable(f"{where}: {text}")
     return UsageError(f"{where}: {text}") if text.startswith(UNKNOWN_OPTION) else None
+
+
+def read_only(error: BaseException | None) -> bool:
+    """Whether the session may not write: whether it may is settled as a session begins, so the next one may be allowed to."""
+    return getattr(error, "sqlstate", None) == READ_ONLY
 
 
 def _is_our_fault(error: DBAPIError) -> bool:

@@ -9,10 +9,11 @@ import psycopg
 from psycopg.abc import RV, PQGen
 from sqlalchemy import Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from monitor.storage.limits import Limits
+from monitor.storage.meaning import read_only
 
 CONNECTION: dict[str, object] = {  # seconds, but tcp_user_timeout in milliseconds
     "connect_timeout": 10,
@@ -44,6 +45,12 @@ class Answering(psycopg.Connection[Any]):
             raise psycopg.OperationalError(f"the server gave no answer within {limit:g} s") from None
 
 
+def renew(context: ExceptionContext) -> None:
+    """Sessions that began while the database was read-only stay so: the pool begins anew."""
+    if read_only(context.original_exception):
+        context.is_disconnect = True
+
+
 def postgres_engine(url: URL, limits: Limits) -> Engine:
     """An engine whose sessions have our limits."""
     session = "; ".join((
@@ -66,4 +73,5 @@ def postgres_engine(url: URL, limits: Limits) -> Engine:
     engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_timeout=limits.pool, connect_args=given)
     event.listen(engine, "do_connect", connect)
     event.listen(engine, "connect", settle)
+    event.listen(engine, "handle_error", renew)
     return engine

@@ -23,6 +23,8 @@ def parse_url(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise UsageError(f"store: this is not a database URL; {EXPECTED_URL}") from None
+    if "@" in (parsed.host or ""):
+        raise UsageError(f"store: an @ is left over; in a password write @ as %40; {EXPECTED_URL}")
     driver = DRIVERS.get(parsed.drivername)
     if driver is None:
         raise UsageError(f"store: unknown database {parsed.drivername!r}; known are {sorted(DRIVERS)}")

@@ -12,17 +12,15 @@ from scipy import stats
 from monitor.core.drift.calibration import (
     PRIOR_SPREAD,
     PRIOR_WINDOWS,
-    KsNoise,
     Prediction,
-    TvdNoise,
     alpha_per_window,
     build_baseline,
     column_distance,
     learn_limit,
-    noise_of,
     unseen_rows,
     without_freaks,
 )
+from monitor.core.drift.noise import KsNoise, TvdNoise, noise_of
 from monitor.core.profile import CategoricalProfile, Profile, fit_numeric
 from monitor.core.rules import Budget
 from tests.core.judged import drawn, grid_for, numeric, profile_of, reference_of
@@ -97,13 +95,14 @@ def test_the_mean_noise_of_ks_is_that_of_kolmogorovs_distribution() -> None:
 
 
 @pytest.mark.parametrize("shares", [[0.7, 0.3], [0.5, 0.3, 0.2], [0.98, 0.02], [0.02] * 50])
-def test_the_noise_of_tvd_bounds_what_chance_makes(shares: list[float]) -> None:
+def test_the_noise_of_tvd_is_what_chance_makes(shares: list[float]) -> None:
     rng = np.random.default_rng(3)
     p, n, m = np.array(shares), 800, 16_000
     seen = np.abs(rng.multinomial(n, p, 20_000) / n - rng.multinomial(m, p, 20_000) / m).sum(axis=1) / 2
     noise, unit = TvdNoise.of(p), math.sqrt(1 / n + 1 / m)
     assert noise.mean * unit == pytest.approx(seen.mean(), rel=0.03)
-    assert (seen > noise.quantile(0.01) * unit).mean() <= 0.01
+    for alpha in (0.1, 0.01):
+        assert (seen > noise.quantile(alpha) * unit).mean() == pytest.approx(alpha, rel=0.35)
     assert noise.survival(noise.quantile(0.01)) == pytest.approx(0.01)
 
 
@@ -124,7 +123,7 @@ def test_a_smaller_window_has_a_wider_limit_and_stays_within_the_budget() -> Non
         assert limit is not None
         small, usual, large = (limit.threshold(ALPHA, rows) for rows in (150, 2000, 50_000))
         assert small > 2 * usual
-        assert large == pytest.approx(usual, rel=0.2)
+        assert 0.7 * usual < large <= usual  # never below what the reference's windows taught
         windows = [
             profile_of(reference.grid, {"kind": drawn(rng, "abc", [0.5, 0.3, 0.2], 150), "x": numeric(rng.normal(0, 1, 150))})
             for _ in range(300)

@@ -30,14 +30,17 @@ def drift_of(reference: Reference, data: Data, **changes: object) -> list[Result
     return [r for r in evaluate(subject_of(reference, data), rules_with(**changes)) if r.check is Check.DRIFT]
 
 
-@pytest.mark.parametrize("seed", [11, 12, 13, 14, 15])
-def test_a_shift_of_one_sd_is_caught_every_day_and_quiet_columns_raise_nothing(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    reference = reference_of([contract_day(rng) for _ in range(20)])
-    for day in range(12):
-        results = drift_of(reference, contract_day(rng, shift=1.0 if day >= 9 else 0.0))
-        alarms = {r.column for r in results if r.verdict is not Verdict.OK}
-        assert alarms == ({"x"} if day >= 9 else set())
+def test_a_shift_of_one_sd_is_caught_every_day_and_quiet_columns_keep_to_the_budget() -> None:
+    false = 0
+    for seed in range(11, 21):
+        rng = np.random.default_rng(seed)
+        reference = reference_of([contract_day(rng) for _ in range(20)])
+        for day in range(12):
+            results = drift_of(reference, contract_day(rng, shift=1.0 if day >= 9 else 0.0))
+            alarms = {r.column for r in results if r.verdict is not Verdict.OK}
+            assert ("x" in alarms) == (day >= 9)
+            false += len(alarms - {"x"})
+    assert false <= 5  # 2 are allowed on average over these 120 days
 
 
 def test_a_result_says_what_it_compared() -> None:

@@ -20,13 +20,14 @@ from monitor.core.drift.multivariate import (
 )
 from monitor.core.evaluate import Subject, evaluate
 from monitor.core.finding import Finding
+from monitor.core.merged import learned_reference
 from monitor.core.profile import Grid, Profile, fit_numeric
 from monitor.core.profile.comoments import CoMoments
 from monitor.core.reference import Reference
 from monitor.core.results import Account, Verdict
-from monitor.core.rules import DriftRules, DriftTest
+from monitor.core.rules import DriftRules, DriftTest, Rolling
 from monitor.core.schema import Floats, NumericValues
-from tests.core.judged import DAY, RULES, key_of
+from tests.core.judged import DAY, RULES, START, key_of
 from tests.core.profile_batches import batch_of
 
 WIDTH = 8
@@ -216,3 +217,17 @@ def test_a_grid_with_one_numeric_column_has_no_finding() -> None:
 
 def test_a_reference_document_comes_back_with_what_it_learned() -> None:
     assert Reference.from_json(REFERENCE.to_json()) == REFERENCE
+
+
+def test_a_reference_merged_from_enough_windows_watches_the_columns_together_too() -> None:
+    windows = [(START + n * DAY, profile(draw(500))) for n in range(MIN_WINDOWS)]
+    merged = learned_reference(Rolling(reach=30 * DAY), windows, model="m", version="1", window=DAY, notes={}, names=NAMES)
+    built = reference([window for _, window in windows])
+    assert merged.baseline is not None
+    assert built.baseline is not None
+    assert merged.baseline.together == built.baseline.together
+    (found,) = judge_multivariate(profile(draw(500)), merged, ALPHA)
+    assert found.verdict is Verdict.OK
+    few = learned_reference(Rolling(reach=30 * DAY), windows[1:], model="m", version="1", window=DAY, notes={}, names=NAMES)
+    assert few.baseline is not None
+    assert few.baseline.together is None

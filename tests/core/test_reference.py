@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from monitor.core.profile import Grid, Profile
-from monitor.core.reference import Baseline, Reference, difference
+from monitor.core.reference import Baseline, Cycle, Reference, Season, difference
 from monitor.errors import DecodeError
 from tests.core.profile_batches import GRID, batch_of, categories, numbers, rows
 
@@ -42,6 +42,45 @@ def test_a_document_comes_back_equal_and_with_the_same_text() -> None:
     assert again.to_json() == TEXT
     assert again.hash == json.loads(TEXT)["hash"]
     assert Reference.from_json(reference(baseline=None).to_json()).baseline is None
+
+
+RHYTHM = dataclasses.replace(
+    BASELINE,
+    rhythm={"carrier": {Cycle.WEEKDAY: {6: Season(windows=4, counts=(1,) * (len(GRID.columns["carrier"].categories) + 1))}}},  # type: ignore[union-attr]
+    freaks=(datetime(2013, 2, 8, tzinfo=UTC),),
+)
+
+
+def test_a_rhythm_comes_back_and_a_baseline_without_one_is_written_as_before() -> None:
+    plain, learned = json.loads(TEXT), reference(baseline=RHYTHM)
+    assert set(plain["baseline"]) == {"window_rows", "distances", "shares"}
+    assert Reference.from_json(learned.to_json()) == learned
+    assert learned.hash != REFERENCE.hash
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"rhythm": {"gone": {}}}, r"rhythm\.gone: expected one of the columns"),
+        ({"rhythm": {"carrier": {"moon": {}}}}, r"carrier\.moon: expected one of \['hour', 'weekday'\]"),
+        ({"rhythm": {"carrier": {"hour": {"24": {}}}}}, r"hour\.24: expected the number of a season"),
+        ({"rhythm": {"carrier": {"hour": {"1": {"windows": 1, "counts": [1]}}}}}, r"1\.counts: expected \d+ counts"),
+        ({"freaks": ["yesterday"]}, r"baseline\.freaks: expected RFC 3339 times"),
+    ],
+)
+def test_a_broken_rhythm_is_named(change: dict[str, object], said: str) -> None:
+    document = json.loads(TEXT)
+    document["baseline"] |= change
+    with pytest.raises(DecodeError, match=said):
+        Reference.from_json(json.dumps(document))
+
+
+def test_a_season_without_rows_is_no_season() -> None:
+    document = json.loads(reference(baseline=RHYTHM).to_json())
+    season = document["baseline"]["rhythm"]["carrier"]["weekday"]["6"]
+    season["counts"] = [0] * len(season["counts"])
+    with pytest.raises(DecodeError, match=r"6\.counts: expected at least one row"):
+        Reference.from_json(json.dumps(document))
 
 
 def test_the_number_is_no_part_of_the_content() -> None:

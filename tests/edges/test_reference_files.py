@@ -473,7 +473,7 @@ def test_the_real_flights_of_january_and_february(tmp_path: Path) -> None:
     assert len(tails.grid.categories) == 1000
     assert reference.baseline is not None
     days = pd.to_datetime(rows.time_hour, utc=True).dt.floor("1D").value_counts().sort_index()
-    assert reference.baseline.window_rows == tuple(days)
+    assert reference.baseline.window_rows == tuple(days)[1:-1]  # New York's January begins at 05:00 UTC: two windows are cut
     assert Reference.from_json(reference.to_json()) == reference
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -14,12 +17,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Table
+from sqlalchemy.engine import make_url
 
 from monitor.core.incidents import Incident, IncidentEvent
 from monitor.core.results import Account, Result, WindowKey
 from monitor.core.retraining import Retraining
-from monitor.errors import Retryable, UsageError
-from monitor.ports import StreamCount
+from monitor.errors import Retryable, StoreUnavailable, UsageError
+from monitor.ports import Advance, Checkpoint, StreamCount, TopicPartition
 from monitor.storage import migrate, open_store, tables
 from monitor.storage.engine import Database, parse_url, place
 from tests.postgres import PostgresServer
@@ -209,6 +213,7 @@ def test_another_programs_database_is_not_touched(tmp_path: Path) -> None:
         ("postgresql://u:hunter2@host:port/db", "not a database URL"),
         ("mysql://u:hunter2@host/db", r"unknown database 'mysql'; known are \['postgresql', 'postgresql\+psycopg', 'sqlite', "),
         ("postgresql+asyncpg://u:hunter2@host/db", r"unknown database 'postgresql\+asyncpg'"),
+        ("postgresql://u:p@hunter2@host/db", "an @ is left over; in a password write @ as %40"),
         ("sqlite://", "SQLite needs a file"),
         ("sqlite:///:memory:", "SQLite needs a file"),
     ],
@@ -246,6 +251,48 @@ def test_an_error_that_repeats_the_password_has_it_masked(postgres: PostgresServ
     url = postgres.url.set(database="hunter2", password="hunter2").render_as_string(hide_password=False)
     with pytest.raises(Retryable, match=r'database "\*\*\*" does not exist'):
         open_store(url)
+
+
+def altered(url: str, *statements: str) -> None:
+    with psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://"), autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+@pytest.mark.postgres
+@pytest.mark.fault(8)
+def test_a_database_that_was_read_only_for_a_while_is_written_to_again(postgres: PostgresServer) -> None:
+    """As managed services make one that is out of room: sessions that began meanwhile would stay so."""
+    url = postgres.create_database()
+    with closing(open_store(url)) as store:
+        checkpoint = Checkpoint(at=datetime.now(UTC), advances=(Advance(partition=TopicPartition("t", 0), expected=None, next_offset=1),))
+        name = make_url(url).database
+        altered(url, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        store.close()  # its next sessions begin read-only
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="read-only transaction"):
+                store.checkpoint(checkpoint)
+        altered(url, "SET default_transaction_read_only = off", f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+        store.checkpoint(checkpoint)
+        assert store.positions([TopicPartition("t", 0)])
+
+
+@pytest.mark.postgres
+@pytest.mark.fault(8)
+def test_rights_that_are_taken_away_are_waited_for(postgres: PostgresServer) -> None:
+    url = postgres.create_database()
+    role = f"driftd_{uuid.uuid4().hex[:8]}"
+    open_store(url).close()
+    altered(url, f"CREATE ROLE {role} LOGIN", f"GRANT USAGE ON SCHEMA public TO {role}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")  # fmt: skip
+    with closing(open_store(make_url(url).set(username=role).render_as_string(hide_password=False), migrate=False)) as store:
+        assert store.positions([TopicPartition("t", 0)]) == {}
+        altered(url, f"REVOKE SELECT ON partitions FROM {role}")
+        with pytest.raises(StoreUnavailable, match="permission denied for table partitions"):
+            store.positions([TopicPartition("t", 0)])
+        altered(url, f"GRANT SELECT ON partitions TO {role}")
+        assert store.positions([TopicPartition("t", 0)]) == {}
+    altered(url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
 @pytest.mark.postgres

@@ -75,7 +75,24 @@ def test_nothing_closes_before_every_partition_has_a_mark(world: World) -> None:
     world.steps(1)
     assert world.judge.sweep() == 0, "its mark has no time, and it is not known to be at its end"
     world.read_all()
+    assert world.judge.sweep() == 0, "its first row may come any moment"
+    world.clock.advance(MODEL.idle_after + SECOND)
+    world.put(P0, message("c", 140))
+    world.put(P1, message("e", 140))
+    world.read_all()
     assert world.judge.sweep() == 2
+
+
+def test_first_rows_that_come_a_little_later_in_one_partition_than_in_the_others_are_counted(world: World) -> None:
+    world.put(P1, message("c", 5), message("d", 200))
+    world.put(P0, message("e", 200))
+    world.read_all()
+    world.judge.sweep()
+    world.clock.advance(3 * SECOND)
+    world.put(P2, message("f", 6), message("g", 70), message("h", 200))
+    world.read_all()
+    assert world.judge.sweep() == 3
+    assert world.account().late == 0
 
 
 @pytest.mark.parametrize(("slowest", "windows"), [(69, 0), (70, 1), (129, 1), (130, 2), (500, 2)])
@@ -176,6 +193,9 @@ def test_two_topics_of_one_model_are_both_waited_for() -> None:
     assert world.judge.sweep() == 0
     world.log.rebalance(world.log.partitions())
     world.steps(1)
+    world.read_all()
+    assert world.judge.sweep() == 0
+    world.put(TopicPartition("more", 0), message("c", 130))
     world.read_all()
     assert world.judge.sweep() == 2
 

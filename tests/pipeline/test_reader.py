@@ -119,7 +119,7 @@ def test_partitions_taken_over_are_marked_at_once_and_claim_nothing(world: World
     world.log.rebalance(frozenset({P0, P2}))
     world.reader.step()
     assert {n: (m.max_time, m.seen_at, m.caught_up, m.at) for n, m in world.marks().items()} == {
-        n: (None, None, False, world.clock.now()) for n in (0, 2)
+        n: (None, world.clock.now(), False, world.clock.now()) for n in (0, 2)
     }
     assert world.reader.partitions == {P0, P1, P2}
     assert world.reader.assigned == {P0, P2}
@@ -435,7 +435,7 @@ def test_a_mark_tells_the_latest_event_time_and_when_a_message_last_came(world: 
     world.reader.checkpoint()
     mark = world.marks()[0]
     assert (mark.max_time, mark.seen_at, mark.at) == (START + 30 * MINUTE, read_at, read_at + 3 * SECOND)
-    assert (world.marks()[2].max_time, world.marks()[2].seen_at) == (None, None)
+    assert (world.marks()[2].max_time, world.marks()[2].seen_at) == (None, read_at), "it has been watched since then"
 
 
 def test_an_absent_broker_is_told_claims_nothing_and_costs_nothing(world: World) -> None:

@@ -25,28 +25,28 @@ from tests.pipeline.world import HOUR, MODEL, P0, START, World, message
 __all__ = ["driftd"]
 
 RULES = replace(MODEL, dedupe=False, allowed_lateness=timedelta(0))
-RNG = np.random.default_rng(4)
 DRIFTED = range(2, 5)
 HOURS = 10
 
 
-def hour(n: int) -> list[bytes]:
-    delays = RNG.normal(30 if n in DRIFTED else 5, 1, 90)
+def hour(n: int, rng: np.random.Generator) -> list[bytes]:
+    delays = rng.normal(30 if n in DRIFTED else 5, 1, 90)
     return [message(f"{n}-{i}", 60 * n + i / 2, float(delay), "ABC"[i % 3]) for i, delay in enumerate(delays)]
 
 
-def reference() -> object:
-    days: list[Data] = [{"delay": numeric(RNG.normal(5, 1, 90)), "carrier": drawn(RNG, "ABC", [1 / 3] * 3, 90)} for _ in range(20)]
+def reference(rng: np.random.Generator) -> object:
+    days: list[Data] = [{"delay": numeric(rng.normal(5, 1, 90)), "carrier": drawn(rng, "ABC", [1 / 3] * 3, 90)} for _ in range(20)]
     return replace(reference_of(days), model="m", version="*", window=HOUR)
 
 
 def judged_world(path: Path | None = None) -> World:
-    """Ten hours, three of them drifted, one of them silent."""
+    """Ten hours, three of them drifted, one of them silent; always the same ones."""
+    rng = np.random.default_rng(4)
     world = World(models=(RULES,)) if path is None else World(models=(RULES,), store=open_store(f"sqlite:///{path}/driftd.db"))
-    world.store.add_reference(reference(), activate=True, at=START)  # type: ignore[arg-type]
+    world.store.add_reference(reference(rng), activate=True, at=START)  # type: ignore[arg-type]
     for n in range(HOURS):
         if n != 8:
-            world.put(P0, *hour(n))
+            world.put(P0, *hour(n, rng))
     world.read_all()
     world.judge.finish()
     return world

@@ -7,7 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.rules import Budget, DriftTest, Formula, GivenRange, Previous, Recipe, Rolling, Seasonal, StreamKind, Switch, Task
+from monitor.core.rules import (
+    Budget,
+    DriftTest,
+    Formula,
+    GivenRange,
+    MinEffect,
+    Previous,
+    Recipe,
+    Rolling,
+    Seasonal,
+    StreamKind,
+    Switch,
+    Task,
+)  # fmt: skip
 from monitor.core.schema import Column, Kind, Role
 from monitor.errors import SettingsError, UsageError
 from monitor.settings import Settings, load_settings
@@ -428,3 +441,22 @@ def test_pages_of_incidents_are_kept_beside_the_file_unless_told_otherwise(tmp_p
         loaded(tmp_path, model_text() + "reports: {on_alert: {keep: 7}}\n")
     with pytest.raises(SettingsError, match=r"reports\.on_alert\.keep"):
         loaded(tmp_path, model_text() + "reports: {on_alert: {folder: pages, keep: 0}}\n")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"), [("3", (3, None)), ("'2'", (2, None)), ("2 of 3", (2, 3)), ("2 of 2", (2, None))]
+)
+def test_open_after_is_a_number_in_a_row_or_some_of_some(tmp_path: Path, written: str, expected: tuple[int, int | None]) -> None:
+    alerts = loaded(tmp_path, model_text(f"    alerts: {{open_after: {written}}}\n")).models()[0].alerts
+    assert (alerts.open_after, alerts.open_within) == expected
+
+
+@pytest.mark.parametrize("written", ["4 of 3", "0 of 3", "true", "2 of 2000", "half", "-1"])
+def test_an_open_after_that_cannot_be_is_refused(tmp_path: Path, written: str) -> None:
+    with pytest.raises(SettingsError, match=r"expected a number of windows in a row up to 1,000, or e\.g\. 2 of 3"):
+        loaded(tmp_path, model_text(f"    alerts: {{open_after: {written}}}\n"))
+
+
+def test_the_smallest_effects_can_be_set_apart(tmp_path: Path) -> None:
+    drift = loaded(tmp_path, model_text("    drift: {min_effect: {ks: 0.1}}\n")).models()[0].drift
+    assert drift.min_effect == MinEffect(ks=0.1, wasserstein=0.1, tvd=0.03)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
 from monitor.core.drift.base import ColumnProfile
-from monitor.core.drift.calibration import METRICS, by_chance, column_distance
+from monitor.core.drift.calibration import METRICS, by_chance, column_distance, season_gap
 from monitor.core.evaluate import Subject
 from monitor.core.profile import CategoricalProfile, NumericProfile, Profile
 from monitor.core.reference import Reference
@@ -15,17 +16,21 @@ from monitor.core.results import Result, WindowKey
 
 MOST = 0.95  # of the reference's windows: the very largest may be a freak
 MARGIN = 1.25  # times: as far is still usual
-CHANCE = 0.1  # how often chance alone may make the distance that still counts as usual
+CHANCE = 0.05  # how often chance alone may make the distance that still counts as usual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A column of ``window`` and of the reference ``against`` it, on one grid. ``moved``: the window's columns with a bad result."""
+    """A column of ``window`` and of the reference ``against`` it, on one grid.
+
+    ``moved``: the window's columns with a bad result. ``start``: when it began, where known: the reference may have a rhythm.
+    """
 
     name: str
     window: Profile
     against: Reference
     moved: tuple[str, ...] = ()
+    start: datetime | None = None
 
     @property
     def reference(self) -> Profile:
@@ -69,7 +74,9 @@ class Scene:
         """The distance that nineteen in twenty of the reference's own windows stay well under; 0 where they are not known."""
         baseline = self.against.baseline
         distances = () if baseline is None else baseline.distances.get(self.name, {}).get(METRICS[type(self.there)], ())
-        return MARGIN * float(np.quantile(distances, MOST)) if distances else 0.0
+        rhythm = {} if baseline is None else baseline.rhythm.get(self.name, {})
+        gap = 0.0 if self.start is None else season_gap(self.there, rhythm, self.start)
+        return MARGIN * float(np.quantile(distances, MOST)) + gap if distances else 0.0
 
     @property
     def slack(self) -> float:
@@ -80,7 +87,7 @@ class Scene:
 
     def of(self, name: str) -> Scene:
         """Another column of the same window."""
-        return Scene(name=name, window=self.window, against=self.against, moved=self.moved)
+        return Scene(name=name, window=self.window, against=self.against, moved=self.moved, start=self.start)
 
 
 def scene_of(name: str, subject: Subject | None, moved: tuple[str, ...] = ()) -> Scene | None:
@@ -90,7 +97,7 @@ def scene_of(name: str, subject: Subject | None, moved: tuple[str, ...] = ()) ->
         return None
     if subject.profile.grid != against.grid or name not in subject.profile.columns:
         return None
-    return Scene(name=name, window=subject.profile, against=against, moved=moved)
+    return Scene(name=name, window=subject.profile, against=against, moved=moved, start=subject.key.start)
 
 
 def key_of(result: Result) -> WindowKey:

@@ -8,15 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from monitor.core.drift.base import Pair
+import numpy as np
+
+from monitor.core.drift.base import Pair, Side
 from monitor.core.drift.chisquare import CHISQUARE
+from monitor.core.drift.curve import curve_of
 from monitor.core.drift.ks import KS
 from monitor.core.drift.tvd import tvd
-from monitor.core.drift.wasserstein import WASSERSTEIN
+from monitor.core.drift.wasserstein import SMALLEST_STD
+from monitor.core.rules import MinEffect
+from monitor.core.schema import Floats
 
-KS_FLOOR = 0.05  # D below it is not worth a message, however significant
-TVD_FLOOR = 0.03  # share of rows that changed category
-WASSERSTEIN_FLOOR = 0.1  # standard deviations; far moves of few rows that D does not see
+TRIM = 0.001  # share of rows at each end that no effect may hang on: one row of 1e9 among a thousand is rubbish, not drift
+LEVELS = np.linspace(TRIM, 1 - TRIM, 999)  # shares of rows at which two columns are compared
+USUAL = MinEffect()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,19 +34,36 @@ class Difference:
     p_value: float
 
 
-def difference(pair: Pair) -> Difference:
+def moved_far(pair: Pair) -> float:
+    """``mean |Q_w(u) - Q_r(u)| / std`` over shares u of rows: the Wasserstein distance in the reference's standard deviations without
+    the outermost 0.1 % of the rows, which a few broken values would fill. Sees few rows that moved far, where D is small.
+
+    Raises ValueError where a side has no values.
+    """
+    scale = max(pair.reference.std or 0.0, SMALLEST_STD)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.mean(np.abs(_quantiles(pair.window) - _quantiles(pair.reference)) / scale))
+
+
+def _quantiles(side: Side) -> Floats:
+    places, heights = curve_of(side)
+    found: Floats = np.interp(LEVELS, heights, places)
+    return found
+
+
+def difference(pair: Pair, floors: MinEffect = USUAL) -> Difference:
     """D for numbers (or Wasserstein where only that is large), total variation for categories, with a two-sample p-value.
 
     Raises ValueError where a side has no values.
     """
     if pair.reference.edges is None:
         p = CHISQUARE.measure(pair).p_value or 0.0
-        return Difference(metric="tvd", value=tvd(pair.reference.shares, pair.window.shares), floor=TVD_FLOOR, p_value=p)
-    ks, moved = KS.measure(pair), WASSERSTEIN.measure(pair).value
+        return Difference(metric="tvd", value=tvd(pair.reference.shares, pair.window.shares), floor=floors.tvd, p_value=p)
+    ks, moved = KS.measure(pair), moved_far(pair)
     p = ks.p_value or 0.0
-    if ks.value < KS_FLOOR and moved >= WASSERSTEIN_FLOOR:
-        return Difference(metric="wasserstein", value=moved, floor=WASSERSTEIN_FLOOR, p_value=p)
-    return Difference(metric="ks", value=ks.value, floor=KS_FLOOR, p_value=p)
+    if ks.value < floors.ks and moved >= floors.wasserstein:
+        return Difference(metric="wasserstein", value=moved, floor=floors.wasserstein, p_value=p)
+    return Difference(metric="ks", value=ks.value, floor=floors.ks, p_value=p)
 
 
 def significant(p_values: Sequence[float], alpha: float) -> float:

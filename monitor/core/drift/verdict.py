@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime
 
 from monitor.core.drift import DRIFT_TESTS
 from monitor.core.drift.base import AlarmsWhen, ColumnProfile, Measure, Method, NotApplicable, pair_of
-from monitor.core.drift.calibration import METRICS, Limit, alpha_per_window, column_distance, learn_limit
-from monitor.core.drift.significance import KS_FLOOR, TVD_FLOOR, Difference, difference, drifted
+from monitor.core.drift.calibration import METRICS, NO_RHYTHM, Limit, column_distance, learn_limit
+from monitor.core.drift.significance import Difference, difference, drifted, moved_far
 from monitor.core.finding import BROKEN, Finding, number
-from monitor.core.profile import Profile
-from monitor.core.reference import Baseline, Reference
+from monitor.core.profile import NumericProfile, Profile
+from monitor.core.reference import Baseline, Reference, Rhythm
 from monitor.core.results import Check, Verdict
-from monitor.core.rules import DriftRules, DriftTest, Formula
+from monitor.core.rules import DriftRules, DriftTest, Formula, MinEffect
 from monitor.core.schema import Column, Kind
 
-FLOORS = {"ks": KS_FLOOR, "tvd": TVD_FLOOR}
 NO_BASELINE = Baseline(window_rows=(), distances={}, shares={})
 
 
-def judge_drift(columns: Sequence[Column], profile: Profile, reference: Reference, rules: DriftRules, window: timedelta) -> list[Finding]:
-    """One finding per column, or per explicit test and column. The profile is on the reference's grid."""
+def judge_drift(
+    columns: Sequence[Column], profile: Profile, reference: Reference, rules: DriftRules, alpha: float, start: datetime
+) -> list[Finding]:
+    """One finding per column, or per explicit test and column. The profile is on the reference's grid.
+
+    ``alpha``: false alarms of a window, over all columns; ``start``: when it began, for the reference may have a rhythm.
+    """
     findings = [_unknown(column.name) for column in columns if column.name not in reference.profile.columns]
     known = [column for column in columns if column.name in reference.profile.columns]
     if rules.tests:
         for test in (test for test in rules.tests if test.method in DRIFT_TESTS):  # others are not for profiles: ``sampled``
             findings += [_explicit(column, test, profile, reference) for column in known if _fits(column, test)]
         return findings
-    return findings + _learned([column.name for column in known], profile, reference, alpha_per_window(rules.budget, window))
+    return findings + _learned([column.name for column in known], profile, reference, rules.min_effect, alpha, start)
 
 
 def _unknown(name: str) -> Finding:
@@ -51,7 +55,9 @@ def _empty(name: str, metric: str, window: ColumnProfile, reference: ColumnProfi
 # --- the default verdict -------------------------------------------------------------------------------------
 
 
-def _learned(names: Sequence[str], profile: Profile, reference: Reference, alpha: float) -> list[Finding]:
+def _learned(
+    names: Sequence[str], profile: Profile, reference: Reference, floors: MinEffect, alpha: float, start: datetime
+) -> list[Finding]:
     findings: list[Finding] = []
     unlearned: dict[str, Difference] = {}
     share = alpha / max(len(names), 1)
@@ -63,12 +69,20 @@ def _learned(names: Sequence[str], profile: Profile, reference: Reference, alpha
             if empty is not None:
                 findings.append(empty)
             elif limit is not None:
-                findings.append(_against(limit, name, metric, column_distance(there, here), share, here.n))
+                value = column_distance(there, here, rhythm_of(name, reference), start)
+                learned = limit.threshold(share, here.n)
+                threshold = max(learned, _floor(value, learned, here, there, floors))
+                findings.append(_against(name, metric, value, threshold, limit.p_value(value, share, here.n)))
             else:
-                unlearned[name] = difference(pair_of(there, here))
+                unlearned[name] = difference(pair_of(there, here), floors)
         except BROKEN as error:
             findings.append(_finding(name, metric, Verdict.ERROR, f"{metric} of {name} failed: {error}"))
     return findings + _by_significance(unlearned, share * len(unlearned))
+
+
+def rhythm_of(name: str, reference: Reference) -> Rhythm:
+    """What the reference tells of a column's hours and weekdays; empty where it is compared with all of it."""
+    return (reference.baseline or NO_BASELINE).rhythm.get(name, NO_RHYTHM)
 
 
 def limit_of(name: str, reference: Reference) -> Limit | None:
@@ -76,11 +90,18 @@ def limit_of(name: str, reference: Reference) -> Limit | None:
     baseline = reference.baseline or NO_BASELINE
     column = reference.profile.columns[name]
     distances = baseline.distances.get(name, {}).get(METRICS[type(column)], ())
-    return learn_limit(distances, baseline.window_rows, column, reference.profile.rows)
+    return learn_limit(distances, baseline.window_rows, column, reference.profile.rows, rhythm_of(name, reference))
 
 
-def _against(limit: Limit, name: str, metric: str, value: float, alpha: float, rows: int) -> Finding:
-    threshold = max(limit.threshold(alpha, rows), FLOORS[metric])
+def _floor(value: float, learned: float, here: ColumnProfile, there: ColumnProfile, floors: MinEffect) -> float:
+    """The distance that is worth a message: any that is unusual, where few rows moved far."""
+    if not isinstance(there, NumericProfile):
+        return floors.tvd
+    far = learned < value <= floors.ks and moved_far(pair_of(there, here)) >= floors.wasserstein
+    return 0.0 if far else floors.ks
+
+
+def _against(name: str, metric: str, value: float, threshold: float, p_value: float) -> Finding:
     high = value > threshold
     said = f"{metric} {number(value)}, limit {number(threshold)} learned from the reference's windows"
     return Finding(
@@ -91,7 +112,7 @@ def _against(limit: Limit, name: str, metric: str, value: float, alpha: float, r
         reason=f"{name} {'differs more than usual' if high else 'is as usual'}: {said}",
         value=value,
         threshold=threshold,
-        p_value=limit.p_value(value, alpha, rows),
+        p_value=p_value,
     )
 
 
