@@ -24,12 +24,12 @@ $(STAMP): pyproject.toml constraints.txt
 	@if command -v uv >/dev/null; then \
 	  test -d $(VENV) || uv venv --quiet --python $(PYTHON) $(VENV); \
 	  echo "installing driftd and its tools (uv) …"; \
-	  uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[demo]' --group dev; \
+	  uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[demo,reports]' --group dev; \
 	else \
 	  test -d $(VENV) || $(PYTHON) -m venv $(VENV); \
 	  echo "installing driftd and its tools (pip): about two minutes on a first run …"; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'; \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]' --group dev; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,reports]' --group dev; \
 	fi
 	@touch $@
 

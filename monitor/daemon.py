@@ -17,6 +17,7 @@ from monitor.health import NotReady
 from monitor.log import Action, configure, logger
 from monitor.parts import JOBS_SECONDS, Parts, build
 from monitor.patience import LOOP, Patience
+from monitor.reports import Stopped, absent
 from monitor.settings import Settings
 from monitor.stopping import EXIT_DONE, EXIT_FAILED, Stop, leave
 
@@ -31,6 +32,8 @@ DRAIN_SECONDS = 6.0
 """Deliver until so long after SIGTERM at most."""
 IDLE_DRAIN_SECONDS = 60.0
 """With --until-idle, deliver for so long at most."""
+PAGES_SECONDS = 60.0
+"""With --until-idle, begin pages of incidents for so long at most, once all is delivered."""
 COLLECT_AFTER = 50_000
 """Objects made before the collector looks for cycles: a poll makes thousands of records, none of them in a cycle."""
 PATIENCE = timedelta(seconds=60)
@@ -49,6 +52,8 @@ def run(settings: Settings, config: Path, *, until_idle: bool, patience: timedel
         log.info("driftd runs", action=Action.DAEMON_STARTED, models=sorted(settings.model_names()), config=config.name)
         for note in settings.notes():
             log.info(note, action=Action.DAEMON_STARTED)
+        for note in absent(settings):
+            log.warning(note, action=Action.DAEMON_STARTED)
         _settle_memory()
         parts.reload.in_force()
         parts.ticks.start()
@@ -88,6 +93,7 @@ def _hand_on(parts: Parts) -> int:
         parts.reader.leave()
     except (Retryable, Permanent) as error:
         log.warning("what was read since the last checkpoint is read again", action=Action.DAEMON_STOPPING, detail=str(error))
+    parts.stop_workers()
     parts.ticks.stop(HAND_ON_SECONDS)
     return BEGIN_ANEW
 
@@ -99,11 +105,15 @@ def _drain(parts: Parts, stop: Stop) -> int:
     parts.health.forget(LOOP)
     try:
         parts.reader.leave()
+        parts.stop_workers()
         parts.ticks.stop(JOBS_SECONDS)
         if parts.failed:  # what died would die again here
             log.error("stopped, since a thread died", action=Action.DAEMON_FAILED, detail=repr(parts.failed))
             return EXIT_FAILED
-        parts.judge.sweep()
+        try:
+            parts.judge.sweep()
+        except Stopped as error:
+            log.info("the next start judges what asks Evidently", action=Action.DAEMON_STOPPING, detail=str(error))
         left = parts.dispatcher.drain(stop.left(DRAIN_SECONDS))
     except (Retryable, Permanent) as error:
         log.warning("stopped with work left, which the next start takes up", action=Action.DAEMON_STOPPED, detail=str(error))
@@ -147,6 +157,8 @@ def _close_time(parts: Parts, insist: Callable[[Callable[[], object]], object]) 
     for work in (parts.judge.sweep, parts.judge.finish, parts.watch.sweep):
         insist(work)
     left = insist(partial(parts.dispatcher.drain, IDLE_DRAIN_SECONDS))
+    if parts.pages is not None:
+        parts.pages.finish(PAGES_SECONDS)
     if left:
         sys.stderr.write(f"driftd: {left} deliveries are still waiting; the next run takes them up\n")
     log.info("read to the end", action=Action.DAEMON_STOPPED, undelivered=left)

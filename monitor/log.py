@@ -52,6 +52,8 @@ class Action(StrEnum):
     JUDGING_FAILED = "judging.failed"
     CONDITION_CHANGED = "condition.changed"
     RETRAINING_REQUESTED = "retraining.requested"
+    WORKER_DIED = "worker.died"
+    INCIDENT_PAGE = "incident.page"
 
     DELIVERY_SENT = "delivery.sent"
     DELIVERY_POSTPONED = "delivery.postponed"

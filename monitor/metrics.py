@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector, ProcessCollector
 
@@ -35,6 +36,14 @@ HEARTBEAT_OUTCOMES = ("sent", "failed", "withheld")
 RECENT_SECONDS = 300.0
 """What ``driftd_quarantine_share`` looks back on."""
 FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class PageOutcome(StrEnum):
+    """What came of an attempt to write a page of an incident."""
+
+    WRITTEN = "written"
+    FAILED = "failed"
+    EMPTY = "empty"
 
 
 class Recent:
@@ -127,6 +136,8 @@ class Metrics:
         self.incident_state = self._gauge("driftd_incident_state", "1 for the state of a model's open incident.", "model", "state")
         # Requests to retrain.
         self.retrainings = self._counter("driftd_retrainings", "Requests to retrain.", "model")
+        # Pages of incidents: written, failed (the log says why: incident.page; tried three times), empty (there is nothing to show).
+        self.incident_pages = self._counter("driftd_incident_pages", "Attempts to write a page of an incident, by outcome.", "outcome")
 
     def _init_deliveries(self) -> None:
         # Attempts to deliver, by what came of them: sent, postponed (tried again later) or dead (given up).
@@ -178,6 +189,8 @@ class Metrics:
             self.store_retries.labels(reason)
         for outcome in HEARTBEAT_OUTCOMES:
             self.heartbeats.labels(outcome)
+        for page in PageOutcome:
+            self.incident_pages.labels(str(page))
         for receiver in receivers:
             for outcome in DELIVERY_OUTCOMES:
                 self.deliveries.labels(receiver, outcome)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -14,6 +14,7 @@ from pathlib import Path
 from monitor import __version__
 from monitor.clock import SystemClock
 from monitor.core.conditions import EVERY_MODEL
+from monitor.core.drift.sampled import needs_samples
 from monitor.core.rules import Model, StreamKind
 from monitor.health import Health, NotReady
 from monitor.heartbeat import Heartbeat
@@ -24,6 +25,7 @@ from monitor.metrics import Metrics
 from monitor.notify import Dispatcher, lease_of, receivers_of
 from monitor.patience import Patience
 from monitor.pipeline import (
+    IncidentPages,
     Judge,
     NoEventTime,
     Pace,
@@ -39,6 +41,7 @@ from monitor.pipeline import (
 from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
 from monitor.reload import Reload
+from monitor.reports import EvidentlyPages, EvidentlyTester, Shelf, lacking, worker_of
 from monitor.schedule import Ticks
 from monitor.settings import KafkaSettings, Settings
 from monitor.stopping import Stop
@@ -50,6 +53,9 @@ log = logger(__name__)
 SWEEP = timedelta(seconds=1)
 DISPATCH = timedelta(seconds=1)
 WATCH = timedelta(seconds=1)
+PAGES = timedelta(seconds=5)
+PAGE_IDLE_SECONDS = 10.0
+"""Incidents are rare: what made a page does not wait long for the next one."""
 JOBS_SECONDS = 1.0
 """After SIGTERM, jobs under way get so long to end: a receiver that hangs is left behind, and its message sent at the next start."""
 MOST_VALUES = 300_000
@@ -64,6 +70,9 @@ class Parts:
     source: LogSource
     reader: Reader
     judge: Judge
+    tester: EvidentlyTester
+    maker: EvidentlyPages
+    pages: IncidentPages | None
     watch: SelfWatch
     dispatcher: Dispatcher
     ticks: Ticks
@@ -77,6 +86,11 @@ class Parts:
     def patience(self, stop: Stop) -> Patience:
         """What does the reader's work."""
         return Patience(reader=self.reader, health=self.health, clock=self.clock, stop=stop, max_age=self.live_within)
+
+    def stop_workers(self) -> None:
+        """Nobody waits for Evidently from now on."""
+        self.tester.stop()
+        self.maker.stop()
 
     @property
     def failed(self) -> BaseException | None:
@@ -107,29 +121,44 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     for receiver in made:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
     telling = Telling(_routes(settings, settings.http.public_url or web.url))
+    reports = settings.reports
+    tester = EvidentlyTester(worker_of(settings), monotonic=clock.monotonic, alive=partial(still_at_it, health, "judge"))
+    _closing(closers, "reports", tester.close)
+    maker = EvidentlyPages(worker_of(settings, idle_seconds=PAGE_IDLE_SECONDS))
+    _closing(closers, "pages of incidents", maker.close)
+    on_alert = reports.on_alert
+    shelf = None if on_alert is None else Shelf(on_alert.folder, on_alert.keep)
+    pages = None
+    if shelf is not None and not lacking("evidently"):
+        pages = IncidentPages(store=store, models=models, clock=clock, maker=maker, shelf=shelf, metrics=metrics)
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
-                  partitions=lambda: reader.partitions)
+                  partitions=lambda: reader.partitions, tester=tester)
     watch = _watch(models, store, telling, judge, health, clock, [receiver.name for receiver in made])
     lease = lease_of(settings)
     dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=f"{socket.gethostname()}:{os.getpid()}", lease=lease,
                             seen=lambda attempt: metrics.delivery_attempted(attempt.receiver, attempt.outcome, attempt.seconds))
     metrics.declare(models, dispatcher.receivers)
-    web.show(models, telling.person)
+    web.show(models, telling.person, shelf)
     ticks = Ticks(clock, health, metrics, jumped=partial(_clock_jumped, store, clock, lease))
     _closing(closers, "schedule", lambda: ticks.stop(JOBS_SECONDS))
     live_within = settings.http.live_within
-    for name, work, every in (("judge", judge.sweep, SWEEP), ("watchdog", watchdog.check, WATCH), ("self-watch", watch.sweep, WATCH)):
-        ticks.add(name, work, every, live_within)
+    asking = any(needs_samples(model.drift) for model in models)
+    ticks.add("judge", judge.sweep, SWEEP, live_within + asking * reports.deadline)
+    for name, work in (("watchdog", watchdog.check), ("self-watch", watch.sweep)):
+        ticks.add(name, work, WATCH, live_within)
     for name in dispatcher.receivers:
         ticks.add(f"deliver {name}", partial(dispatcher.dispatch, name), DISPATCH, live_within + lease)
+    if pages is not None:
+        ticks.add("incident pages", pages.sweep, PAGES, None)
     heartbeat = None
     if settings.heartbeat is not None:
         heartbeat = Heartbeat(settings.heartbeat, health=health, clock=clock, metrics=metrics,
                               status=partial(_status, models, metrics, store))
         _closing(closers, "heartbeat", heartbeat.stop)
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
-    return Parts(topics=topics, source=source, reader=reader, judge=judge, watch=watch, dispatcher=dispatcher, ticks=ticks, web=web,
-                 health=health, clock=clock, heartbeat=heartbeat, reload=reload, live_within=live_within)
+    return Parts(topics=topics, source=source, reader=reader, judge=judge, tester=tester, maker=maker, pages=pages, watch=watch,
+                 dispatcher=dispatcher, ticks=ticks, web=web, health=health,
+                 clock=clock, heartbeat=heartbeat, reload=reload, live_within=live_within)
 
 
 def _routes(settings: Settings, page: str) -> dict[str, Routes]:
@@ -154,6 +183,12 @@ def _within_memory(kafka: KafkaSettings, models: Sequence[Model]) -> KafkaSettin
     """Fewer messages a poll where they are wide: in the worst case each of them begins windows of its own."""
     widest = max((len(model.columns) * (1 + len(model.segments)) for model in models), default=1)
     return kafka.model_copy(update={"max_poll_records": min(kafka.max_poll_records, max(MOST_VALUES // widest, 1))})
+
+
+def still_at_it(health: Health, loop: str) -> None:
+    """A heartbeat in the middle of long work; once the daemon stops nobody listens for it."""
+    with suppress(KeyError):
+        health.beat(loop)
 
 
 def _closing(closers: ExitStack, name: str, close: Callable[[], None]) -> None:

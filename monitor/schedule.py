@@ -64,17 +64,19 @@ class Ticks:
         self._scheduler.add_listener(self._job_skipped, EVENT_JOB_MAX_INSTANCES)
         self._watch = threading.Thread(target=self._watch_on, name="clock-watch", daemon=True)
 
-    def add(self, name: str, work: Callable[[], object], every: timedelta, max_age: timedelta) -> None:
-        """Run ``work`` at this interval; its heartbeat may be at most ``max_age`` old."""
-        self._health.watch(name, max_age)
+    def add(self, name: str, work: Callable[[], object], every: timedelta, max_age: timedelta | None) -> None:
+        """Run ``work`` at this interval; its heartbeat may be at most ``max_age`` old. None: nobody's health hangs on it."""
+        if max_age is not None:
+            self._health.watch(name, max_age)
 
         def tick() -> None:
             if not self._begin(name):
                 return
-            came_round, began = self._health.beat, self._clock.monotonic()
+            came_round, done = (self._health.beat, self._health.progress) if max_age is not None else (_unwatched, _unwatched)
+            began = self._clock.monotonic()
             try:
                 work()
-                came_round = self._health.progress
+                came_round = done
             except Retryable as error:
                 log.warning("a job will be tried again", action=Action.JOB_SKIPPED, job=name, detail=str(error))
             finally:
@@ -172,3 +174,7 @@ class Ticks:
 
     def _offset(self) -> float:
         return self._clock.now().timestamp() - self._clock.monotonic()
+
+
+def _unwatched(_: str) -> None:
+    """No heartbeat."""

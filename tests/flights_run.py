@@ -67,7 +67,8 @@ def messages(frame: pd.DataFrame) -> list[tuple[str, bytes]]:
 
 def produce(bootstrap: str, topic: str, rows: list[tuple[str, bytes]]) -> None:
     """Publish in order; returns when the broker has it all."""
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "queue.buffering.max.messages": 1_000_000})
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "queue.buffering.max.messages": 1_000_000,
+                         "enable.idempotence": True})
     for key, value in rows:
         producer.produce(topic, value, key=key)
     assert producer.flush(120) == 0

@@ -10,7 +10,21 @@ import typer
 from typer.exceptions import TyperException
 
 from monitor import __version__
-from monitor.cli import check, demo, healthcheck, incidents, quarantine, reference, replay, results, retrainings, run, schema, windows
+from monitor.cli import (
+    check,
+    demo,
+    healthcheck,
+    incidents,
+    quarantine,
+    reference,
+    replay,
+    report,
+    results,
+    retrainings,
+    run,
+    schema,
+    windows,
+)
 from monitor.errors import DriftdError, SettingsError
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -30,6 +44,7 @@ app.command("run")(run.command)
 app.command("results")(results.command)
 app.command("windows")(windows.command)
 app.command("replay")(replay.command)
+app.command("report")(report.command)
 app.command("schema")(schema.command)
 app.command("healthcheck")(healthcheck.command)
 app.add_typer(reference.app, name="reference", help="Reference profiles: what windows are compared with.")

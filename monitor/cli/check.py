@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -32,8 +32,42 @@ def command(
         typer.echo(budget(model))
     for note in settings.notes():
         typer.echo(f"note: {note}")
+    if not _samples(settings):
+        raise typer.Exit(1)
     if connect and not _connected(settings):
         raise typer.Exit(1)
+
+
+def _samples(settings: Settings) -> bool:
+    """What Evidently and the domain classifier need, where something is asked of them; False for tests that Evidently does not have."""
+    from monitor.core.drift.sampled import is_sampled, needs_samples
+    from monitor.reports import absent, lacking
+
+    for note in absent(settings):
+        typer.echo(f"note: {note}")
+    models = [model for model in settings.models() if needs_samples(model.drift)]
+    for model in (model for model in models if not model.reference_sample_rows):
+        typer.echo(f"note: models.{model.name}.reference.sample_rows: 0, so a reference built now keeps no rows: the domain classifier is "
+                   "skipped, and Evidently's tests take values drawn from its profile")
+    asked = [(model.name, test.method) for model in models for test in model.drift.tests if is_sampled(test.method)]
+    return not asked or bool(lacking("evidently")) or _known(settings, asked)
+
+
+def _known(settings: Settings, asked: Sequence[tuple[str, str]]) -> bool:
+    """Whether Evidently has these tests, by model; says which it has."""
+    from monitor.reports import Died, known_tests, worker_of
+
+    with closing(worker_of(settings)) as worker:
+        try:
+            version, known = known_tests(worker)
+        except Died as error:
+            typer.echo(f"note: Evidently cannot be asked: {error}; while that is so, its tests are no verdicts")
+            return True
+    typer.echo(f"evidently {version} has {', '.join(known)}")
+    unknown = [f"models.{model}.drift.tests: evidently has no test {method!r}" for model, method in asked if method not in known]
+    for line in unknown:
+        typer.echo(line, err=True)
+    return not unknown
 
 
 def summary(model: Model) -> str:

@@ -95,6 +95,8 @@ def show(
     sys.stdout.write(f"{model} version {reference.version} {called}: {reference.profile.rows} rows, hash {reference.hash}\n")
     windows = 0 if reference.baseline is None else len(reference.baseline.window_rows)
     sys.stdout.write(f"baseline: {windows} windows of {reference.window}\n")
+    if reference.sample is not None:
+        sys.stdout.write(f"rows kept as they are: {len(reference.sample.rows)}\n")
     for key, value in sorted(reference.provenance.items()):
         if key != "columns":
             sys.stdout.write(f"{key}: {value}\n")
@@ -119,7 +121,7 @@ def export(
     number: Number,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; default: standard output.")] = None,
 ) -> None:
-    """Write a reference as readable JSON; it holds no raw rows."""
+    """Write a reference as readable JSON; it holds no raw rows but those that it was built to keep (reference.sample_rows)."""
     with opened(config) as store:
         text = _reference(store, model, number).to_json()
     if output is None:

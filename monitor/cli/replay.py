@@ -6,10 +6,11 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,7 +22,11 @@ from monitor.core.replay import Change, Side, changes, incidents, sides
 from monitor.core.rules import Model
 from monitor.core.schema import rfc3339
 from monitor.errors import UsageError
-from monitor.ports import Store
+from monitor.ports import SampleTester, Store
+
+if TYPE_CHECKING:
+    from monitor.reports import EvidentlyTester
+    from monitor.settings import Settings
 
 SHOWN = 50
 """Verdicts that differ in the table; jsonl has them all."""
@@ -58,16 +63,26 @@ def command(
 
     configure(level="error")
     with opened(config, model) as store:
-        for before, after in _pairs(config, rules, model):
-            found = _difference(store, before, after, since)
-            (_lines if form is ListFormat.JSONL else _table)(found)
+        from monitor.settings import load_settings
+
+        old, new = load_settings(config), load_settings(rules)
+        with closing(_tester(new)) as tester:
+            for before, after in _pairs(config, rules, old, new, model):
+                found = _difference(store, before, after, since, tester)
+                (_lines if form is ListFormat.JSONL else _table)(found)
 
 
-def _pairs(config: Path, rules: Path, model: str | None) -> list[tuple[Model, Model]]:
-    """The models that both files have. Raises SettingsError, and UsageError where there is none."""
-    from monitor.settings import load_settings
+def _tester(settings: Settings) -> EvidentlyTester:
+    """What answers tests of row samples, by a process that is not started before one is asked for."""
+    from monitor.clock import SystemClock
+    from monitor.reports import EvidentlyTester, worker_of
 
-    old, new = ({each.name: each for each in load_settings(file).models()} for file in (config, rules))
+    return EvidentlyTester(worker_of(settings), monotonic=SystemClock().monotonic)
+
+
+def _pairs(config: Path, rules: Path, before: Settings, after: Settings, model: str | None) -> list[tuple[Model, Model]]:
+    """The models that both files have. Raises UsageError where there is none."""
+    old, new = ({each.name: each for each in settings.models()} for settings in (before, after))
     names = [name for name in old if name in new and model in (None, name)]
     if not names:
         wanted = f"model {model!r}" if model else f"any model of {config}"
@@ -75,13 +90,13 @@ def _pairs(config: Path, rules: Path, model: str | None) -> list[tuple[Model, Mo
     return [(old[name], new[name]) for name in names]
 
 
-def _difference(store: Store, before: Model, after: Model, since: datetime | None) -> Difference:
+def _difference(store: Store, before: Model, after: Model, since: datetime | None, tester: SampleTester) -> Difference:
     from monitor.clock import SystemClock
     from monitor.pipeline.replay import rejudge
 
     stored = list(store.results(model=before.name, since=since))
     with bar(f"judging {before.name}", len({result.window_start for result in stored}) or None) as (progress, task):
-        judged = rejudge(store, after, SystemClock(), since=since, told=lambda _until: progress.advance(task))
+        judged = rejudge(store, after, SystemClock(), since=since, told=lambda _until: progress.advance(task), tester=tester)
     results = [result for judgement in judged for result in judgement.results]
     asked = [r for r in store.retrainings(model=before.name) if since is None or r.requested_at >= since]
     return Difference(

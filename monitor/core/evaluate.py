@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monitor.core.drift.calibration import SHARE_OF_BUDGET, alpha_per_window
 from monitor.core.drift.multivariate import judge_multivariate
+from monitor.core.drift.sampled import needs_samples, unanswered
 from monitor.core.drift.verdict import judge_drift, kind_of
 from monitor.core.finding import Finding, percent
 from monitor.core.gaps import Gap
@@ -46,16 +48,17 @@ class Subject:
         return self.reference.of_segment(*segment_parts(self.key.segment))
 
 
-def evaluate(subject: Subject, rules: Model) -> tuple[Result, ...]:
+def evaluate(subject: Subject, rules: Model, sampled: Sequence[Finding] = ()) -> tuple[Result, ...]:
     """All results of the window, ordered by check, column and metric. The same subject and rules give the same results.
 
-    None of a segment whose column the rules no longer name.
+    None of a segment whose column the rules no longer name. ``sampled``: what was found elsewhere of the window's row sample, as far
+    as ``asks_of_samples`` said that it is asked.
     """
     if subject.key.segment != ALL_ROWS and segment_parts(subject.key.segment)[0] not in rules.segments:
         return ()
     rules = with_share(rules, subject.key.segment, subject.reference)
     alpha = alpha_per_window(rules.drift.budget, rules.window)
-    findings = _judge_columns(subject, rules, alpha)
+    findings = _judge_columns(subject, rules, alpha, sampled)
     if subject.key.segment == ALL_ROWS:
         findings += _judge_whole(subject, rules, alpha)
     rows = subject.account.counted
@@ -72,7 +75,32 @@ def _judge_whole(subject: Subject, rules: Model, alpha: float) -> list[Finding]:
     return [*findings, _too_many_versions(subject, rules)] if subject.key.version == OTHER_VERSIONS else findings
 
 
-def _judge_columns(subject: Subject, rules: Model, alpha: float) -> list[Finding]:
+def asks_of_samples(subject: Subject, rules: Model) -> bool:
+    """Whether the window can be judged, and something is asked of its row sample; samples are of all rows, not of segments."""
+    return subject.key.segment == ALL_ROWS and needs_samples(rules.drift) and not _unjudged(subject, rules)
+
+
+def _judge_columns(subject: Subject, rules: Model, alpha: float, sampled: Sequence[Finding]) -> list[Finding]:
+    reference, profile = subject.compared_with, subject.profile
+    unjudged = _unjudged(subject, rules)
+    if unjudged or reference is None or profile is None:
+        return unjudged
+    apart = "" if subject.key.segment == ALL_ROWS else segment_parts(subject.key.segment)[0]
+    columns = [column for column in watched(rules, reference) if column.name != apart]
+    drift, quality = (alpha * SHARE_OF_BUDGET[check] for check in (Check.DRIFT, Check.QUALITY))
+    asked = rules.drift.domain_classifier and not apart
+    together = [] if apart else _together(profile, reference, rules.drift, drift / (len(columns) + 1 + asked))
+    single = drift * len(columns) / (len(columns) + len(together) + asked) if columns else drift
+    return [
+        *together,
+        *judge_drift(columns, profile, reference, rules.drift, single, subject.key.start),
+        *([] if apart else [*sampled, *unanswered(rules.drift, sampled)]),
+        *judge_quality(columns, profile, reference, rules.quality, quality),
+    ]
+
+
+def _unjudged(subject: Subject, rules: Model) -> list[Finding]:
+    """Why the columns cannot be judged; empty where they can."""
     reference, profile = subject.compared_with, subject.profile
     if subject.damage:
         return _both(Verdict.ERROR, "profile", f"this window could not be judged: {subject.damage}")
@@ -85,16 +113,7 @@ def _judge_columns(subject: Subject, rules: Model, alpha: float) -> list[Finding
     if profile.grid != reference.grid:
         grids = f"window on grid {profile.grid.hash[:12]}, reference on {reference.grid.hash[:12]}"
         return _both(Verdict.SKIPPED, "reference", f"the window was counted before this reference came: {grids}")
-    apart = "" if subject.key.segment == ALL_ROWS else segment_parts(subject.key.segment)[0]
-    columns = [column for column in watched(rules, reference) if column.name != apart]
-    drift, quality = (alpha * SHARE_OF_BUDGET[check] for check in (Check.DRIFT, Check.QUALITY))
-    together = [] if apart else _together(profile, reference, rules.drift, drift / (len(columns) + 1))
-    single = drift * len(columns) / (len(columns) + len(together)) if columns else drift
-    return [
-        *together,
-        *judge_drift(columns, profile, reference, rules.drift, single, subject.key.start),
-        *judge_quality(columns, profile, reference, rules.quality, quality),
-    ]
+    return []
 
 
 def _together(profile: Profile, reference: Reference, rules: DriftRules, alpha: float) -> list[Finding]:

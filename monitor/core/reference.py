@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from monitor.core.profile import Grid, NumericGrid, NumericProfile, Profile, canonical
+from monitor.core.profile import Grid, NumericGrid, NumericProfile, Profile, RowSample, canonical
 from monitor.core.profile.grid import grid_of
 from monitor.core.profile.profile import profile_of
 from monitor.core.schema import MICROSECOND, Floats, rfc3339
@@ -19,6 +19,8 @@ from monitor.errors import DecodeError
 FORMAT = 1  # of the document; a program reads only the formats it knows
 ANY_VERSION = "*"
 SEASONS = frozenset(map(str, range(24)))  # names of seasons of any cycle
+WINDOW_START = "(window start)"
+"""The column of a reference's row sample that tells the window of each row: the epoch seconds of its start, null without a time."""
 
 
 class Source(StrEnum):
@@ -126,10 +128,11 @@ Segments = Mapping[str, Mapping[str, SegmentPart]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A profile to compare with. ``number`` is given by the store and is no part of the content; no raw rows are kept.
+    """A profile to compare with. ``number`` is given by the store and is no part of the content.
 
     ``window`` is the length of the windows that ``baseline`` was made from; ``provenance`` holds JSON values only.
-    ``whole`` is set where this is one segment's part of a reference: the hash of all of it, which is this one's hash too.
+    ``whole`` is set where this is one segment's part of a reference: the hash of all of it, which is this one's hash too. Raw rows are
+    kept only where asked for: ``sample``, whose column ``WINDOW_START`` tells the window of each row.
     """
 
     model: str
@@ -142,6 +145,7 @@ class Reference:
     window: timedelta
     segments: Segments = field(default_factory=dict)
     whole: str = ""
+    sample: RowSample | None = None
     hash: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -155,12 +159,14 @@ class Reference:
         part = self.segments.get(column, {}).get(value)
         if part is None:
             return None
-        return replace(self, profile=part.profile, baseline=part.baseline, segments={}, whole=self.hash)
+        return replace(self, profile=part.profile, baseline=part.baseline, segments={}, sample=None, whole=self.hash)
 
     def content(self) -> dict[str, object]:
-        """What the hash covers, as plain JSON values. Without segments there is no word of them: such documents keep their hash."""
+        """What the hash covers, as plain JSON values. Without segments or a sample there is no word of them: such documents keep their
+        hash."""
         segments = {} if not self.segments else {"segments": _documents(self.segments)}
-        return segments | {
+        sample = {} if self.sample is None else {"sample": self.sample.document()}
+        return segments | sample | {
             "format": FORMAT,
             "model": self.model,
             "version": self.version,
@@ -191,6 +197,7 @@ class Reference:
             provenance=fields.part("provenance").raw(),
             window=fields.whole("window_microseconds", least=1) * MICROSECOND,
             segments=_segments(fields.part("segments"), grid) if fields.has("segments") else {},
+            sample=RowSample.of(fields.part("sample")) if fields.has("sample") else None,
         )
         stated = fields.text("hash")
         if stated != reference.hash:
@@ -301,6 +308,9 @@ def difference(old: Reference, new: Reference) -> list[str]:
         lines.append(f"grid: {old.grid.hash[:12]} → {new.grid.hash[:12]}")
     if old.profile.rows != new.profile.rows:
         lines.append(f"rows: {old.profile.rows} → {new.profile.rows}")
+    before, after = (0 if reference.sample is None else len(reference.sample.rows) for reference in (old, new))
+    if before != after:
+        lines.append(f"rows kept as they are: {before} → {after}")
     for name in sorted({*old.profile.columns, *new.profile.columns}):
         lines += _column_difference(name, _facts(old.profile, name), _facts(new.profile, name))
     for column in sorted({*old.segments, *new.segments}):

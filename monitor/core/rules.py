@@ -85,12 +85,14 @@ class DriftRules:
     """``tests`` replace the default verdict where given.
 
     ``multivariate``: whether the numeric columns are judged together; None: where there are no ``tests`` and the reference taught how.
+    ``domain_classifier``: whether one is asked to tell the window's sample of rows from the reference's.
     """
 
     budget: Budget = Budget()
     tests: tuple[DriftTest, ...] = ()
     multivariate: bool | None = None
     min_effect: MinEffect = MinEffect()
+    domain_classifier: bool = False
 
 
 class Switch(StrEnum):
@@ -203,6 +205,7 @@ class Model:
     columns: tuple[Column, ...]
     idle_after: timedelta = timedelta(minutes=5)
     sample_rows: int = 200
+    reference_sample_rows: int = 0
     max_versions: int = 50
     dedupe_ids: int = 5_000_000
     segments: tuple[str, ...] = ()

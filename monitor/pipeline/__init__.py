@@ -1,6 +1,7 @@
 """The loop's steps. Reader: poll, decode, fold, checkpoint. Judge: seal, evaluate, decide, record. SelfWatch: what stands in the way."""
 
 from monitor.pipeline.judge import Judge
+from monitor.pipeline.pages import IncidentPages
 from monitor.pipeline.reader import Pace, Reader
 from monitor.pipeline.references import References
 from monitor.pipeline.selfwatch import NoEventTime, SelfWatch, judging_fails, kafka_away, receivers_fail
@@ -8,6 +9,7 @@ from monitor.pipeline.standards import Standard, Standards
 from monitor.pipeline.telling import Routes, Telling
 
 __all__ = [
+    "IncidentPages",
     "Judge",
     "NoEventTime",
     "Pace",

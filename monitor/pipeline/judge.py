@@ -9,7 +9,8 @@ from typing import Protocol
 
 from monitor import failpoints
 from monitor.core.cause import explain
-from monitor.core.evaluate import Subject, evaluate
+from monitor.core.evaluate import Subject, asks_of_samples, evaluate
+from monitor.core.finding import Finding
 from monitor.core.incidents import Judged, Step, step
 from monitor.core.results import ALL_ROWS, Result, Verdict, WindowKey
 from monitor.core.retraining import Retraining, decide
@@ -22,7 +23,7 @@ from monitor.metrics import Metrics
 from monitor.pipeline.references import References
 from monitor.pipeline.standards import Standard, Standards, StandardStore
 from monitor.pipeline.telling import Telling
-from monitor.ports import Clock, Judgement, JudgingStore, Mark, Progress, StoredWindow, TopicPartition
+from monitor.ports import Clock, Judgement, JudgingStore, Mark, Progress, SampleTester, StoredWindow, TopicPartition
 
 log = logger(__name__)
 
@@ -45,7 +46,7 @@ class Judge:
     """Judges every model's windows in the order of event time. Safe to run in several replicas: the store lets one win."""
 
     def __init__(self, *, store: MarkStore, models: Sequence[Model], references: References, clock: Clock, metrics: Metrics,
-                 telling: Telling, partitions: Callable[[], frozenset[TopicPartition]]) -> None:
+                 telling: Telling, partitions: Callable[[], frozenset[TopicPartition]], tester: SampleTester | None = None) -> None:
         self._store = store
         self._models = models
         self._references = references
@@ -54,6 +55,7 @@ class Judge:
         self._metrics = metrics
         self._telling = telling
         self._partitions = partitions
+        self._tester = tester
         self.failing: Mapping[str, str] = {}
 
     def sweep(self) -> int:
@@ -154,11 +156,17 @@ class Judge:
     def _results(self, subject: Subject, model: Model) -> Sequence[Result]:
         """A version whose evaluation fails is an error of its own: the others, and the windows after it, are judged all the same."""
         try:
-            return evaluate(subject, model)
+            return evaluate(subject, model, self._sampled(subject, model))
+        except Retryable:  # a stop, in the middle of it: the next start judges the window
+            raise
         except Exception as error:  # a fault of ours, told in the result and in the log
             log.exception("a window could not be evaluated", action=Action.CHECK_FAILED, model=model.name,
                           window_start=subject.key.start.isoformat())
             return evaluate(replace(subject, profile=None, damage=f"{type(error).__name__}: {error}"), model)
+
+    def _sampled(self, subject: Subject, model: Model) -> Sequence[Finding]:
+        """What is found of the row sample, where something is asked of it."""
+        return self._tester.findings(subject, model) if self._tester is not None and asks_of_samples(subject, model) else ()
 
     def _subject(self, model: Model, window: StoredWindow, windows: Sequence[StoredWindow], standard: Standard) -> Subject:
         others = sum(w.account.counted for w in windows if w.key.segment == window.key.segment and w.key != window.key)

@@ -19,7 +19,18 @@ from monitor.metrics import Metrics
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.references import References
 from monitor.pipeline.telling import Telling
-from monitor.ports import Clock, HistoryStore, Judgement, JudgingStore, Mark, Progress, ReferenceStore, StoredReference, StoredWindow
+from monitor.ports import (
+    Clock,
+    HistoryStore,
+    Judgement,
+    JudgingStore,
+    Mark,
+    Progress,
+    ReferenceStore,
+    SampleTester,
+    StoredReference,
+    StoredWindow,
+)
 
 Told = Callable[[datetime], None]
 """Is told the end of each window that has been judged."""
@@ -128,15 +139,17 @@ class Rehearsal:
         return True
 
 
-def rejudge(store: PastStore, model: Model, clock: Clock, *, since: datetime | None = None, told: Told = lambda _: None) -> list[Judgement]:
+def rejudge(store: PastStore, model: Model, clock: Clock, *, since: datetime | None = None, told: Told = lambda _: None,
+            tester: SampleTester | None = None) -> list[Judgement]:
     """Every judged window of a model under these rules, oldest first, against the references that are active now.
 
+    ``tester`` answers what is asked of row samples; without one such tests are skipped.
     Raises UsageError where the windows are of another length, or where they cannot be judged; Retryable when the store is away.
     """
     _check_length(store, model)
     rehearsal = Rehearsal(store, model, since, told)
     judge = Judge(store=rehearsal, models=[model], references=References(store, clock), clock=clock, metrics=Metrics(),
-                  telling=Telling({}), partitions=frozenset)
+                  telling=Telling({}), partitions=frozenset, tester=tester)
     judge.sweep()
     for name, why in judge.failing.items():
         raise UsageError(f"{name} cannot be judged by these rules: {why}")

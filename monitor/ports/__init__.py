@@ -6,8 +6,10 @@ from monitor.ports.history import HistoryStore
 from monitor.ports.judging import Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
 from monitor.ports.log import Damaged, LogSource, OutOfRange, Polled, TopicPartition
 from monitor.ports.outbox import Delivery, OutboxStore, Receipt, Receiver
+from monitor.ports.pages import PageMaker, PageShelf
 from monitor.ports.reading import DeliveryRow, QuarantineRow, ReadStore, Store, VerdictCount
 from monitor.ports.references import ReferenceStore, StoredReference
+from monitor.ports.sampling import SampleTester
 
 __all__ = [
     "Advance",
@@ -27,6 +29,8 @@ __all__ = [
     "Message",
     "OutOfRange",
     "OutboxStore",
+    "PageMaker",
+    "PageShelf",
     "Polled",
     "Progress",
     "QuarantineRow",
@@ -35,6 +39,7 @@ __all__ = [
     "Receipt",
     "Receiver",
     "ReferenceStore",
+    "SampleTester",
     "SeenIds",
     "Store",
     "StoredReference",

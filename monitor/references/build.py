@@ -22,6 +22,7 @@ from monitor.core.windows import window_starts
 from monitor.errors import UsageError
 from monitor.formats.times import NO_TIME
 from monitor.references.files import File
+from monitor.references.kept import KeptRows
 from monitor.references.rows import Wanted
 from monitor.references.survey import Survey
 
@@ -60,8 +61,10 @@ def build_reference(
             survey.add(batch)
         grid = survey.grid()
     count = Count(model, MAX_WINDOWS, partial(Profile.empty, grid))
+    kept = KeptRows(grid, model)
     for batch in passes.read():
         count.add(batch)
+        kept.add(batch)
     count.check(path, version, wanted)
     return Reference(
         model=model.name,
@@ -72,6 +75,7 @@ def build_reference(
         provenance=_provenance(file, wanted, count),
         window=model.window,
         segments=_segments(model, count.total, passes),
+        sample=kept.sample if kept.sample.size else None,
     )
 
 

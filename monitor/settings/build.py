@@ -44,6 +44,7 @@ def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | Non
         columns=columns,
         idle_after=model.idle_after,
         sample_rows=model.sample_rows,
+        reference_sample_rows=model.reference.sample_rows if model.reference else 0,
         max_versions=model.max_versions,
         dedupe_ids=model.dedupe_ids,
         segments=model.segments,
@@ -161,6 +162,7 @@ def _drift(model: ModelSettings) -> DriftRules:
         budget=model.drift.false_alarms or Budget(),
         tests=tests,
         multivariate=model.drift.multivariate,
+        domain_classifier=model.drift.domain_classifier,
         min_effect=MinEffect(ks=floors.ks, wasserstein=floors.wasserstein, tvd=floors.tvd),
     )
 

@@ -174,10 +174,14 @@ def _tests(model: ModelSettings) -> Iterator[Fault]:
     if not model.drift.tests:
         return
     from monitor.core.drift import DRIFT_TESTS, rows_hint  # here, as few files need it
+    from monitor.core.drift.sampled import is_sampled, is_well_named
 
     for i, test in enumerate(model.drift.tests):
         method = DRIFT_TESTS.get(test.method)
-        if method is None:
+        if is_sampled(test.method):
+            if not is_well_named(test.method):
+                yield ("drift", "tests", i, "method"), f"{shown(test.method)} names no test; expected evidently:NAME, e.g. evidently:ks"
+        elif method is None:
             known = rows_hint(test.method) or suggestion(test.method, sorted(DRIFT_TESTS))
             yield ("drift", "tests", i, "method"), f"{shown(test.method)} is not known{known}"
         elif test.formula is Formula.EVIDENTLY and method.as_evidently is None:
@@ -222,7 +226,7 @@ def _reference(model: ModelSettings) -> Iterator[Fault]:
         return
     given = [name for name in (*LEARNED, "data", "canary") if getattr(reference, name) is not None]
     learned = [name for name in LEARNED if name in given]
-    if not given:
+    if not given and not reference.sample_rows:  # rows alone: of the references that the command builds
         yield ("reference",), "expected one of data, rolling, seasonal, previous, canary; found none"
     if len(learned) > 1:
         yield ("reference",), f"expected at most one of {', '.join(LEARNED)}; found {' and '.join(learned)}"

@@ -13,7 +13,7 @@ from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
 from monitor.settings.problems import suggestion
 from monitor.settings.receivers import SlackSettings
-from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings
+from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
 
 STORE_SCHEMES = ("postgresql+psycopg", "sqlite")
 _SCHEME = re.compile(r"([A-Za-z0-9+._-]*)://", re.ASCII)
@@ -40,5 +40,6 @@ class FileSettings(Block):
     heartbeat: HeartbeatSettings | None = Field(default=None, description=HeartbeatSettings.__doc__)
     checkpoint: CheckpointSettings = Field(default=CheckpointSettings(), description=CheckpointSettings.__doc__)
     memory: MemorySettings = Field(default=MemorySettings(), description=MemorySettings.__doc__)
+    reports: ReportsSettings = Field(default=ReportsSettings(), description=ReportsSettings.__doc__)
     log: LogSettings = Field(default=LogSettings(), description=LogSettings.__doc__)
     models: dict[Name, ModelSettings] = Field(min_length=1, description="The watched models by name.")

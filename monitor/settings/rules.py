@@ -91,7 +91,7 @@ class DriftTestSettings(Block):
 
     method: Text = Field(
         description="Name of the test: anderson, chisquare, cramer_von_mises, ed, fisher_exact, g_test, hellinger, jensenshannon, "
-        "kl_div, ks, mannw, missing, new_categories, psi, t_test, TVD, wasserstein, z."
+        "kl_div, ks, mannw, missing, new_categories, psi, t_test, TVD, wasserstein, z; or evidently:NAME, on the sample of rows."
     )
     threshold: float | None = Field(default=None, ge=0, description="The value that alerts; left out: the test's own.")
     columns: Texts = Field(default=(), description="Columns to test; left out: all that the test fits.")
@@ -120,6 +120,10 @@ class DriftSettings(Block):
     min_effect: MinEffectSettings = Field(default=MinEffectSettings(), description="Smallest differences worth a message; not for tests.")
     multivariate: bool | None = Field(
         default=None, description="Whether the numeric columns are watched together too; left out: where no explicit tests are given."
+    )
+    domain_classifier: bool = Field(
+        default=False,
+        description="Whether a classifier is asked to tell the window's sample of rows from the reference's; needs reference.sample_rows.",
     )
 
 
@@ -204,6 +208,10 @@ class ReferenceSettings(Block):
     seasonal: SeasonalSettings | None = Field(default=None, description="Compare with earlier seasons.")
     previous: Windows | None = Field(default=None, description="Compare with the last so many windows.")
     canary: CanarySettings | None = Field(default=None, description=CanarySettings.__doc__)
+    sample_rows: int = Field(
+        default=0, ge=0, le=50_000,
+        description="Rows that a reference keeps as they are when it is built, for Evidently and the domain classifier, e.g. 5000.",
+    )
 
 
 class RetrainingSettings(Block):

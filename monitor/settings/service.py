@@ -81,6 +81,23 @@ class MemorySettings(Block):
     )
 
 
+class OnAlertSettings(Block):
+    """Evidently's page of the window in which an incident fired, written beside judging; the page of driftd links to it."""
+
+    folder: File = Field(description="Folder of these pages, made where it is not there; they show values of the window's rows.")
+    keep: int = Field(default=20, ge=1, le=1000, description="How many are kept, of the newest incidents; 4 MB each.")
+
+
+class ReportsSettings(Block):
+    """The process that runs Evidently and the domain classifier, apart from the daemon."""
+
+    deadline: Annotated[Duration, AfterValidator(within(timedelta(seconds=1), timedelta(minutes=30)))] = Field(
+        default=timedelta(seconds=60), description="It is ended when an answer takes longer; its start is part of it."
+    )
+    memory: Size | None = Field(default=None, description="Memory that it may use; left out: 1GiB. Evidently alone takes 384MiB.")
+    on_alert: OnAlertSettings | None = Field(default=None, description=OnAlertSettings.__doc__)
+
+
 class LogSettings(Block):
     """The log on standard error."""
 

@@ -16,7 +16,7 @@ from monitor.settings.model import ModelSettings
 from monitor.settings.notes import notes_of
 from monitor.settings.receivers import SlackSettings, WebhookSettings
 from monitor.settings.secret import Secret
-from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings
+from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
 
 SLACK_RECEIVER = "slack"
 RETRAINING_PREFIX = "retraining:"
@@ -74,6 +74,11 @@ class Settings:
     def memory(self) -> MemorySettings:
         """How much memory the daemon may use."""
         return self.file.memory
+
+    @property
+    def reports(self) -> ReportsSettings:
+        """What Evidently's process may take."""
+        return self.file.reports
 
     @property
     def log(self) -> LogSettings:

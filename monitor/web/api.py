@@ -18,6 +18,11 @@ from monitor.web.errors import not_found
 from monitor.web.parts import Parts, parts_of
 from monitor.web.view import standing
 
+REPORT_POLICY = "; ".join((
+    "sandbox allow-scripts", "default-src 'none'", "script-src 'unsafe-inline' 'unsafe-eval'", "style-src 'unsafe-inline'",
+    "font-src data:", "img-src data: blob:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+))
+
 
 def models(request: Request) -> Response:
     """Every configured model with its standing."""
@@ -66,6 +71,16 @@ def incident(request: Request) -> Response:
     if found is None:
         raise not_found(f"no incident {id[:100]!r}")
     return JSONResponse(contract.incident_history_object(found, store.incident_events(id)))
+
+
+def report(request: Request) -> Response:
+    """Evidently's page of the window in which an incident fired. It runs scripts: in a sandbox, without an origin and without a network."""
+    query.only(request)
+    shelf, id = parts_of(request).shelf, request.path_params["id"]
+    found = None if shelf is None else shelf.get(id)
+    if found is None:
+        raise not_found(f"no report of incident {id[:100]!r}")
+    return Response(found, media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 def retrainings(request: Request) -> Response:

@@ -26,6 +26,7 @@ ROUTES = (
     Route("/api/v1/results", api.results),
     Route("/api/v1/incidents", api.incidents),
     Route("/api/v1/incidents/{id}", api.incident),
+    Route("/api/v1/incidents/{id}/report", api.report),
     Route("/api/v1/incidents/{id}/ack", changes.ack, methods=["POST"]),
     Route("/api/v1/incidents/{id}/resolve", changes.resolve_incident, methods=["POST"]),
     Route("/api/v1/retrainings", api.retrainings),

@@ -104,6 +104,11 @@ def _read(text: str, answer: Schema, *parameters: Parameter, place: str | None =
     return {"get": {"summary": text, "parameters": queries + _place(place), "responses": _responses(answer, 400, 404, 503)}}
 
 
+def _page(text: str, place: str) -> Schema:
+    found = {"200": {"description": "Done.", "content": {"text/html": {"schema": TEXT}}}}
+    return {"get": {"summary": text, "parameters": _place(place), "responses": _responses({}, 400, 404, 503) | found}}
+
+
 def _write(text: str) -> Schema:
     by = {"type": "string", "maxLength": MAX_NAME, "pattern": f"^{NAME_PATTERN}$", "description": "Who asks for it."}
     body = {"type": "object", "properties": {"by": by}}
@@ -133,6 +138,7 @@ PATHS: Mapping[str, Schema] = {
     "/api/v1/results": _read("Results, every revision", _list_of("results", "Result"), MODEL, CHECK, VERDICTS, SEGMENT, SINCE, LIMIT),
     "/api/v1/incidents": _read("Incidents", _list_of("incidents", "Incident"), MODEL, LIMIT),
     "/api/v1/incidents/{id}": _read("An incident with its history", _ref("IncidentWithHistory"), place="id"),
+    "/api/v1/incidents/{id}/report": _page("Evidently's page of the window in which it fired, where one is kept", "id"),
     "/api/v1/incidents/{id}/ack": _write("Someone is on it: no more reminders"),
     "/api/v1/incidents/{id}/resolve": _write("Someone says that it is over"),
     "/api/v1/retrainings": _read("Requests to retrain", _list_of("retrainings", "Retraining"), MODEL, LIMIT),

@@ -61,6 +61,7 @@ class Overview:
     depth: Mapping[str, int]
     dead: tuple[DeliveryRow, ...]
     references: tuple[StoredReference, ...]
+    reports: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,7 @@ class ModelPage:
     accounts: tuple[AccountLine, ...]
     findings: tuple[Result, ...]
     in_segments: tuple[Result, ...]
+    reports: frozenset[str]
 
 
 def overview(request: Request) -> Response:
@@ -112,6 +114,7 @@ def _overview(parts: Parts) -> Overview:
         depth=store.outbox_depth(),
         dead=tuple(reversed(store.deliveries(state="dead", newest=DEAD))),
         references=tuple(store.references()),
+        reports=parts.reports(),
     )
 
 
@@ -128,6 +131,7 @@ def _model_page(parts: Parts, found: Model) -> ModelPage:
         accounts=account_lines(store.window_accounts(model=name, segment=ALL_ROWS, newest=ROWS_READ), MODEL_ACCOUNTS),
         findings=tuple(reversed(store.results(model=name, verdicts=BAD, segment=ALL_ROWS, newest=FINDINGS))),
         in_segments=_in_segments(store, found),
+        reports=parts.reports(),
     )
 
 

@@ -13,7 +13,7 @@ from monitor.core.incidents import Step
 from monitor.core.rules import Model
 from monitor.health import Health
 from monitor.metrics import Metrics
-from monitor.ports import Message, Store
+from monitor.ports import Message, PageShelf, Store
 from monitor.web.auth import TokenSource, no_token
 
 
@@ -32,6 +32,7 @@ class Parts:
     """``models`` and ``tell`` may be set once the daemon knows them: HTTP is up first.
 
     ``tell`` makes the messages that go out when a person changed an incident. ``hosts``: names allowed in the Host header, None for all.
+    ``shelf``: pages of incidents, None where none are written.
     """
 
     store: Store
@@ -41,7 +42,12 @@ class Parts:
     tell: Callable[[Step], tuple[Message, ...]] = tell_nobody
     token: TokenSource = no_token
     hosts: frozenset[str] | None = None
+    shelf: PageShelf | None = None
     now: Callable[[], datetime] = utc_now
+
+    def reports(self) -> frozenset[str]:
+        """The incidents that have a page of Evidently's."""
+        return frozenset() if self.shelf is None else self.shelf.ids()
 
     def model(self, name: str) -> Model | None:
         """The configured model of that name."""

@@ -18,7 +18,7 @@ from monitor.errors import UsageError
 from monitor.health import Health
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
-from monitor.ports import Message, Store
+from monitor.ports import Message, PageShelf, Store
 from monitor.settings.service import HttpSettings
 from monitor.web.app import build
 from monitor.web.auth import no_token
@@ -58,9 +58,10 @@ class WebServer:
         host = "localhost" if self._host in ("0.0.0.0", "::") else self._host  # noqa: S104 - compared, not bound
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
-    def show(self, models: Iterable[Model], tell: Callable[[Step], tuple[Message, ...]] = tell_nobody) -> None:
-        """The models to show, and what makes the messages when a person changes an incident."""
-        self._parts.models, self._parts.tell = tuple(models), tell
+    def show(self, models: Iterable[Model], tell: Callable[[Step], tuple[Message, ...]] = tell_nobody,
+             shelf: PageShelf | None = None) -> None:
+        """The models to show, what makes the messages when a person changes an incident, and where pages of incidents are kept."""
+        self._parts.models, self._parts.tell, self._parts.shelf = tuple(models), tell, shelf
 
     def start(self) -> None:
         """Bind, serve in a thread, and wait until it answers. Raises UsageError where the address cannot be had."""

@@ -78,7 +78,7 @@ class OnKafka:
         return KafkaSettings.model_validate(given)
 
     def produce(self, number: int, *values: bytes, timestamp: int = 1_700_000_000_000) -> None:
-        producer = Producer({"bootstrap.servers": self.broker.bootstrap, "linger.ms": 0})
+        producer = Producer({"bootstrap.servers": self.broker.bootstrap, "linger.ms": 0, "enable.idempotence": True})
         for value in values:
             producer.produce(self.topic, value, partition=number, timestamp=timestamp)
         assert producer.flush(30) == 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitor.core.profile import RowSample
+from monitor.core.profile import RowSample, canonical
 from monitor.core.profile.categorical import category_text
 from monitor.core.profile.sample import WRONG_TYPE, splitmix64
 from monitor.core.schema import CategoricalValues, NumericValues, State
+from monitor.errors import DecodeError
 from tests.core.profile_batches import batch_of, categories, numbers, rows
 
 COLUMNS = ("carrier", "delay", "hour", "night")
@@ -74,3 +75,26 @@ def test_two_rows_of_one_hash_leave_the_same_one_in_either_order() -> None:
 def test_a_dictionary_may_be_empty(code: int) -> None:
     batch = batch_of({"x": CategoricalValues(codes=np.array([code], dtype=np.int32), dictionary=())})
     assert len(RowSample(columns=("x",), size=1).fold(batch, 1).rows) == 1
+
+
+def test_a_sample_survives_its_document() -> None:
+    sample = RowSample(columns=COLUMNS, size=50).fold(rows(500), 3)
+    text = canonical.readable(sample.document())
+    assert RowSample.of(canonical.parse(text, "sample")) == sample
+    assert sample.values("carrier") == tuple(row[0] for row in sample.rows.values())
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({"hashes": ["0"]}, "hashes: expected distinct hashes of 16 hex digits"),
+    ({"hashes": ["0" * 16, "0" * 16]}, "hashes: expected distinct"),
+    ({"columns": {"x": [1.0]}}, "columns.x: expected 2 texts, numbers or nulls"),
+    ({"columns": {"x": [True, None]}}, "columns.x: expected 2 texts"),
+    ({"columns": {"x": [[], None]}}, "columns.x: expected 2 texts"),
+    ({"columns": {"x": [10**400, None]}}, "columns.x: expected 2 texts"),
+    ({"size": 1}, "size: expected a whole number from 2"),
+])
+def test_a_broken_document_is_refused_with_its_place(change: dict[str, object], said: str) -> None:
+    whole = {"size": 2, "hashes": ["0" * 16, "f" * 16], "columns": {"x": [1, None]}}
+    assert RowSample.of(canonical.Fields(whole, "sample")).rows == {0: (1.0,), 2**64 - 1: (None,)}
+    with pytest.raises(DecodeError, match=said):
+        RowSample.of(canonical.Fields(whole | change, "sample"))

@@ -86,6 +86,18 @@ def test_a_job_that_may_be_tried_again_is(ticks, said, health):
     assert [(line["job"], line["detail"]) for line in skipped] == [("judge", "the store is away")] * 2
 
 
+def test_a_job_whose_health_nobody_hangs_on_is_in_no_probe_and_holds_no_heartbeat_back(ticks, health):
+    def stuck(number: int) -> None:
+        if number > 2:
+            raise Retryable("away")
+
+    job = Job(stuck)
+    ticks.add("incident pages", job, SOON, None)
+    ticks.start()
+    job.wait(5)
+    assert (ticks.failed, health.loops(), health.stalled(0.0), health.live()) == (None, {}, [], (True, []))
+
+
 def test_any_other_error_is_the_end_and_bears_the_jobs_name(ticks, said):
     def broken(number: int) -> None:
         raise Permanent("no such table")

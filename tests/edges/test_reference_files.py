@@ -484,3 +484,20 @@ def test_a_survey_refuses_values_of_another_kind() -> None:
         batch = Batch(offsets=np.arange(1), times=np.zeros(1, dtype=np.int64), versions=None, ids=None, columns={"x": wrong})
         with pytest.raises(TypeError, match="was read as"):
             survey.Survey({"x": kind}).add(batch)
+
+
+def test_rows_are_kept_as_they_are_where_asked_for_each_with_its_window(tmp_path: Path) -> None:
+    lines = [{"meta": None, "ts": f"2013-01-0{1 + i % 3}T0{i % 10}:00:00Z" if i != 5 else "?", "delay": i, "carrier": "AA", "night": True}
+             for i in range(40)]
+    path = jsonl(tmp_path / "rows.jsonl", *lines)
+    bare = build_reference(path, model(), time_column="ts")
+    kept = build_reference(path, replace(model(), reference_sample_rows=30), time_column="ts")
+    assert bare.sample is None
+    assert kept.sample is not None
+    assert kept.sample.columns == ("(window start)", "carrier", "delay", "night")
+    assert len(kept.sample.rows) == 30
+    assert Reference.from_json(kept.to_json()).sample == kept.sample
+    starts = {delay: start for start, _, delay, _ in kept.sample.rows.values()}
+    first = datetime(2013, 1, 1, tzinfo=UTC).timestamp()
+    assert all(start == (None if delay == 5 else first + 86_400 * (delay % 3)) for delay, start in starts.items())
+    assert build_reference(path, replace(model(), reference_sample_rows=30), time_column="ts").hash == kept.hash

@@ -28,8 +28,8 @@ from monitor.web.errors import Refused
 from monitor.web.guards import host_name
 from monitor.web.page import MEASURES
 from monitor.web.server import is_loopback
-from tests.edges.web_site import Site, site
-from tests.edges.web_story import DAYS, EVIL, FLIGHTS, OPEN_ID, PAST_ID, PRICES, Day, results_of
+from tests.edges.web_site import REPORT, Site, site
+from tests.edges.web_story import DAYS, EVIL, FLIGHTS, MODELS, OPEN_ID, PAST_ID, PRICES, Day, results_of
 
 
 @pytest.fixture(scope="module")
@@ -352,3 +352,32 @@ def test_the_healthcheck_fails_where_nothing_answers() -> None:
 @pytest.mark.parametrize("limit", ["0", "-1", "10001", "0000000019223372036854775808", "9" * 5_000, "٣", "1e3", ""])
 def test_a_limit_that_is_no_small_number_is_a_bad_query(here: Site, limit: str) -> None:
     assert here.get("/api/v1/results", params={"limit": limit}).status_code == 400
+
+
+# --- the report of an incident -------------------------------------------------------------------------------
+
+
+def test_a_report_runs_in_a_sandbox_without_an_origin_and_without_a_network(here: Site) -> None:
+    answer = here.get(f"/api/v1/incidents/{OPEN_ID}/report")
+    assert (answer.status_code, answer.text) == (200, REPORT)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    rules = [rule.strip() for rule in answer.headers["content-security-policy"].split(";")]
+    assert {"sandbox allow-scripts", "default-src 'none'", "form-action 'none'", "frame-ancestors 'none'"} <= set(rules)
+    assert "allow-same-origin" not in answer.headers["content-security-policy"]
+    assert (answer.headers["x-content-type-options"], answer.headers["x-frame-options"]) == ("nosniff", "DENY")
+
+
+@pytest.mark.parametrize("id", ["inc-none", "..%2F..%2Fstory", "%00", "x" * 300])
+def test_an_incident_without_a_report_is_not_found(here: Site, id: str) -> None:
+    answer = here.get(f"/api/v1/incidents/{id}/report")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+def test_the_pages_link_to_the_reports_that_there_are(here: Site, tmp_path: Path) -> None:
+    for path, link in (("/", f"api/v1/incidents/{OPEN_ID}/report"), ("/", f"api/v1/incidents/{PAST_ID}/report"),
+                       (f"/models/{FLIGHTS.name}", f"../api/v1/incidents/{OPEN_ID}/report")):
+        assert f'<a href="{link}">' in here.get(path).text, (path, link)
+    with site(tmp_path) as bare:
+        bare.server.show(MODELS)
+        assert "/report" not in bare.get("/").text
+        assert bare.get(f"/api/v1/incidents/{OPEN_ID}/report").status_code == 404

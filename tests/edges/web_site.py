@@ -11,12 +11,14 @@ import httpx
 
 from monitor.health import Health, NotReady
 from monitor.metrics import Metrics
+from monitor.reports import Shelf
 from monitor.settings.secret import Secret
 from monitor.settings.service import HttpSettings
 from monitor.storage import SqlStore
 from monitor.web import WebServer
-from tests.edges.web_story import MODELS, tell
+from tests.edges.web_story import MODELS, OPEN_ID, PAST_ID, tell
 
+REPORT = "<!doctype html><title>a page</title><script>window.ran = true</script>"
 TOKEN = "correct horse battery staple"
 
 
@@ -47,7 +49,10 @@ def site(folder: Path, *, token: str | None = TOKEN, host: str = "127.0.0.1") ->
     metrics.declare(MODELS, ["slack"])
     http = HttpSettings(host=host, port=0, token=None if token is None else Secret(text=token))
     server = WebServer(store=store, health=health, metrics=metrics, http=http)
-    server.show(MODELS)
+    shelf = Shelf(folder / "pages", 5)
+    for id in (OPEN_ID, PAST_ID):
+        shelf.put(id, REPORT)
+    server.show(MODELS, shelf=shelf)
     server.start()
     health.clear(NotReady.STARTING)
     try:

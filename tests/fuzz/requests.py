@@ -151,8 +151,8 @@ def fire_again(store: Store) -> None:
 
 
 WORDS = [
-    b"GET ", b"POST ", b"HEAD ", b"DELETE ", b"/api/v1/", b"/models/", b"results", b"incidents", b"/ack", b"/resolve", b"?", b"&",
-    b"=", b"%00", b"%2e%2e/", b"%",
+    b"GET ", b"POST ", b"HEAD ", b"DELETE ", b"/api/v1/", b"/models/", b"results", b"incidents", b"/ack", b"/resolve", b"/report", b"?",
+    b"&", b"=", b"%00", b"%2e%2e/", b"%",
     b"%ff", b"%2F", b"since=", b"limit=", b"model=", b"check=", b"verdict=", b"verbose", b"0", b"-1", b"99999999999999999999", b"1e3",
     b"\xc2\xb2", b"\xd9\xa3",
     b"0001-01-01T00:00:00%2B23:59", b"9999-12-31T23:59:59-23:59", b"2013-W01-1", b"content-length: ", b"content-length: \xb2",

@@ -16,7 +16,7 @@ from monitor.doubles.store import MemoryStore
 from monitor.errors import Retryable
 from monitor.metrics import Metrics
 from monitor.pipeline import Judge, Pace, Reader, References, Routes, Telling
-from monitor.ports import Checkpoint, Judgement, Mark, Store, StoredReference, TopicPartition
+from monitor.ports import Checkpoint, Judgement, Mark, SampleTester, Store, StoredReference, TopicPartition
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 START = datetime(2013, 3, 1, tzinfo=UTC)
@@ -102,6 +102,7 @@ class World:
     max_rows: int = 1_000_000
     routes: Routes = field(default_factory=Routes)
     out_of_range: OnLoss = OnLoss.EARLIEST
+    tester: SampleTester | None = None
 
     def __post_init__(self) -> None:
         self.crash()
@@ -118,6 +119,7 @@ class World:
         self.judge = Judge(
             store=self.store, models=self.models, references=references, clock=self.clock, metrics=self.metrics,
             telling=Telling({model.name: self.routes for model in self.models}), partitions=lambda: self.reader.partitions,
+            tester=self.tester,
         )  # fmt: skip
 
     def replica(self) -> World:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +19,40 @@ from monitor.storage.migrate import VERSION_TABLE
 
 app = typer.Typer()
 app.command()(command)
+
+
+def asking(folder: Path, drift: str, more: str = "") -> Path:
+    path = written(folder, more)
+    path.write_text(path.read_text().replace("{false_alarms: 1 per 30d, tests: {method: ks}}", drift))
+    return path
+
+
+def test_what_evidently_lacks_is_told_with_what_it_has(tmp_path: Path) -> None:
+    drift = "{tests: [{method: 'evidently:ks'}, {method: 'evidently:gibtsnicht'}]}"
+    result = CliRunner().invoke(app, [str(asking(tmp_path, drift))])
+    assert result.exit_code == 1
+    assert "evidently 0.7." in result.stdout
+    assert "evidently:anderson" in result.stdout
+    assert result.stderr == "models.m.drift.tests: evidently has no test 'evidently:gibtsnicht'\n"
+
+
+def test_without_evidently_and_scikit_learn_it_is_said_what_brings_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("evidently", "sklearn"):
+        monkeypatch.setitem(sys.modules, package, None)  # as Python itself marks what cannot be imported
+    result = CliRunner().invoke(app, [str(asking(tmp_path, "{domain_classifier: true, tests: {method: 'evidently:ks'}}"))])
+    assert result.exit_code == 0
+    notes = [line.replace("; pip install 'driftd[reports]' brings it", "") for line in result.stdout.splitlines() if "[reports]" in line]
+    assert notes == [
+        "note: models.m.drift.tests: evidently is not installed; until then its tests are skipped",
+        "note: models.m.drift.domain_classifier: sklearn is not installed; until then it is skipped",
+    ]
+    assert "reference.sample_rows: 0, so a reference built now keeps no rows" in result.stdout
+
+
+def test_a_worker_that_cannot_tell_is_noted_and_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, [str(asking(tmp_path, "{tests: {method: 'evidently:ks'}}", "reports: {deadline: 1s}\n"))])
+    assert result.exit_code == 0
+    assert "note: Evidently cannot be asked: no answer within 1 s: the worker was ended; while that is so" in result.stdout
 
 
 @pytest.fixture

@@ -130,6 +130,7 @@ def test_every_commented_key_of_the_example_can_be_switched_on(tmp_path: Path) -
     assert settings.models()[0].drift.tests == (
         DriftTest(method="psi", threshold=0.2, columns=("dep_delay", "distance")),
         DriftTest(method="jensenshannon", formula=Formula.EVIDENTLY),
+        DriftTest(method="evidently:ks", threshold=0.01),
     )
     assert [stream.kind for stream in settings.models()[0].streams] == ["predictions", "features", "labels"]
 
@@ -440,3 +441,22 @@ def test_an_open_after_that_cannot_be_is_refused(tmp_path: Path, written: str) -
 def test_the_smallest_effects_can_be_set_apart(tmp_path: Path) -> None:
     drift = loaded(tmp_path, model_text("    drift: {min_effect: {ks: 0.1}}\n")).models()[0].drift
     assert drift.min_effect == MinEffect(ks=0.1, wasserstein=0.1, tvd=0.03)
+
+
+def test_rows_kept_the_classifier_and_the_worker_s_limits_are_read(tmp_path: Path) -> None:
+    text = model_text() + "    reference: {sample_rows: 5000}\n    drift: {domain_classifier: true}\n"
+    settings = loaded(tmp_path, text + "reports: {deadline: 90s, memory: 2GiB}\n")
+    assert (settings.models()[0].reference_sample_rows, settings.models()[0].drift.domain_classifier) == (5000, True)
+    assert (settings.reports.deadline, settings.reports.memory) == (timedelta(seconds=90), 2**31)
+    assert settings.reference_file("m") is None
+
+
+def test_pages_of_incidents_are_kept_beside_the_file_unless_told_otherwise(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, model_text() + "reports: {on_alert: {folder: pages, keep: 7}}\n")
+    assert settings.reports.on_alert is not None
+    assert (settings.reports.on_alert.folder, settings.reports.on_alert.keep) == (tmp_path / "pages", 7)
+    assert loaded(tmp_path, model_text()).reports.on_alert is None
+    with pytest.raises(SettingsError, match=r"reports\.on_alert\.folder"):
+        loaded(tmp_path, model_text() + "reports: {on_alert: {keep: 7}}\n")
+    with pytest.raises(SettingsError, match=r"reports\.on_alert\.keep"):
+        loaded(tmp_path, model_text() + "reports: {on_alert: {folder: pages, keep: 0}}\n")

@@ -138,6 +138,13 @@ class Fields:
             raise self.fault(name, "integers of 63 bits")
         return np.array(values, dtype=np.int64)
 
+    def scalars(self, name: str, size: int) -> tuple[str | float | None, ...]:
+        """A list of ``size`` texts, finite numbers (as floats) and nulls."""
+        value = self._data.get(name)
+        if not isinstance(value, list) or len(value) != size or not all(map(_is_scalar, value)):
+            raise self.fault(name, f"{size} texts, numbers or nulls")
+        return tuple(item if isinstance(item, str) or item is None else float(item) for item in value)
+
     def _numbers(self, name: str, kind: Any) -> list[Any]:
         value = self._data.get(name)
         if not isinstance(value, list) or not all(isinstance(item, kind) and not isinstance(item, bool) for item in value):
@@ -161,6 +168,12 @@ class Fields:
     def raw(self) -> dict[str, Any]:
         """The object as it is."""
         return self._data
+
+
+def _is_scalar(value: object) -> bool:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _is_finite(value)
+    return value is None or isinstance(value, str)
 
 
 def _is_finite(number: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from monitor.core.profile import canonical
 from monitor.core.profile.categorical import category_text
 from monitor.core.schema import Batch, CategoricalValues, Floats, Hashes, Ints, NumericValues, State, Values
 
@@ -17,6 +19,8 @@ WRONG_TYPE = "<wrong type>"  # stands for a value that was of no type the column
 
 Scalar = str | float | None
 Row = tuple[Scalar, ...]
+
+_HASH = re.compile("[0-9a-f]{16}")
 
 _GOLDEN, _MIX1, _MIX2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _STATE_TEXT: Mapping[int, Scalar] = MappingProxyType({
@@ -88,6 +92,28 @@ class RowSample:
     def merge(self, other: RowSample) -> RowSample:
         """The smallest of both, as many as the smaller size keeps."""
         return self._with(other.rows.items(), min(self.size, other.size))
+
+    def values(self, column: str) -> tuple[Scalar, ...]:
+        """The scalars of a column, in the order of the rows' hashes: a beginning of them is a sample too. Raises ValueError."""
+        at = self.columns.index(column)
+        return tuple(row[at] for row in self.rows.values())
+
+    def document(self) -> dict[str, object]:
+        """As plain JSON values: the hashes as 16 hex digits, then the scalars of each column."""
+        columns = {name: list(self.values(name)) for name in self.columns}
+        return {"size": self.size, "hashes": [f"{key:016x}" for key in self.rows], "columns": columns}
+
+    @staticmethod
+    def of(fields: canonical.Fields) -> RowSample:
+        """From a parsed document. Raises DecodeError."""
+        hashes, parts = fields.texts("hashes"), fields.part("columns")
+        if not all(_HASH.fullmatch(text) for text in hashes) or len(set(hashes)) != len(hashes):
+            raise fields.fault("hashes", "distinct hashes of 16 hex digits")
+        names = parts.keys()
+        columns = [parts.scalars(name, len(hashes)) for name in names]
+        rows = zip(*columns, strict=True) if columns else iter([()] * len(hashes))
+        kept = dict(zip((int(text, 16) for text in hashes), rows, strict=True))
+        return RowSample(columns=names, size=fields.whole("size", least=len(hashes)), rows=kept)
 
     def _with(self, rows: Iterable[tuple[int, Row]], size: int) -> RowSample:
         together = dict(self.rows)
