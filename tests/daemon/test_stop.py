@@ -78,7 +78,7 @@ def test_an_idle_daemon_stops_and_says_goodbye_to_the_group_and_the_port(kafka, 
         d.until(lambda: d.received() == 100)
         assert d.stop(signal.SIGINT) < LIMIT
         closed = [line["resource"] for line in d.log("resource.closed")]
-        assert closed == ["schedule", "reports", "kafka", "http", "store", "lock"]  # last opened, first closed
+        assert closed == ["schedule", "pages of incidents", "reports", "kafka", "http", "store", "lock"]  # last opened, first closed
 
 
 def firing(kafka, slack: SlackServer, folder) -> Run:
