@@ -164,7 +164,10 @@ def _close_time(parts: Parts, insist: Callable[[Callable[[], object]], object]) 
     log.info("read to the end", action=Action.DAEMON_STOPPED, undelivered=left)
     for model, why in parts.judge.failing.items():
         sys.stderr.write(f"driftd: {model} could not be judged: {why}\n")
-    return EXIT_FAILED if parts.judge.failing else EXIT_DONE
+    missing = parts.source.missing()
+    if missing:
+        sys.stderr.write(f"driftd: not all was read: {missing}\n")
+    return EXIT_FAILED if parts.judge.failing or missing else EXIT_DONE
 
 
 def _unassigned(parts: Parts) -> str:

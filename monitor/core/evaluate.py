@@ -70,7 +70,8 @@ def evaluate(subject: Subject, rules: Model, sampled: Sequence[Finding] = ()) ->
 def _judge_whole(subject: Subject, rules: Model, alpha: float) -> list[Finding]:
     """What all rows together tell. How many of them are in a segment shows in its column's drift."""
     share = alpha * SHARE_OF_BUDGET[Check.VOLUME]
-    findings = judge_volume(subject.key, subject.account, subject.reference, rules, share, other_rows=subject.other_rows)
+    findings = judge_volume(subject.key, subject.account, subject.reference, rules, share, other_rows=subject.other_rows,
+                            gaps=subject.gaps)
     findings += [*judge_gaps(subject.gaps), *judge_duplicates(subject.account, rules)]
     return [*findings, _too_many_versions(subject, rules)] if subject.key.version == OTHER_VERSIONS else findings
 

@@ -15,6 +15,7 @@ class GapReason(StrEnum):
     TRUNCATED = "truncated"  # the log was cut short, e.g. by an unclean election
     DAMAGED = "damaged"  # a batch with a wrong checksum, or of an unknown codec
     RECREATED = "recreated"  # the topic was deleted and made again: how many messages went with it nobody knows
+    NOT_CONFIGURED = "not_configured"  # others read on while the model was not in the configuration: from where on nobody knows
 
 
 class OnLoss(StrEnum):
@@ -95,5 +96,7 @@ def told(gaps: Iterable[Gap]) -> str:
 
 
 def _told(gap: Gap) -> str:
+    if gap.reason is GapReason.NOT_CONFIGURED:
+        return f"an unknown number of messages of {gap.topic}/{gap.partition} (the model was not in the configuration)"
     size = "an unknown number of messages" if gap.messages is None else f"at most {gap.messages:,} messages"
     return f"{size} of {gap.topic}/{gap.partition} ({gap.reason})"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from monitor.core.drift.calibration import MIN_WINDOWS, Prediction
 from monitor.core.finding import Finding, number, percent
-from monitor.core.gaps import Gap, lost, told
+from monitor.core.gaps import Gap, GapReason, lost, told
 from monitor.core.reference import Reference
 from monitor.core.results import Account, Check, Verdict, WindowKey
 from monitor.core.rules import Model, VolumeRules
@@ -31,18 +31,25 @@ class Range:
 
 
 def judge_volume(
-    key: WindowKey, account: Account, reference: Reference | None, rules: Model, alpha: float, *, other_rows: int = 0
-) -> list[Finding]:
+    key: WindowKey, account: Account, reference: Reference | None, rules: Model, alpha: float, *, other_rows: int = 0,
+    gaps: Sequence[Gap] = (),
+) -> list[Finding]:  # fmt: skip
     """Rows against the reference's rate, and the share that could not be read. ``alpha``: false alarms of a window.
 
     ``other_rows``: those of the model's other versions in the window. A version that is being rolled out, or retired, has few
-    rows of its own; that is no fault while together they are as many as usual.
+    rows of its own; that is no fault while together they are as many as usual. Nor is it one where the model was not configured.
     """
     if not account.counted:
         findings = [_no_rows(account, reference, rules.min_rows, other_rows)]
     else:
         findings = [_rows(key, account.counted, reference, rules.volume, alpha, other_rows)]
+    if any(gap.reason is GapReason.NOT_CONFIGURED for gap in gaps):
+        findings = [replace(found, verdict=Verdict.INSUFFICIENT) if _few(found) else found for found in findings]
     return [*findings, _quarantined(account, rules.min_rows)] if account.received else findings
+
+
+def _few(found: Finding) -> bool:
+    return found.verdict is Verdict.ALERT and found.value is not None and found.threshold is not None and found.value < found.threshold
 
 
 def _no_rows(account: Account, reference: Reference | None, min_rows: int, other_rows: int) -> Finding:

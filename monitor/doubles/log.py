@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from monitor.errors import Retryable
 from monitor.ports import Damaged, OutOfRange, Polled, TopicPartition
+from monitor.ports.log import absent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,12 @@ class MemoryLog:
             self._log[partition] = _Partition()
         self._ids[topic] += "'"
 
+    def delete(self, topic: str) -> None:
+        """Delete a topic; the next poll tells the reader what it has left."""
+        for partition in [p for p in self._log if p.topic == topic]:
+            del self._log[partition]
+        self.rebalance(self._assigned & frozenset(self._log))
+
     def rebalance(self, assigned: frozenset[TopicPartition]) -> None:
         """Give the reader these partitions alone; its next poll tells it so. Raises KeyError on an unknown one."""
         for partition in assigned:
@@ -150,17 +157,21 @@ class MemoryLog:
         return {partition: self._partition(partition).first for partition in partitions}
 
     def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """The end offsets."""
+        """The end offsets; none of a topic that was deleted."""
         self._answer()
-        return {partition: self._partition(partition).end for partition in partitions}
+        return {partition: self._partition(partition).end for partition in partitions if partition in self._log}
 
     def partitions(self) -> frozenset[TopicPartition]:
-        """Every partition of the topics. Raises Retryable, naming a topic without any."""
+        """Every partition of the topics. Raises Retryable where none of them has any."""
         self._answer()
-        for topic in self._subscribed:
-            if not any(partition.topic == topic for partition in self._log):
-                raise Retryable(f"topic {topic!r} does not exist in memory")
+        if not self._log:
+            raise Retryable(self.missing() or "no topics")
         return frozenset(self._log)
+
+    def missing(self) -> str | None:
+        """The topics without any partition."""
+        there = {partition.topic for partition in self._log}
+        return absent([topic for topic in self._subscribed if topic not in there], "in memory")
 
     def topic_ids(self) -> Mapping[str, str]:
         """The id of each topic."""

@@ -88,7 +88,7 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
         """All or nothing. Raises Fenced when a stored offset is not the expected one."""
         with self._write() as data:
             for advance in checkpoint.advances:
-                _advance(data, advance)
+                _advance(data, advance, checkpoint.at)
             for mark in checkpoint.marks:
                 _put_mark(data, mark)
             booked = checkpoint.booked({model: progress.sealed_until for model, progress in data.progress.items()})
@@ -253,13 +253,13 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
                 data.outbox[entry.id] = replace(entry, not_before=not_before, leased_until=leased_until)
 
 
-def _advance(data: Data, advance: Advance) -> None:
+def _advance(data: Data, advance: Advance, at: datetime) -> None:
     stored = data.partitions.get(advance.partition)
     found = None if stored is None else stored.next_offset
     if found != advance.expected:
         where = f"{advance.partition.topic}[{advance.partition.partition}]"
         raise Fenced(f"{where}: the stored offset is {found}, expected {advance.expected}; another replica has it now")
-    data.partitions[advance.partition] = replace(advance, expected=advance.next_offset)
+    data.partitions[advance.partition] = replace(advance, expected=advance.next_offset, at=at)
 
 
 def _put_mark(data: Data, mark: Mark) -> None:

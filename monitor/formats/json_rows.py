@@ -64,15 +64,15 @@ class JsonDecoder:
         self._blank = self._level.struct()
         self._decoder = msgspec.json.Decoder(self._level.struct)
 
-    def decode(self, records: Sequence[Record]) -> Batch:
+    def decode(self, records: Sequence[Record], latest: int | None = None) -> Batch:
         """Rows of one partition in the order of their offsets."""
         chunks = [records[at : at + CHUNK_ROWS] for at in range(0, len(records), CHUNK_ROWS)]
-        return joined([self._decode(chunk) for chunk in chunks or [records]])
+        return joined([self._decode(chunk, latest) for chunk in chunks or [records]])
 
-    def _decode(self, records: Sequence[Record]) -> Batch:
+    def _decode(self, records: Sequence[Record], latest: int | None) -> Batch:
         read = self._read(records)
         raw = by_path(self._level, read.rows)
-        times = self._times(raw, read)
+        times = self._times(raw, read, latest)
         versions = self._versions(raw, read)
         ids = self._ids(raw, read, times, versions)
         batch = Batch(
@@ -140,9 +140,11 @@ class JsonDecoder:
             else:
                 read.faults[at] = fault_of(record, Reason.NOT_AN_OBJECT, f"a {type(document).__name__}, expected an object")
 
-    def _times(self, raw: Mapping[str, Sequence[object]], read: _Read) -> Ints:
+    def _times(self, raw: Mapping[str, Sequence[object]], read: _Read, latest: int | None) -> Ints:
         """Event times in microseconds; what has none that can be used becomes a fault."""
         stamps = np.array([record.timestamp for record in read.records], dtype=np.int64)
+        if latest is not None:
+            stamps = np.minimum(stamps, latest)
         path = self._stream.time
         values = read.patched(raw[path], path) if path else None
         times, wrong = event_times(values, path, stamps, self._stream.max_future)

@@ -38,7 +38,7 @@ def _bounded(times: Ints, latest: Ints) -> Wrong:
     late, early = times > latest, times < ANCIENT
     if not (late.any() or early.any()):
         return {}
-    found = {i: (Reason.FUTURE_TIME, f"{_shown(times[i])} is later than the broker's time and max_future allow") for i in _at(late)}
+    found = {i: (Reason.FUTURE_TIME, f"{_shown(times[i])} is later than its timestamp, our clock and max_future allow") for i in _at(late)}
     return found | {i: (Reason.ANCIENT_TIME, f"{_shown(times[i])} is before the year 2000: a wrong unit?") for i in _at(early)}
 
 

@@ -26,6 +26,7 @@ from monitor.intake.rebalances import Rebalances
 from monitor.intake.watchdog import Watchdog
 from monitor.log import Action, logger
 from monitor.ports import OutOfRange, Polled, TopicPartition
+from monitor.ports.log import absent
 from monitor.settings import KafkaSettings
 from monitor.settings.kafka import Start
 
@@ -113,21 +114,30 @@ class KafkaSource:
         return self._offsets(self._consumer().beginning_offsets, partitions) if partitions else {}
 
     def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """The end offsets, asked of the broker. Raises Retryable."""
-        return self._offsets(self._consumer().end_offsets, partitions) if partitions else {}
+        """The end offsets, asked of the broker; none of a topic that was deleted. Raises Retryable."""
+        there = [partition for partition in partitions if partition.topic not in self._gone()]
+        return self._offsets(self._consumer().end_offsets, there) if there else {}
 
     def partitions(self) -> frozenset[TopicPartition]:
-        """Every partition of the topics. Raises Retryable, naming a topic that does not exist."""
+        """Every partition of the topics that exist. Raises Retryable, naming the topics where none does."""
         found: set[TopicPartition] = set()
         for topic in self._topics:
             try:
                 numbers = self._consumer().partitions_for_topic(topic)
             except KafkaError as error:
                 raise self._away(error) from None
-            if not numbers:
-                raise Retryable(f"topic {topic!r} does not exist at {self._where}")
-            found |= {TopicPartition(topic, number) for number in numbers}
+            found |= {TopicPartition(topic, number) for number in numbers or ()}
+        if not found:
+            raise Retryable(absent(self._topics, f"at {self._where}") or "no topics are to be read")
         return frozenset(found)
+
+    def missing(self) -> str | None:
+        """The topics that the broker did not know when it was last asked, at most METADATA_AGE_MS ago."""
+        return absent(self._gone(), f"at {self._where}")
+
+    def _gone(self) -> Sequence[str]:
+        cluster = self._consumer()._cluster
+        return [topic for topic in self._topics if not cluster.partitions_for_topic(topic)]
 
     def topic_ids(self) -> Mapping[str, str]:
         """The broker's id of each topic; brokers before 2.8 have none."""
@@ -253,6 +263,8 @@ class KafkaSource:
             found = ask([_theirs(p) for p in partitions], timeout_ms=ANSWER_MS)
         except KafkaError as error:
             raise self._away(error) from None
+        except KeyError as error:  # the broker knows it no more: its topic is being deleted, and the next metadata tells
+            raise Retryable(f"Kafka at {self._where} does not tell offsets of {error.args[0]}") from None
         return {_ours(tp): offset for tp, offset in found.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from monitor import failpoints
@@ -26,6 +26,9 @@ log = logger(__name__)
 NO_VERSIONS: Mapping[datetime, Collection[str]] = MappingProxyType({})
 MOST_QUARANTINED = 5_000
 """Quarantined messages that are held before they are written: each keeps the beginning of its message."""
+CLOCKS_DIFFER = timedelta(hours=1)
+"""A message's timestamp may be its producer's own (CreateTime), whose clock may be wrong. One that is further ahead of our clock is not
+believed: it would move event time there, and every row that follows would be late."""
 MOST_TOLD = 1_000
 """Windows of which it is remembered that something was said."""
 
@@ -51,7 +54,7 @@ class Channel:
 
     def take(self, partition: TopicPartition, records: Sequence[Record], now: datetime) -> None:
         """Decode and fold messages of one partition, in the order of their offsets."""
-        batch = self._decoder.decode(records)
+        batch = self._decoder.decode(records, int((now + CLOCKS_DIFFER).timestamp() * 1000))
         failpoints.at(Point.MID_FOLD)
         if self.gaps.waiting(partition) and len(batch):
             self.gaps.seen(self.model.name, partition, from_micros(int(batch.times[0])))

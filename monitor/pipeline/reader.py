@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import xxhash
 
 from monitor import failpoints
-from monitor.core.gaps import GapReason, OnLoss, hole_of
+from monitor.core.gaps import Gap, GapReason, OnLoss, hole_of
 from monitor.core.rules import Model, StreamKind
 from monitor.core.schema import Record, from_micros, to_micros
 from monitor.errors import Fenced, MemoryShort, Retryable, UsageError
@@ -193,6 +193,7 @@ class Reader:
         all_of_them = self._source.partitions()
         known = self._store.positions(sorted(all_of_them | assigned))
         self._stored = {p: known[p] for p in partitions if p in known}
+        self._note_left_out(partitions)
         self._restore(partitions)
         self._topic_ids = dict(self._source.topic_ids())
         self._source.seek({**{p: self._resume(p, self._topic_ids.get(p.topic)) for p in partitions}, **self._added(partitions, known)})
@@ -201,6 +202,30 @@ class Reader:
         self.partitions = all_of_them  # only now: before, the judge would believe what a dead owner claimed to have read
         self._taking = None
         failpoints.at(Point.AFTER_TAKE_OVER)
+
+    def _note_left_out(self, partitions: Sequence[TopicPartition]) -> None:
+        """A checkpoint renews the marks of all models of its partitions: where a mark is older, others read on without its model."""
+        now, behind = self._clock.now(), []
+        for model in {channel.model.name for channel in self._all_channels()}:
+            marks = {mark.partition: mark for mark in self._store.marks(model)}
+            for partition in (p for p in partitions if p in self._stored and any(c.model.name == model for c in self._channels[p.topic])):
+                stored, mark = self._stored[partition], marks.get(partition)
+                if mark is None:
+                    log.info("others have read this topic before: the model begins where they are", action=Action.INTAKE_ASSIGNED,
+                             model=model, topic=partition.topic, partition=partition.partition, offset=stored.next_offset)
+                elif stored.at is not None and mark.at < stored.at:
+                    behind.append((replace(mark, at=now, caught_up=False), stored.next_offset))
+        if behind:
+            gaps = tuple(self._left_out(mark, offset) for mark, offset in behind)
+            self._store.checkpoint(Checkpoint(at=now, marks=tuple(mark for mark, _ in behind), gaps=gaps))
+
+    def _left_out(self, mark: Mark, offset: int) -> Gap:
+        topic, partition = mark.partition.topic, mark.partition.partition
+        log.warning("others read on while the model was not configured: its windows of that time are incomplete", action=Action.INTAKE_GAP,
+                    model=mark.model, topic=topic, partition=partition, reason=GapReason.NOT_CONFIGURED, going_on_at=offset)
+        self._metrics.gap(GapReason.NOT_CONFIGURED, None)
+        return Gap(model=mark.model, topic=topic, partition=partition, reason=GapReason.NOT_CONFIGURED, first=offset, beyond=None,
+                   since=mark.max_time, at=mark.at)
 
     def _added(self, partitions: Sequence[TopicPartition], known: Mapping[TopicPartition, Advance]) -> Mapping[TopicPartition, int]:
         """Partitions that came to a topic that is read already: from their first message, whatever ``kafka.start`` says of the topic."""
@@ -333,7 +358,7 @@ class Reader:
         except Retryable as error:
             self.unreachable = str(error)
             return frozenset()
-        self.unreachable = None
+        self.unreachable = self._source.missing()
         return frozenset(p for p, end in ends.items() if self._source.position(p) >= end)
 
     def _marks(self, caught_up: frozenset[TopicPartition]) -> tuple[Mark, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -16,12 +16,16 @@ from monitor.ports.log import TopicPartition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advance:
-    """A partition's way from ``expected`` (None: never stored) to ``next_offset``: written by compare-and-set."""
+    """A partition's way from ``expected`` (None: never stored) to ``next_offset``: written by compare-and-set.
+
+    ``at``: of a stored one, the wall time of the checkpoint that wrote it.
+    """
 
     partition: TopicPartition
     expected: int | None
     next_offset: int
     topic_id: str | None = None
+    at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

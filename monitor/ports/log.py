@@ -18,6 +18,14 @@ class TopicPartition:
     partition: int
 
 
+def absent(topics: Sequence[str], where: str) -> str | None:
+    """What to tell of topics that do not exist; None where there are none of them."""
+    if not topics:
+        return None
+    names = ", ".join(map(repr, topics))
+    return f"topic {names} does not exist {where}" if len(topics) == 1 else f"topics {names} do not exist {where}"
+
+
 class OutOfRange(DriftdError):
     """The log no longer holds the offsets that were to be read next, by partition.
 
@@ -67,10 +75,13 @@ class LogSource(Protocol):
         """The first offsets that are still there, asked of the broker. Raises Retryable when it does not answer."""
 
     def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """The end offsets, asked of the broker. Raises Retryable when it does not answer."""
+        """The end offsets, asked of the broker; none of a topic that is gone. Raises Retryable when it does not answer."""
 
     def partitions(self) -> frozenset[TopicPartition]:
-        """Every partition of the subscribed topics, owned or not. Raises Retryable."""
+        """Every partition of the topics that exist, owned or not. Raises Retryable, also where none does."""
+
+    def missing(self) -> str | None:
+        """Which topics do not exist, as far as is known by now; None where all do. Their models wait, the others go on."""
 
     def topic_ids(self) -> Mapping[str, str]:
         """The broker's id of each topic, where it has one: a re-created topic has another."""

@@ -45,7 +45,8 @@ class CheckpointVerbs:
             rows = connection.execute(select(offsets).where(offsets.c.topic.in_(topics))).all()
         found = {TopicPartition(row.topic, row.partition): row for row in rows}
         return {
-            partition: Advance(partition=partition, expected=row.next_offset, next_offset=row.next_offset, topic_id=row.topic_id)
+            partition: Advance(partition=partition, expected=row.next_offset, next_offset=row.next_offset, topic_id=row.topic_id,
+                               at=row.updated_at)
             for partition in partitions
             if (row := found.get(partition)) is not None
         }

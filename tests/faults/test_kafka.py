@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -227,6 +228,46 @@ def test_a_topic_that_is_made_again_while_we_run_and_while_we_are_away_is_read_f
         d.until(lambda: d.ready() and d.received() == 100, 60)
         assert d.log("topic.recreated")
         assert all(map(adds_up, d.windows()))
+
+
+@pytest.mark.fault(27)
+def test_a_topic_that_is_deleted_holds_up_its_own_model_alone(real_kafka: Broker, tmp_path: Path) -> None:
+    run = a_run(tmp_path, real_kafka.bootstrap, new_topic(real_kafka, 2))
+    other = new_topic(real_kafka, 1)
+    config = json.loads(run.config.read_text())
+    [model] = config["models"].values()
+    config["models"]["other"] = model | {"streams": {"predictions": model["streams"]["predictions"] | {"topic": other}}}
+    run.config.write_text(json.dumps(config))
+    with daemon(run, ready=False) as d:
+        produce(run.bootstrap, run.topic, encoded(row(n) for n in range(50)))
+        d.until(lambda: d.ready() and d.received() == 50, 60)
+        real_kafka.delete_topic(other)
+        produce(run.bootstrap, run.topic, encoded(row(n) for n in range(50, 80)))
+        d.until(lambda: d.received() == 80, 60)
+        d.until(lambda: unready(d, f"topic '{other}' does not exist"), 60)
+        produce(run.bootstrap, run.topic, encoded(row(n) for n in range(80, 90)))
+        d.until(lambda: d.received() == 90, 60)
+        assert d.stop() < 10
+    with daemon(run, ready=False) as d:
+        produce(run.bootstrap, run.topic, encoded(row(n) for n in range(90, 100)))
+        d.until(lambda: d.received() == 100, 60)
+        assert unready(d, f"topic '{other}' does not exist")
+        real_kafka.create_topic(other, 1)
+        d.until(d.ready, 60)
+
+
+@pytest.mark.fault(27)
+def test_until_idle_reads_the_topics_that_are_there_and_fails_for_the_one_that_is_not(real_kafka: Broker, tmp_path: Path) -> None:
+    run = a_run(tmp_path, real_kafka.bootstrap, new_topic(real_kafka, 1))
+    config = json.loads(run.config.read_text())
+    [model] = config["models"].values()
+    config["models"]["other"] = model | {"streams": {"predictions": model["streams"]["predictions"] | {"topic": "not.there"}}}
+    run.config.write_text(json.dumps(config))
+    produce(run.bootstrap, run.topic, encoded(row(n) for n in range(50)))
+    with daemon(run, "--until-idle", ready=False) as d:
+        assert d.ended(60) == 1
+        assert d.text().splitlines()[-1] == f"driftd: not all was read: topic 'not.there' does not exist at {run.bootstrap}"
+    assert sum(window["received"] for window in run.rows("windows", str(run.config))) == 50
 
 
 def again(kafka: Broker, run: Run, numbers: range) -> None:

@@ -21,10 +21,10 @@ class Breaks:
     def __init__(self, inner: Decoder) -> None:
         self._inner = inner
 
-    def decode(self, records: Sequence[Record]) -> Batch:
+    def decode(self, records: Sequence[Record], latest: int | None = None) -> Batch:
         if any(record.value == b"poison" for record in records):
             raise IndexError("list index out of range")
-        return self._inner.decode(records)
+        return self._inner.decode(records, latest)
 
 
 def log(*values: bytes) -> list[MemoryRecord]:

@@ -123,6 +123,15 @@ def test_a_time_up_to_max_future_after_the_broker_is_taken():
     assert decode(row(ts="2024-03-01T13:00:00Z")).times.tolist() == [to_micros(NOW + timedelta(hours=1))]
 
 
+def test_a_timestamp_of_the_producers_own_is_believed_up_to_the_latest_given():
+    """On a topic with CreateTime, which is Kafka's default, a producer with a wrong clock writes both times wrong."""
+    tomorrow = NOW + timedelta(days=1)
+    record = Message(offset=7, timestamp=int(tomorrow.timestamp() * 1000), value=json.dumps(row(ts=tomorrow.isoformat())).encode())
+    assert decoder(STREAM).decode([record]).times.tolist() == [to_micros(tomorrow)]
+    [fault] = decoder(STREAM).decode([record], int(NOW.timestamp() * 1000)).faults
+    assert fault.reason is Reason.FUTURE_TIME
+
+
 # --- values --------------------------------------------------------------------------------------------------
 
 

@@ -112,7 +112,7 @@ def test_while_no_row_comes_nothing_later_than_its_discovery_is_incomplete(world
     world.clock.wall = START + 10 * MINUTE
     world.put(P0, message(2, 5))
     world.log.trim(P0, 2)
-    world.put(P1, message(3, 20), message(4, 90), message(5, 150))
+    world.put(P1, message(3, 20), message(4, 90), message(5, 125))
     world.read_all()
     assert [window.incomplete for window in world.store.window_accounts(model="m")] == [True, False, False]
     assert [[gap.first for gap in world.store.gaps("m", START + h * HOUR, START + (h + 1) * HOUR)] for h in range(3)] == [[1], [], []]

@@ -462,6 +462,27 @@ def test_a_missing_topic_is_asked_for_again_until_it_is_there() -> None:
     assert world.reader.assigned == frozenset()
 
 
+@pytest.mark.fault(27)
+def test_a_topic_that_is_gone_is_named_and_the_others_are_read() -> None:
+    other = replace(MODEL, name="other", streams=(replace(STREAM, topic="other"),))
+    world = World(models=(MODEL, other), log=MemoryLog({TOPIC: 3, "other": 1}))
+    world.put(P0, message(1, 0))
+    world.put(TopicPartition("other", 0), message(1, 0))
+    world.read_all()
+    world.log.delete("other")
+    world.put(P0, message(2, 1))
+    world.steps()
+    world.read_all()
+    assert world.reader.unreachable == "topic 'other' does not exist in memory"
+    assert world.account() == Account(counted=2)
+    assert world.account("other") == Account(counted=1)
+    assert all(mark.caught_up for mark in world.store.marks("m"))
+    world.crash()
+    world.put(P0, message(3, 2))
+    world.read_all()
+    assert world.account() == Account(counted=3)
+
+
 @pytest.mark.fault(25)
 def test_a_partition_added_while_nobody_read_is_read_from_its_first_message_though_the_start_is_latest() -> None:
     world = World(models=(replace(MODEL, dedupe=False),))
