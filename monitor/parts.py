@@ -53,6 +53,7 @@ log = logger(__name__)
 SWEEP = timedelta(seconds=1)
 DISPATCH = timedelta(seconds=1)
 WATCH = timedelta(seconds=1)
+ORPHANS = timedelta(minutes=1)
 PAGES = timedelta(seconds=5)
 PAGE_IDLE_SECONDS = 10.0
 """Incidents are rare: what made a page does not wait long for the next one."""
@@ -122,7 +123,8 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
     telling = Telling(_routes(settings, settings.http.public_url or web.url))
     reports = settings.reports
-    tester = EvidentlyTester(worker_of(settings), monotonic=clock.monotonic, alive=partial(still_at_it, health, "judge"))
+    still_judging = partial(still_at_it, health, "judge")
+    tester = EvidentlyTester(worker_of(settings), monotonic=clock.monotonic, alive=still_judging)
     _closing(closers, "reports", tester.close)
     maker = EvidentlyPages(worker_of(settings, idle_seconds=PAGE_IDLE_SECONDS))
     _closing(closers, "pages of incidents", maker.close)
@@ -132,7 +134,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     if shelf is not None and not lacking("evidently"):
         pages = IncidentPages(store=store, models=models, clock=clock, maker=maker, shelf=shelf, metrics=metrics)
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
-                  partitions=lambda: reader.partitions, tester=tester)
+                  partitions=lambda: reader.partitions, tester=tester, alive=still_judging)
     watch = _watch(models, store, telling, judge, health, clock, [receiver.name for receiver in made])
     lease = lease_of(settings)
     dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=f"{socket.gethostname()}:{os.getpid()}", lease=lease,
@@ -148,6 +150,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         ticks.add(name, work, WATCH, live_within)
     for name in dispatcher.receivers:
         ticks.add(f"deliver {name}", partial(dispatcher.dispatch, name), DISPATCH, live_within + lease)
+    ticks.add("orphans", dispatcher.bury_orphans, ORPHANS, None)
     if pages is not None:
         ticks.add("incident pages", pages.sweep, PAGES, None)
     heartbeat = None

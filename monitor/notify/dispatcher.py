@@ -24,6 +24,9 @@ BATCH = 50
 ROUND = 30.0
 """Seconds after which a call of ``dispatch`` takes no further delivery: a receiver that hangs is no job that hangs."""
 
+ORPHANED = timedelta(hours=1)
+"""A delivery whose receiver nobody has configured for so long is given up; replicas may get their configuration one after the other."""
+
 ERROR_LIMIT = 300
 
 log = logger(__name__)
@@ -120,6 +123,18 @@ class Dispatcher:
                 error, worker.error = worker.error, None
                 raise error
         return self._store.outbox_depth().get("pending", 0)
+
+    def bury_orphans(self) -> int:
+        """Give up what waits for a receiver that is not configured any more; how many deliveries. Raises Retryable."""
+        now, buried = self._clock.now(), 0
+        for receiver, oldest in self._store.outbox_oldest().items():
+            if receiver in self._workers or now - oldest < ORPHANED:
+                continue
+            gone = _Worker(_Nobody(receiver))
+            for delivery in self._store.claim(receiver, owner=self._owner, lease=self._lease, limit=BATCH, now=now):
+                self._bury(gone, delivery, f"no receiver {receiver} is configured any more")
+                buried += 1
+        return buried
 
     def stop(self) -> None:
         """Take nothing new: what is being sent now is finished, waits end. Safe from any thread."""
@@ -228,6 +243,20 @@ class Dispatcher:
         log.error("delivery given up", action=Action.DELIVERY_DEAD, receiver=delivery.receiver, kind=delivery.kind,
                   delivery=delivery.id, incident=delivery.incident, attempts=delivery.attempts + 1, error=error)
         return Outcome.DEAD
+
+
+@dataclass(slots=True)
+class _Nobody:
+    """Stands for a receiver that left the configuration."""
+
+    name: str
+
+    def send(self, delivery: Delivery) -> Receipt:
+        """Raises Permanent."""
+        raise Permanent(f"{delivery.receiver} is not configured")
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class _Worker:

@@ -27,6 +27,9 @@ from monitor.ports import Clock, Judgement, JudgingStore, Mark, Progress, Sample
 
 log = logger(__name__)
 
+AT_A_TIME = 100
+"""Windows of one model that are judged before it is the next one's turn: a backlog of one holds up no other for long."""
+
 MAX_EMPTY_WINDOWS = 100
 """So many windows in a row without a row are judged; then silence has been told, and the next window with rows goes on."""
 
@@ -43,10 +46,14 @@ class MarkStore(JudgingStore, StandardStore, Protocol):
 
 
 class Judge:
-    """Judges every model's windows in the order of event time. Safe to run in several replicas: the store lets one win."""
+    """Judges every model's windows in the order of event time. Safe to run in several replicas: the store lets one win.
+
+    ``alive`` is called after every window: a long backlog is no loop that hangs.
+    """
 
     def __init__(self, *, store: MarkStore, models: Sequence[Model], references: References, clock: Clock, metrics: Metrics,
-                 telling: Telling, partitions: Callable[[], frozenset[TopicPartition]], tester: SampleTester | None = None) -> None:
+                 telling: Telling, partitions: Callable[[], frozenset[TopicPartition]], tester: SampleTester | None = None,
+                 alive: Callable[[], object] = lambda: None) -> None:
         self._store = store
         self._models = models
         self._references = references
@@ -56,15 +63,22 @@ class Judge:
         self._telling = telling
         self._partitions = partitions
         self._tester = tester
+        self._alive = alive
         self.failing: Mapping[str, str] = {}
 
     def sweep(self) -> int:
         """Seal and judge what is due; how many windows were judged. Raises Retryable when the store is away."""
-        return sum(self._alone(model, self._due) for model in self._models)
+        return self._in_turns(self._due)
 
     def finish(self) -> int:
         """Take the end of the topics as the end of time: every window closes."""
-        return sum(self._alone(model, lambda model: self._store.latest_end(model.name)) for model in self._models)
+        return self._in_turns(lambda model: self._store.latest_end(model.name))
+
+    def _in_turns(self, until: Callable[[Model], datetime | None]) -> int:
+        judged = 0
+        while (more := sum(self._alone(model, until) for model in self._models)):
+            judged += more
+        return judged
 
     def _alone(self, model: Model, until: Callable[[Model], datetime | None]) -> int:
         """A model that cannot be judged keeps no other from it: it is noted in ``failing``, and tried again at the next sweep."""
@@ -107,7 +121,7 @@ class Judge:
 
     def _judge_sealed(self, model: Model, progress: Progress) -> int:
         judged, done = 0, progress.judged_until
-        while progress.sealed_until is not None and (done is None or done < progress.sealed_until):
+        while progress.sealed_until is not None and (done is None or done < progress.sealed_until) and judged < AT_A_TIME:
             start = self._store.next_start(model.name, None) if done is None else next_window(done, model.window)
             if start is None or start >= progress.sealed_until:
                 break
@@ -118,6 +132,7 @@ class Judge:
             self._tell(model, judgement)
             done = judgement.judged_until
             judged += bool(judgement.results)  # nothing is judged where a long silence is passed over
+            self._alive()
         return judged
 
     def _judge(self, model: Model, start: datetime, previous: datetime | None, sealed_until: datetime) -> Judgement:

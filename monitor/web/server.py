@@ -11,6 +11,7 @@ from functools import partial
 from typing import cast
 
 import uvicorn
+from anyio import to_thread
 
 from monitor.core.incidents import Step
 from monitor.core.rules import Model
@@ -26,6 +27,8 @@ from monitor.web.deadlines import DeadlineProtocol, Deadlines
 from monitor.web.guards import LOOPBACK_NAMES
 from monitor.web.parts import Parts, tell_nobody
 
+AT_A_TIME = 3
+"""Requests that are worked on at once, the probes apart: the others wait, so that many readers of pages hold up no checkpoint."""
 START_SECONDS = 10.0
 STOP_SECONDS = 3
 """So long may requests under way take when the server stops."""
@@ -120,6 +123,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve, then say so."""
+        to_thread.current_default_thread_limiter().total_tokens = AT_A_TIME
         await super().startup(sockets=sockets)
         self._said.set()
 

@@ -106,6 +106,20 @@ def test_what_is_due_is_sent_once_and_marked() -> None:
     assert [row.state for row in rows(store)] == ["sent", "sent"]
 
 
+def test_what_waits_for_a_receiver_that_left_the_configuration_is_given_up_after_an_hour() -> None:
+    store, slack, clock = outbox(message(1), message(2, "gone")), Scripted(), Hands()
+    work = dispatcher(store, slack, clock=clock)
+    clock.seconds = 3599.0
+    assert work.bury_orphans() == 0, "another replica may know it still"
+    clock.seconds = 3600.0
+    assert work.bury_orphans() == 1
+    assert {row.receiver: (row.state, row.error) for row in rows(store)} == {
+        "slack": ("pending", None), "gone": ("dead", "no receiver gone is configured any more")
+    }  # fmt: skip
+    assert "gone" not in store.outbox_oldest()
+    assert work.run_once() == 1
+
+
 def test_each_receiver_gets_its_own_and_only_its_own() -> None:
     store = outbox(message(1), message(2, "retraining:m"), message(3, "nobody"))
     slack, hook = Scripted(), Scripted("retraining:m")

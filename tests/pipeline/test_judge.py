@@ -13,7 +13,7 @@ from monitor.core.reference import Reference
 from monitor.core.results import Check, Verdict
 from monitor.core.rules import AlertRules, DriftRules, DriftTest, RetrainingRules, StreamKind
 from monitor.doubles.log import MemoryLog
-from monitor.pipeline import Routes
+from monitor.pipeline import Judge, References, Routes, Telling
 from monitor.pipeline.judge import MAX_EMPTY_WINDOWS, STALE_CLAIM
 from monitor.ports import Checkpoint, Mark, Store, TopicPartition
 from tests.core.judged import Data, drawn, numeric, reference_of
@@ -207,6 +207,25 @@ def test_rows_of_a_closed_window_are_late(world: World) -> None:
     world.read_all()
     assert (world.account().counted, world.account().late) == (3, 1)
     assert world.judge.finish() == 0
+
+
+def test_a_long_backlog_is_judged_in_turns_and_shows_that_it_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.pipeline.judge.AT_A_TIME", 2)
+    world.models = (MODEL, replace(MODEL, name="other"))
+    world.crash()
+    turns: list[str] = []
+    beats: list[None] = []
+    judge = Judge(store=world.store, models=world.models, references=References(world.store, world.clock), clock=world.clock,
+                  metrics=world.metrics, telling=Telling({m.name: world.routes for m in world.models}),
+                  partitions=lambda: world.reader.partitions, alive=lambda: beats.append(None))
+    record = world.store.record
+    monkeypatch.setattr(world.store, "record", lambda judgement: (turns.append(judgement.model), record(judgement))[1])
+    for partition in (P0, P1, P2):
+        world.put(partition, *(message(f"{partition.partition}-{hour}", 60 * hour) for hour in range(6)))
+    world.read_all()
+    assert judge.finish() == 12
+    assert turns == ["m", "m", "other", "other"] * 3
+    assert len(beats) == 12
 
 
 def test_at_the_end_every_window_closes(world: World) -> None:
