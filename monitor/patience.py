@@ -81,6 +81,8 @@ class Patience:
         self.trouble = why
         for other in AWAY - {reason}:
             self._health.clear(other)
+        if self._reader.partitions:  # all but a topic that does not exist is read
+            self._health.clear(NotReady.STARTING)
         self._health.not_ready(reason, why)
 
     def _well(self) -> None:

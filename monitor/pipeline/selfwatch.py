@@ -59,7 +59,7 @@ def kafka_away(unreachable: Callable[[], tuple[str, float] | None]) -> Probe:
     def probe() -> Iterable[Trouble]:
         away = unreachable()
         if away is not None and away[1] >= KAFKA_PATIENCE.total_seconds():
-            yield Trouble(condition=Condition.KAFKA_UNREACHABLE, said=f"Kafka cannot be reached, so nothing is judged: {away[0]}")
+            yield Trouble(condition=Condition.KAFKA_UNREACHABLE, said=f"Kafka cannot be read, or not all of it: {away[0]}")
 
     return probe
 
