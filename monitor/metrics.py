@@ -110,6 +110,8 @@ class Metrics:
         self.window_seconds = self._gauge("driftd_window_seconds", "Length of a model's windows.", "model")
         # Event time reached by all partitions of a model; standing still while messages come means a stuck partition.
         self.watermark_time = self._gauge("driftd_watermark_timestamp_seconds", "Event time reached by all partitions.", "model")
+        # Event time of the newest row of a model, as stored: all replicas tell the same. Its age against the clock is the freshness.
+        self.newest_time = self._gauge("driftd_newest_row_timestamp_seconds", "Event time of the newest row read.", "model")
         # Checkpoints: committed, or fenced (another replica owns the partition now).
         self.checkpoints = self._counter("driftd_checkpoints", "Checkpoints by outcome.", "outcome")
         self.fenced = self.checkpoints.labels("fenced")
@@ -250,6 +252,11 @@ class Metrics:
         """Event time that every partition has reached; None, while that cannot be said, leaves the last one standing."""
         if mark is not None:
             self.watermark_time.labels(model).set(mark.timestamp())
+
+    def newest(self, model: str, time: datetime | None) -> None:
+        """Event time of the newest row of a model, by whichever replica; None: none has come yet."""
+        if time is not None:
+            self.newest_time.labels(model).set(time.timestamp())
 
     def judged(self, model: str, until: datetime | None) -> None:
         """Event time until which a model's windows are judged, by whichever replica; None: none is yet."""

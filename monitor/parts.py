@@ -29,6 +29,7 @@ from monitor.pipeline import (
     Judge,
     NoEventTime,
     Pace,
+    Probe,
     Reader,
     References,
     Routes,
@@ -37,6 +38,7 @@ from monitor.pipeline import (
     judging_fails,
     kafka_away,
     receivers_fail,
+    rows_are_stale,
 )
 from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
@@ -135,7 +137,8 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         pages = IncidentPages(store=store, models=models, clock=clock, maker=maker, shelf=shelf, metrics=metrics)
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
                   partitions=lambda: reader.partitions, tester=tester, alive=still_judging)
-    watch = _watch(models, store, telling, judge, health, clock, [receiver.name for receiver in made])
+    stale = rows_are_stale(models=models, marks=store.marks, partitions=lambda: reader.partitions, metrics=metrics)
+    watch = _watch(models, store, telling, judge, health, clock, [receiver.name for receiver in made], stale)
     lease = lease_of(settings)
     dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=f"{socket.gethostname()}:{os.getpid()}", lease=lease,
                             seen=lambda attempt: metrics.delivery_attempted(attempt.receiver, attempt.outcome, attempt.seconds))
@@ -172,13 +175,14 @@ def _routes(settings: Settings, page: str) -> dict[str, Routes]:
 
 
 def _watch(models: Sequence[Model], store: Store, telling: Telling, judge: Judge, health: Health, clock: Clock,
-           receivers: Sequence[str]) -> SelfWatch:
+           receivers: Sequence[str], stale: Probe) -> SelfWatch:
     """What looks at our own way, and all that it looks at."""
     return SelfWatch(store=store, clock=clock, telling=telling, probes=(
         kafka_away(partial(health.standing, NotReady.KAFKA_UNREACHABLE)),
         judging_fails(lambda: judge.failing),
         receivers_fail(partial(store.failing_receivers, receivers)),
         NoEventTime(counts=store.stream_counts, clock=clock, min_rows={m.name: m.min_rows for m in models}),
+        stale,
     ))
 
 

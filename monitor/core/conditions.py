@@ -31,6 +31,7 @@ class Condition(StrEnum):
     NO_EVENT_TIME = "no_event_time"
     JUDGING_FAILED = "judging_failed"
     RECEIVER_FAILING = "receiver_failing"
+    STALE_DATA = "stale_data"
 
 
 HOLD = timedelta(minutes=2)

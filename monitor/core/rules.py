@@ -191,8 +191,8 @@ Recipe = Rolling | Seasonal | Previous
 class Model:
     """All that the inside needs to know of a watched model.
 
-    ``recipe``: None compares with the active stored reference. ``stable``: the version whose window every other version's window of
-    the same time is compared with; empty: none.
+    ``freshness``: how old the newest row may be; None: any age. ``recipe``: None compares with the active stored reference.
+    ``stable``: the version whose window every other version's window of the same time is compared with; empty: none.
     """
 
     name: str
@@ -204,6 +204,7 @@ class Model:
     streams: tuple[Stream, ...]
     columns: tuple[Column, ...]
     idle_after: timedelta = timedelta(minutes=5)
+    freshness: timedelta | None = None
     sample_rows: int = 200
     reference_sample_rows: int = 0
     max_versions: int = 50

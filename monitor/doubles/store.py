@@ -266,7 +266,8 @@ def _put_mark(data: Data, mark: Mark) -> None:
     stored = data.marks.get((mark.model, mark.partition))
     if stored is not None:
         times = [time for time in (stored.max_time, mark.max_time) if time is not None]
-        mark = replace(mark, max_time=max(times, default=None), seen_at=mark.seen_at or stored.seen_at)
+        mark = replace(mark, max_time=max(times, default=None), seen_at=mark.seen_at or stored.seen_at,
+                       read_until=mark.read_until or stored.read_until)
     data.marks[mark.model, mark.partition] = mark
 
 

@@ -4,7 +4,7 @@ from monitor.pipeline.judge import Judge
 from monitor.pipeline.pages import IncidentPages
 from monitor.pipeline.reader import Pace, Reader
 from monitor.pipeline.references import References
-from monitor.pipeline.selfwatch import NoEventTime, SelfWatch, judging_fails, kafka_away, receivers_fail
+from monitor.pipeline.selfwatch import NoEventTime, Probe, SelfWatch, judging_fails, kafka_away, receivers_fail, rows_are_stale
 from monitor.pipeline.standards import Standard, Standards
 from monitor.pipeline.telling import Routes, Telling
 
@@ -13,6 +13,7 @@ __all__ = [
     "Judge",
     "NoEventTime",
     "Pace",
+    "Probe",
     "Reader",
     "References",
     "Routes",
@@ -23,4 +24,5 @@ __all__ = [
     "judging_fails",
     "kafka_away",
     "receivers_fail",
+    "rows_are_stale",
 ]

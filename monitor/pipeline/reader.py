@@ -18,6 +18,7 @@ from monitor.log import Action, logger
 from monitor.memory import Advice, MemoryGuard, give_back
 from monitor.metrics import Metrics
 from monitor.pipeline.channel import Channel, Gained, place
+from monitor.pipeline.readto import ReadTo
 from monitor.pipeline.references import References
 from monitor.ports import Advance, Checkpoint, CheckpointStore, Clock, Damaged, LogSource, Mark, OutOfRange, Polled, TopicPartition
 
@@ -54,6 +55,7 @@ class Reader:
         self._next: dict[TopicPartition, int] = {}
         self._topic_ids: dict[str, str] = {}
         self._seen_at: dict[TopicPartition, float] = {}  # monotonic: a wall clock that jumps makes no partition idle
+        self._read_to = ReadTo()
         self._messages = 0
         self.written_at = clock.monotonic()
         self._pending: Checkpoint | None = None
@@ -250,6 +252,7 @@ class Reader:
 
     def _restore(self, partitions: Sequence[TopicPartition]) -> None:
         self._seen_at = {}
+        self._read_to.clear()
         for channel in self._all_channels():
             marks = {m.partition: m for m in self._store.marks(channel.model.name)}
             channel.clear(self._store.open_versions(channel.model.name))
@@ -361,13 +364,16 @@ class Reader:
             self.unreachable = str(error)
             return frozenset()
         self.unreachable = self._source.missing()
-        return frozenset(p for p, end in ends.items() if self._source.position(p) >= end)
+        positions = {p: self._source.position(p) for p in ends}
+        self._read_to.look(positions, ends, self._clock.now())
+        return frozenset(p for p, end in ends.items() if positions[p] >= end)
 
     def _marks(self, caught_up: frozenset[TopicPartition]) -> tuple[Mark, ...]:
         now = self._clock.now()
         return tuple(
             Mark(model=channel.model.name, partition=partition, max_time=None if high is None else from_micros(high),
-                 seen_at=self._wall(self._seen_at[partition]), caught_up=partition in caught_up, at=now)
+                 seen_at=self._wall(self._seen_at[partition]), caught_up=partition in caught_up, at=now,
+                 read_until=self._read_to.until(partition))
             for partition in sorted(self._next)
             for channel in self._channels[partition.topic]
             for high in [channel.folder.max_time(place(partition))]

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from monitor.core.conditions import Condition, Trouble, moves
+from monitor.core.freshness import Reading, newest_of, stale
 from monitor.core.incidents import Incident, IncidentEvent, Step
+from monitor.core.rules import Model, StreamKind
 from monitor.core.volume import ALERT_QUARANTINED
 from monitor.log import Action, logger
+from monitor.metrics import Metrics
 from monitor.pipeline.telling import Telling
-from monitor.ports import Clock, JudgementStore, Message, StreamCount
+from monitor.ports import Clock, JudgementStore, Mark, Message, StreamCount, TopicPartition
 
 log = logger(__name__)
 
@@ -81,6 +84,28 @@ def receivers_fail(failing: Callable[[], Mapping[str, str]]) -> Probe:
             yield Trouble(condition=Condition.RECEIVER_FAILING, subject=receiver, said=said)
 
     return probe
+
+
+def rows_are_stale(*, models: Sequence[Model], marks: Callable[[str], Sequence[Mark]],
+                   partitions: Callable[[], frozenset[TopicPartition]], metrics: Metrics) -> Probe:
+    """The models whose newest row is older than their ``freshness``. ``partitions``: all there are, none while that is not known."""
+    def probe() -> Iterable[Trouble]:
+        for model in models:
+            found = _readings(model, marks(model.name), partitions())
+            metrics.newest(model.name, max((r.max_time for r in found if r.max_time is not None), default=None))
+            said = None if model.freshness is None else stale(newest_of(found), model.freshness, model.name)
+            if said is not None:
+                yield Trouble(condition=Condition.STALE_DATA, model=model.name, said=said)
+
+    return probe
+
+
+def _readings(model: Model, marks: Sequence[Mark], partitions: frozenset[TopicPartition]) -> list[Reading]:
+    """One for each partition of the model's predictions; as far as stored, while nobody has told which there are."""
+    topics = {stream.topic for stream in model.streams if stream.kind is StreamKind.PREDICTIONS}
+    by_partition = {mark.partition: Reading(max_time=mark.max_time, read_until=mark.read_until) for mark in marks}
+    nothing = Reading(max_time=None, read_until=None)
+    return [by_partition.get(p, nothing) for p in sorted(partitions or by_partition.keys()) if p.topic in topics]
 
 
 class NoEventTime:

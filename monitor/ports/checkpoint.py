@@ -35,6 +35,7 @@ class Mark:
     ``max_time``: latest event time seen (None: no row yet). ``seen_at``: wall time of the last record, or
     since when one that never had any has been watched.
     ``caught_up``: at the end of the partition at wall time ``at``; an old claim is worth nothing, its owner may be gone.
+    ``read_until``: the latest wall time at which all that was in the partition had been read; it stays true (None: not known).
     """
 
     model: str
@@ -43,6 +44,7 @@ class Mark:
     seen_at: datetime | None
     caught_up: bool
     at: datetime
+    read_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | Non
         streams=_streams(model, columns),
         columns=columns,
         idle_after=model.idle_after,
+        freshness=model.freshness,
         sample_rows=model.sample_rows,
         reference_sample_rows=model.reference.sample_rows if model.reference else 0,
         max_versions=model.max_versions,

@@ -15,6 +15,7 @@ from monitor.settings.block import SECOND, Block, Duration, Text, Texts, within
 from monitor.settings.importance import ImportanceSettings
 from monitor.settings.rules import (
     MOST_ROWS,
+    YEAR,
     AlertSettings,
     DriftSettings,
     PerformanceSettings,
@@ -116,6 +117,9 @@ class ModelSettings(Block):
     dedupe: bool | None = Field(default=None, description="Count an id once within a window and partition; default: where an id is mapped.")
     idle_after: Annotated[Duration, AfterValidator(within(SECOND, LONGEST_WINDOW))] = Field(
         default=timedelta(minutes=5), description="A partition read to its end and silent for so long no longer holds windows open."
+    )
+    freshness: Annotated[Duration, AfterValidator(within(SECOND, YEAR))] | None = Field(
+        default=None, description="People are told when the newest row is older than this (event time against the clock); left out: never."
     )
     sample_rows: int = Field(default=200, ge=0, le=10_000, description="Rows of each window kept as a sample.")
     max_versions: int = Field(

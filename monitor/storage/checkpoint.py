@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Table, case, delete, select, update
+from sqlalchemy import Connection, Table, case, delete, func, select, update
 
 from monitor import failpoints
 from monitor.core.schema import Hashes
@@ -64,6 +64,7 @@ class CheckpointVerbs:
                 seen_at=row.seen_at,
                 caught_up=row.caught_up,
                 at=row.at,
+                read_until=row.read_until,
             )
             for row in rows
         ]
@@ -147,6 +148,7 @@ def _put_mark(connection: Connection, mark: Mark) -> None:
         seen_at=mark.seen_at,
         caught_up=mark.caught_up,
         at=mark.at,
+        read_until=mark.read_until,
     )
     forward = case(
         (marks.c.max_time.is_(None), new.excluded.max_time),
@@ -154,7 +156,8 @@ def _put_mark(connection: Connection, mark: Mark) -> None:
         else_=marks.c.max_time,
     )
     seen = case((new.excluded.seen_at.is_(None), marks.c.seen_at), else_=new.excluded.seen_at)
-    update_to = {"max_time": forward, "seen_at": seen, "caught_up": new.excluded.caught_up, "at": new.excluded.at}
+    read = func.coalesce(new.excluded.read_until, marks.c.read_until)
+    update_to = {"max_time": forward, "seen_at": seen, "caught_up": new.excluded.caught_up, "at": new.excluded.at, "read_until": read}
     connection.execute(new.on_conflict_do_update(index_elements=["model", "topic", "partition"], set_=update_to))
 
 

@@ -62,6 +62,7 @@ marks = Table(
     Column("seen_at", UtcDateTime),
     Column("caught_up", Boolean, nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    Column("read_until", UtcDateTime),
     PrimaryKeyConstraint("model", "topic", "partition"),
 )
 

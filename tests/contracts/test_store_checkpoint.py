@@ -186,6 +186,15 @@ def test_event_time_never_goes_backwards(store: Store) -> None:
     assert store.marks("other") == []
 
 
+def test_until_when_a_partition_is_read_stays_known_while_a_new_owner_does_not_know_it_yet(store: Store) -> None:
+    known = Mark(model="m", partition=TP0, max_time=START, seen_at=NOW, caught_up=True, at=NOW, read_until=NOW)
+    found = []
+    for read_until in (None, NOW, None, NOW + HOUR):
+        store.checkpoint(checkpoint(marks=(replace(known, read_until=read_until),)))
+        found.append(store.marks("m")[0].read_until)
+    assert found == [None, NOW, NOW, NOW + HOUR]
+
+
 def test_rows_of_a_sealed_window_are_late_in_each_of_their_segments_and_once_in_their_stream(store: Store) -> None:
     assert store.seal("m", key(0).end, None)
     count = StreamCount(

@@ -404,6 +404,17 @@ def test_durations_are_written_as_short_as_can_be(duration: timedelta, text: str
     assert duration_text(duration) == text
 
 
+@pytest.mark.parametrize(("line", "freshness"), [("", None), ("    freshness: 1h30m\n", timedelta(minutes=90))])
+def test_how_old_rows_may_be_is_watched_where_it_is_given(tmp_path: Path, line: str, freshness: timedelta | None) -> None:
+    assert loaded(tmp_path, model_text(line)).model("m").freshness == freshness
+
+
+@pytest.mark.parametrize("text", ["0s", "500ms", "367d", "an hour"])
+def test_an_age_that_no_row_can_have_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match=r"models\.m\.freshness: "):
+        loaded(tmp_path, model_text(f"    freshness: {text}\n"))
+
+
 @pytest.mark.parametrize("text", ["99999999999w", "1" * 70 + "s", "101y", "40000d"])
 def test_durations_beyond_reason_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(SettingsError, match=r"models\.m\.idle_after: "):
