@@ -12,7 +12,8 @@ from monitor.core.drift.verdict import judge_drift, kind_of
 from monitor.core.finding import Finding, percent
 from monitor.core.gaps import Gap
 from monitor.core.profile import Profile
-from monitor.core.quality import judge_duplicates, judge_quality
+from monitor.core.profile.unmapped import NOTHING, Unmapped
+from monitor.core.quality import judge_columns, judge_duplicates, judge_quality
 from monitor.core.reference import Reference
 from monitor.core.results import ALL_ROWS, OTHER_VERSIONS, Account, Check, Result, Verdict, WindowKey
 from monitor.core.rules import DriftRules, Model
@@ -28,6 +29,7 @@ class Subject:
     ``known_versions``: those that have a reference. ``other_rows``: those of the model's other versions in the same window.
     ``unready``: why there is no reference, where more is known than that none was built.
     ``gaps``: what was lost and may belong to it. ``damage``: why it cannot be judged, for something stored cannot be read.
+    ``earlier``: what the messages of the version's windows before it held besides, oldest first.
     """
 
     key: WindowKey
@@ -39,6 +41,7 @@ class Subject:
     gaps: tuple[Gap, ...] = ()
     damage: str = ""
     unready: str = ""
+    earlier: tuple[Unmapped, ...] = ()
 
     @property
     def compared_with(self) -> Reference | None:
@@ -73,6 +76,8 @@ def _judge_whole(subject: Subject, rules: Model, alpha: float) -> list[Finding]:
     findings = judge_volume(subject.key, subject.account, subject.reference, rules, share, other_rows=subject.other_rows,
                             gaps=subject.gaps)
     findings += [*judge_gaps(subject.gaps), *judge_duplicates(subject.account, rules)]
+    if subject.key.version != OTHER_VERSIONS:
+        findings += judge_columns(NOTHING if subject.profile is None else subject.profile.unmapped, subject.earlier, rules.quality)
     return [*findings, _too_many_versions(subject, rules)] if subject.key.version == OTHER_VERSIONS else findings
 
 

@@ -1,4 +1,4 @@
-"""Batches of one stream and partition, put together."""
+"""Batches of one stream and partition (or of several, where none was looked at), put together."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def joined(batches: Sequence[Batch]) -> Batch:
         ids=np.concatenate(ids) if ids else None,
         columns={name: _joined_values([batch.columns[name] for batch in batches]) for name in first.columns},
         faults=tuple(chain.from_iterable(batch.faults for batch in batches)),
+        looks=dict(chain.from_iterable(batch.looks.items() for batch in batches)),
     )
 
 

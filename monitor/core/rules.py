@@ -120,7 +120,10 @@ class GivenRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityRules:
-    """The largest shares that are no alarm, by kind. ``ranges``: by column, in place of what the reference's values span."""
+    """The largest shares that are no alarm, by kind. ``ranges``: by column, in place of what the reference's values span.
+
+    ``schema_changes``: whether columns that nothing watches may come and go untold.
+    """
 
     max_null_share: QualityLimit = None
     max_non_finite_share: QualityLimit = None
@@ -129,6 +132,7 @@ class QualityRules:
     max_out_of_range_share: QualityLimit = None
     max_same_value_share: QualityLimit = None
     max_duplicate_share: QualityLimit = None
+    schema_changes: Switch | None = None
     ranges: Mapping[str, GivenRange] = field(default_factory=dict)
 
 

@@ -159,7 +159,8 @@ class Batch:
     """Rows of one stream from one partition, in the order of their offsets. All arrays have shape (n,).
 
     ``times`` are microseconds since the epoch, ``ids`` 64-bit hashes (None where no id is mapped).
-    ``received`` counts the messages given to the decoder: ``n + len(faults)``.
+    ``received`` counts the messages given to the decoder: ``n + len(faults)``. ``looks``: by offset, the paths that hold something
+    beside the mapped columns, of the few messages that were looked at whole; of rows that were taken out of a batch it keeps all.
     """
 
     offsets: Ints
@@ -168,6 +169,7 @@ class Batch:
     ids: Hashes | None
     columns: Mapping[str, Values]
     faults: tuple[Fault, ...] = field(default=())
+    looks: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -185,4 +187,13 @@ class Batch:
             versions=None if self.versions is None else self.versions.take(where),
             ids=None if self.ids is None else self.ids[where],
             columns={name: values.take(where) for name, values in self.columns.items()},
+            looks=self.looks,
         )
+
+    def own_looks(self) -> list[tuple[str, ...]]:
+        """Those of ``looks`` that are of rows of this batch, which is of one partition."""
+        if not self.looks or not len(self):
+            return []
+        looked = np.fromiter(self.looks, dtype=np.int64, count=len(self.looks))
+        at = np.minimum(np.searchsorted(self.offsets, looked), len(self) - 1)
+        return [paths for paths, own in zip(self.looks.values(), (self.offsets[at] == looked).tolist(), strict=True) if own]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -16,7 +18,7 @@ from monitor.core.rules import Stream
 from monitor.core.schema import Batch, CategoricalValues, Column, Fault, Hashes, Ints, Reason, Record, Values
 from monitor.formats.columns import categorical_values, column_values, text_of
 from monitor.formats.faults import fault_of
-from monitor.formats.mapping import by_path, dig, level_of, place_of, wanted
+from monitor.formats.mapping import by_path, dig, level_of, looked_at, mapped_of, place_of, tree_of, unmapped, wanted
 from monitor.formats.moments import event_times
 
 CHUNK_ROWS = 500
@@ -26,6 +28,7 @@ UNKNOWN_VERSION = "unknown"
 """The version of a row that lacks one where the stream maps it."""
 LARGEST_ID = 10**100
 """An integer id beyond this is nonsense, and Python refuses to write the longest."""
+_OFFSET = attrgetter("offset")
 NOTHING = b"{}"
 """Read in place of a message that is not looked into, so that rows and records stay side by side."""
 
@@ -60,14 +63,15 @@ class JsonDecoder:
         self._stream = stream
         types = wanted(stream)
         self._shared = {path for path, kind in types.items() if kind is Any}
-        self._level = level_of(types)
+        self._mapped, self._level = mapped_of(tree_of(types)), level_of(types)
         self._blank = self._level.struct()
         self._decoder = msgspec.json.Decoder(self._level.struct)
 
     def decode(self, records: Sequence[Record], latest: int | None = None) -> Batch:
         """Rows of one partition in the order of their offsets."""
         chunks = [records[at : at + CHUNK_ROWS] for at in range(0, len(records), CHUNK_ROWS)]
-        return joined([self._decode(chunk, latest) for chunk in chunks or [records]])
+        batch = joined([self._decode(chunk, latest) for chunk in chunks or [records]])
+        return replace(batch, looks=self._looks(records, batch.offsets))
 
     def _decode(self, records: Sequence[Record], latest: int | None) -> Batch:
         read = self._read(records)
@@ -140,6 +144,15 @@ class JsonDecoder:
             else:
                 read.faults[at] = fault_of(record, Reason.NOT_AN_OBJECT, f"a {type(document).__name__}, expected an object")
 
+    def _looks(self, records: Sequence[Record], offsets: Ints) -> Mapping[int, tuple[str, ...]]:
+        """What is not mapped in the messages that are looked at; ``offsets``: of those that are rows."""
+        found = {}
+        for offset in offsets[looked_at(offsets)].tolist():
+            document = _whole(records[bisect_left(records, offset, key=_OFFSET)].value)
+            if document is not None:
+                found[offset] = tuple(sorted(unmapped(document, self._mapped)))
+        return found
+
     def _times(self, raw: Mapping[str, Sequence[object]], read: _Read, latest: int | None) -> Ints:
         """Event times in microseconds; what has none that can be used becomes a fault."""
         stamps = np.array([record.timestamp for record in read.records], dtype=np.int64)
@@ -187,6 +200,22 @@ class JsonDecoder:
         if path in self._shared:  # several uses of other types: the fast path took anything, so every value is looked at
             values, odd = [None] * len(read.rows), dict(enumerate(values)) | odd
         return column_values(column.kind, values, odd)
+
+
+def _whole(value: bytes | None) -> Mapping[str, object] | None:
+    """A row's message, with what the fast path skipped; None where that holds something that it would have refused."""
+    try:
+        document = msgspec.json.decode(value or NOTHING)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        document = _odd(value or NOTHING)
+    return document if isinstance(document, dict) else None
+
+
+def _odd(value: bytes) -> object:
+    try:
+        return _parsed(value.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _parsed(text: str) -> object:

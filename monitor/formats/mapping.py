@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from monitor.core.rules import Stream
-from monitor.core.schema import Column, Kind
+from monitor.core.schema import Column, Ints, Kind
 
 Tree = dict[str, Any]
+"""The mapped keys of an object: by key the path of a value, or the tree of an object inside."""
+
+LOOKED_AT = 256
+"""One of so many messages is looked at whole."""
+_CHOSEN = np.uint64(2**64 - 2**64 // LOOKED_AT)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: no rhythm of offsets is missed or hit by its multiples
 
 IdType = str | int | None
 VersionType = str | int | float | None
@@ -48,12 +55,17 @@ class Level:
     inner: tuple[Level | None, ...]
 
 
+def tree_of(paths: Iterable[str]) -> Tree:
+    """The tree of these paths. Raises ValueError where one path is a value and another lies inside it."""
+    tree: Tree = {}
+    for path in sorted(paths):
+        _plant(tree, path, path.split("."))
+    return tree
+
+
 def level_of(types: Mapping[str, Any]) -> Level:
     """The structs for these paths. Raises ValueError where one path is a value and another lies inside it."""
-    tree: Tree = {}
-    for path in sorted(types):
-        _plant(tree, path, path.split("."))
-    return _level("Message", tree, types)
+    return _level("Message", tree_of(types), types)
 
 
 def _plant(tree: Tree, path: str, keys: Sequence[str]) -> None:
@@ -106,6 +118,40 @@ def _leaves(level: Level) -> Iterable[str]:
             yield path
         elif inner is not None:
             yield from _leaves(inner)
+
+
+def looked_at(offsets: Ints) -> list[int]:
+    """The positions of the messages to look at whole, by their offsets alone: the same ones however they come in batches.
+
+    Multiples of the golden ratio lie evenly (Knuth, The Art of Computer Programming 3, 6.4): an offset in 256, also of every second
+    or fifth one, as transactions and compaction leave them.
+    """
+    chosen: list[int] = (offsets.view(np.uint64) * _GOLDEN > _CHOSEN).nonzero()[0].tolist()  # wraps at 2^64
+    return chosen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """The mapped keys of an object, and of the objects in it that hold what is mapped."""
+
+    keys: frozenset[str]
+    inner: tuple[tuple[str, Mapped], ...]
+
+
+def mapped_of(tree: Tree) -> Mapped:
+    """The same keys, for looking at messages."""
+    inner = tuple((key, mapped_of(below)) for key, below in tree.items() if isinstance(below, dict))
+    return Mapped(keys=frozenset(tree), inner=inner)
+
+
+def unmapped(document: Mapping[str, object], mapped: Mapped, prefix: str = "") -> Iterator[str]:
+    """The paths in a parsed message that are not mapped, within the objects that hold what is; nothing inside of them is told."""
+    for key in document.keys() - mapped.keys:
+        yield prefix + key
+    for key, below in mapped.inner:
+        inside = document.get(key)
+        if isinstance(inside, dict):
+            yield from unmapped(inside, below, f"{prefix}{key}.")
 
 
 def dig(document: Mapping[str, object], path: str) -> object:

@@ -20,6 +20,7 @@ from monitor.errors import Retryable, UsageError
 from monitor.failpoints import Point
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
+from monitor.pipeline.looks import Looks
 from monitor.pipeline.references import References
 from monitor.pipeline.standards import Standard, Standards, StandardStore
 from monitor.pipeline.telling import Telling
@@ -58,6 +59,7 @@ class Judge:
         self._models = models
         self._references = references
         self._standards = Standards(store, references, clock)
+        self._looks = Looks(store)
         self._clock = clock
         self._metrics = metrics
         self._telling = telling
@@ -190,7 +192,8 @@ class Judge:
         return Subject(key=key, account=account, profile=window.profile,
                        reference=standard.reference, unready=standard.unready, damage=window.damage or standard.damage,
                        known_versions=self._references.versions(model.name), other_rows=others,
-                       gaps=tuple(self._store.gaps(model.name, key.start, key.end)) if window.incomplete else ())
+                       gaps=tuple(self._store.gaps(model.name, key.start, key.end)) if window.incomplete else (),
+                       earlier=self._looks.before(model, window))
 
     def _history(self, model: Model, results: tuple[Result, ...]) -> tuple[Result, ...]:
         """The results that the retraining policy looks at, this window's included, oldest first."""

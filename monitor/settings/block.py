@@ -136,6 +136,12 @@ def _off_auto_or_share(value: object) -> float | Switch | None:
         raise ValueError(f"{shown(value)} is not understood; expected auto, off or a number from 0 to 1") from None
 
 
+def _auto_or_off(value: object) -> Switch | None:
+    if value not in (None, "auto", Switch.OFF):
+        raise ValueError(f"{shown(value)} is not understood; expected auto or off")
+    return Switch.OFF if value == Switch.OFF else None
+
+
 def _auto_schema(lowest: float, highest: float) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "number", "minimum": lowest, "maximum": highest}]})
 
@@ -180,4 +186,5 @@ QualityShare = Annotated[
     PlainValidator(_off_auto_or_share),
     WithJsonSchema({"anyOf": [{"enum": ["auto", "off"]}, {"type": "number", "minimum": 0.0, "maximum": 1.0}]}),
 ]
+AutoOrOff = Annotated[Switch | None, PlainValidator(_auto_or_off), WithJsonSchema({"enum": ["auto", "off"]})]
 Ratio = Annotated[float | None, PlainValidator(_auto_or_number(0.0, LARGEST_RATIO)), _auto_schema(0.0, LARGEST_RATIO)]

@@ -178,6 +178,7 @@ def _quality(model: ModelSettings) -> QualityRules:
         max_out_of_range_share=quality.max_out_of_range_share,
         max_same_value_share=quality.max_same_value_share,
         max_duplicate_share=quality.max_duplicate_share,
+        schema_changes=quality.schema_changes,
         ranges={name: GivenRange(min=given.min, max=given.max) for name, given in quality.ranges.items()},
     )
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Wit
 
 from monitor.core.results import Check
 from monitor.core.rules import Budget, Formula
-from monitor.settings.block import Block, Duration, File, OneOrMany, QualityShare, Ratio, Text, Texts, one_or_many, within
+from monitor.settings.block import AutoOrOff, Block, Duration, File, OneOrMany, QualityShare, Ratio, Text, Texts, one_or_many, within
 from monitor.settings.durations import duration_text, parse_duration, shown
 from monitor.settings.receivers import WebhookSettings
 
@@ -152,6 +152,9 @@ class QualitySettings(Block):
     )
     max_duplicate_share: QualityShare = Field(
         default=None, description="Messages under an id that was counted before; auto: warns above 0.01, alerts above 0.1."
+    )
+    schema_changes: AutoOrOff = Field(
+        default=None, description="Columns that nothing watches and that messages begin or cease to carry; auto: warns once, by name."
     )
 
 

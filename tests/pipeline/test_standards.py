@@ -354,10 +354,10 @@ def test_models_that_do_not_merge_keep_no_more_rows_than_they_say() -> None:
 
 
 class Overflowing(Unsteady):
-    """Its windows of version 1 cannot be merged."""
+    """Its windows of version 1 cannot be merged; one at a time they can be read."""
 
     def windows_at(self, model: str, starts: Sequence[datetime], *, segment: str, version: str | None) -> Sequence[StoredWindow]:
-        if version == "1":
+        if version == "1" and 1 < len(starts) <= REACH:
             raise OverflowError("moments beyond 2^200")
         return super().windows_at(model, starts, segment=segment, version=version)
 

@@ -232,6 +232,16 @@ def test_quality_checks_may_be_off_and_ranges_given(tmp_path: Path) -> None:
     assert quality.ranges == {"age": GivenRange(min=0.0, max=120.0), "p": GivenRange(max=1.0)}
 
 
+@pytest.mark.parametrize(("written", "found"), [("{}", None), ("{schema_changes: auto}", None), ("{schema_changes: off}", Switch.OFF)])
+def test_schema_changes_are_told_unless_they_are_off(tmp_path: Path, written: str, found: Switch | None) -> None:
+    assert loaded(tmp_path, model_text(f"    quality: {written}\n")).models()[0].quality.schema_changes is found
+
+
+def test_schema_changes_have_no_limit(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r'quality\.schema_changes: "0\.1" is not understood; expected auto or off'):
+        loaded(tmp_path, model_text("    quality: {schema_changes: 0.1}\n"))
+
+
 @pytest.mark.parametrize(
     ("ranges", "message"),
     [

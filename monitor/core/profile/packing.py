@@ -16,6 +16,7 @@ from monitor.core.profile.grid import CategoricalGrid, ColumnGrid, Grid, Numeric
 from monitor.core.profile.moments import are_moments
 from monitor.core.profile.numeric import NumericProfile
 from monitor.core.profile.sample import RowSample
+from monitor.core.profile.unmapped import NOTHING, Unmapped
 from monitor.core.schema import Ints
 from monitor.errors import DecodeError
 
@@ -48,6 +49,7 @@ class _Packed(msgspec.Struct, array_like=True, frozen=True):
     sample_size: int
     sample: list[tuple[int, list[str | float | None]]]
     comoments: tuple[int, bytes, bytes] | None = None  # rows, sums, upper triangle of the products; older blobs have none
+    unmapped: tuple[int, int, dict[str, int]] | None = None  # messages looked at, paths found in them, messages by path
 
 
 _decoder = msgspec.msgpack.Decoder(_Packed)
@@ -59,6 +61,7 @@ def pack(
     columns: Mapping[str, NumericProfile | CategoricalProfile],
     sample: RowSample,
     comoments: CoMoments | None = None,
+    unmapped: Unmapped = NOTHING,
 ) -> bytes:
     """The parts of a profile as bytes; columns are in the order of the grid."""
     packed = _Packed(
@@ -69,12 +72,17 @@ def pack(
         sample_size=sample.size,
         sample=[(key, list(row)) for key, row in sample.rows.items()],
         comoments=None if comoments is None else (comoments.rows, _raw(comoments.sums), _raw(comoments.triangle)),
+        unmapped=(unmapped.looked, unmapped.found, dict(unmapped.kept)) if unmapped.looked else None,
     )
     return zlib.compress(msgspec.msgpack.encode(packed), LEVEL)
 
 
-def unpack(data: bytes, grid: Grid) -> tuple[int, dict[str, NumericProfile | CategoricalProfile], RowSample, CoMoments | None]:
-    """Rows, columns, sample and co-moments. Raises DecodeError."""
+Unpacked = tuple[int, dict[str, NumericProfile | CategoricalProfile], RowSample, CoMoments | None, Unmapped]
+"""Rows, columns, sample, co-moments and what messages held besides."""
+
+
+def unpack(data: bytes, grid: Grid) -> Unpacked:
+    """The parts of a profile. Raises DecodeError."""
     packed = _decode(data)
     if packed.format != FORMAT:
         raise DecodeError(f"profile format {packed.format} is not {FORMAT}: written by another version of driftd")
@@ -90,7 +98,14 @@ def unpack(data: bytes, grid: Grid) -> tuple[int, dict[str, NumericProfile | Cat
     if any(len(row) != len(columns) for row in rows.values()) or not all(0 <= key < 2**64 for key in rows):
         raise DecodeError("profile has a sample that does not fit its columns")
     sample = RowSample(columns=tuple(grid.columns), size=packed.sample_size, rows=rows)
-    return packed.rows, columns, sample, _comoments(packed.comoments, grid)
+    return packed.rows, columns, sample, _comoments(packed.comoments, grid), _unmapped(packed.unmapped)
+
+
+def _unmapped(part: tuple[int, int, dict[str, int]] | None) -> Unmapped:
+    try:
+        return NOTHING if part is None else Unmapped.of_parts(*part)
+    except ValueError as error:
+        raise DecodeError(f"profile has looks at messages that are none: {error}") from error
 
 
 def _comoments(part: tuple[int, bytes, bytes] | None, grid: Grid) -> CoMoments | None:

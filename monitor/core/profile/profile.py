@@ -11,6 +11,7 @@ from monitor.core.profile.comoments import CoMoments, paired
 from monitor.core.profile.grid import ColumnGrid, Grid, NumericGrid
 from monitor.core.profile.numeric import NumericProfile
 from monitor.core.profile.sample import RowSample
+from monitor.core.profile.unmapped import NOTHING, Unmapped
 from monitor.core.schema import Batch
 from monitor.errors import DecodeError
 
@@ -23,13 +24,15 @@ class Profile:
     """Counts and moments of the rows of one window. ``fold`` changes it; ``merge`` and ``minus`` make new ones.
 
     ``rows`` counts all rows folded; a column that a batch does not carry counts fewer (``total``). ``comoments`` is None where
-    the grid has too few or too many numeric columns, or where a part was counted before they were kept.
+    the grid has too few or too many numeric columns, or where a part was counted before they were kept. ``unmapped``: what the
+    messages held besides, of those that were looked at.
     """
 
-    __slots__ = ("columns", "comoments", "grid", "rows", "sample")
+    __slots__ = ("columns", "comoments", "grid", "rows", "sample", "unmapped")
 
     def __init__(
-        self, *, grid: Grid, rows: int, columns: Mapping[str, ColumnProfile], sample: RowSample, comoments: CoMoments | None = None
+        self, *, grid: Grid, rows: int, columns: Mapping[str, ColumnProfile], sample: RowSample, comoments: CoMoments | None = None,
+        unmapped: Unmapped = NOTHING,
     ) -> None:
         if set(columns) != set(grid.columns):
             raise ValueError(f"columns {sorted(columns)} do not fit the grid's {sorted(grid.columns)}")
@@ -38,6 +41,7 @@ class Profile:
         self.columns: Mapping[str, ColumnProfile] = MappingProxyType({name: columns[name] for name in grid.columns})
         self.sample = sample
         self.comoments = comoments
+        self.unmapped = unmapped
 
     @staticmethod
     def empty(grid: Grid, sample_rows: int = 0) -> Profile:
@@ -53,7 +57,7 @@ class Profile:
         return Profile(grid=grid, rows=0, columns=Profile.empty(grid).columns, sample=RowSample(columns=tuple(grid.columns)))
 
     def fold(self, batch: Batch, topic_seed: int | None = None) -> None:
-        """Count the rows of a batch. Columns that the grid does not know are left out; ``topic_seed`` None takes no sample."""
+        """Count the rows of a batch. Columns that the grid does not know are left out; ``topic_seed`` None takes no sample and no looks."""
         self.rows += len(batch)
         for name, column in self.columns.items():
             values = batch.columns.get(name)
@@ -63,6 +67,8 @@ class Profile:
             self.comoments = self.comoments.fold(self.grid.columns, batch.columns, len(batch))
         if topic_seed is not None:
             self.sample = self.sample.fold(batch, topic_seed)
+            looks = batch.own_looks()
+            self.unmapped = self.unmapped.merge(Unmapped.of_messages(looks)) if looks else self.unmapped
 
     def new_categories(self, name: str) -> Mapping[str, int]:
         """Rows of the categories of a column that its grid lacks: exact where kept, else estimated where the sample shows them often.
@@ -83,11 +89,11 @@ class Profile:
         for name, mine in self.columns.items():
             columns[name] = mine.merge(other.columns[name])  # type: ignore[arg-type]  # one grid, one kind
         both = None if self.comoments is None or other.comoments is None else self.comoments.merge(other.comoments)
-        sample = self.sample.merge(other.sample)
-        return Profile(grid=self.grid, rows=self.rows + other.rows, columns=columns, sample=sample, comoments=both)
+        sample, unmapped = self.sample.merge(other.sample), self.unmapped.merge(other.unmapped)
+        return Profile(grid=self.grid, rows=self.rows + other.rows, columns=columns, sample=sample, comoments=both, unmapped=unmapped)
 
     def minus(self, other: Profile) -> Profile:
-        """This without a part of it: counts and moments exact; min and max stay as bounds; no sample.
+        """This without a part of it: counts and moments exact; min and max stay as bounds; no sample, and no looks.
 
         Raises ValueError on different grids and where ``other`` cannot be a part.
         """
@@ -102,7 +108,7 @@ class Profile:
         return Profile(grid=self.grid, rows=self.rows - other.rows, columns=columns, sample=sample, comoments=rest)
 
     def without_sample(self) -> Profile:
-        """The same counts, no raw rows. Shares the columns."""
+        """The same counts, nothing raw: neither rows nor names out of messages. Shares the columns."""
         sample = RowSample(columns=tuple(self.columns))
         return Profile(grid=self.grid, rows=self.rows, columns=self.columns, sample=sample, comoments=self.comoments)
 
@@ -127,7 +133,8 @@ class Profile:
 
     def document(self) -> dict[str, object]:
         """As plain JSON values, without the sample."""
-        kept = {} if self.comoments is None else {"comoments": self.comoments.document()}
+        kept: dict[str, object] = {} if self.comoments is None else {"comoments": self.comoments.document()}
+        kept |= {"unmapped": self.unmapped.document()} if self.unmapped.looked else {}
         columns = {name: column.document() for name, column in self.columns.items()}
         return {"grid": self.grid.hash, "rows": self.rows, "columns": columns, **kept}
 
@@ -147,13 +154,13 @@ class Profile:
 
     def to_bytes(self) -> bytes:
         """Compact and canonical, sample included: equal profiles give equal bytes."""
-        return packing.pack(self.grid, self.rows, self.columns, self.sample, self.comoments)
+        return packing.pack(self.grid, self.rows, self.columns, self.sample, self.comoments, self.unmapped)
 
     @staticmethod
     def from_bytes(data: bytes, grid: Grid) -> Profile:
         """Raises DecodeError for a blob that is broken, of another format or of another grid."""
-        rows, columns, sample, comoments = packing.unpack(data, grid)
-        return Profile(grid=grid, rows=rows, columns=columns, sample=sample, comoments=comoments)
+        rows, columns, sample, comoments, unmapped = packing.unpack(data, grid)
+        return Profile(grid=grid, rows=rows, columns=columns, sample=sample, comoments=comoments, unmapped=unmapped)
 
 
 def _empty_column(grid: ColumnGrid) -> ColumnProfile:
@@ -170,7 +177,8 @@ def profile_of(fields: canonical.Fields, grid: Grid) -> Profile:
     columns = {name: _column_of(parts.part(name), column) for name, column in grid.columns.items()}
     names, sample = paired(grid.columns), RowSample(columns=tuple(grid.columns))
     comoments = CoMoments.of(fields.part("comoments"), names) if fields.has("comoments") else None
-    return Profile(grid=grid, rows=fields.whole("rows"), columns=columns, sample=sample, comoments=comoments)
+    unmapped = Unmapped.of(fields.part("unmapped")) if fields.has("unmapped") else NOTHING
+    return Profile(grid=grid, rows=fields.whole("rows"), columns=columns, sample=sample, comoments=comoments, unmapped=unmapped)
 
 
 def _column_of(fields: canonical.Fields, grid: ColumnGrid) -> ColumnProfile:

@@ -4,8 +4,9 @@ One file per check. A new one is a file, a kind, a line in ``QUALITY_CHECKS`` an
 """
 
 from monitor.core.quality.checks import QUALITY_CHECKS, judge_quality
+from monitor.core.quality.columns import judge_columns
 from monitor.core.quality.duplicates import judge_duplicates
 from monitor.core.quality.unseen import NAMED, unseen_names
 from monitor.core.quality.usual import FLOOR, Usual
 
-__all__ = ["FLOOR", "NAMED", "QUALITY_CHECKS", "Usual", "judge_duplicates", "judge_quality", "unseen_names"]
+__all__ = ["FLOOR", "NAMED", "QUALITY_CHECKS", "Usual", "judge_columns", "judge_duplicates", "judge_quality", "unseen_names"]
