@@ -98,7 +98,7 @@ def test_columns_that_all_messages_hold_never_warn_however_windows_are_filled(si
     assert told([window(looked, **ALWAYS) for looked, _ in sizes]) == []
 
 
-@pytest.mark.parametrize(("looked", "most"), [(1, 12), (4, 12), (20, 2), (80, 0)])
+@pytest.mark.parametrize(("looked", "most"), [(1, 3), (4, 3), (20, 0), (80, 0)])
 def test_a_rare_column_hardly_ever_passes_for_a_new_one(looked: int, most: int) -> None:
     """Twenty columns of which each is in 1 to 10 per cent of the messages, in 400 windows: 8,000 chances to be wrong."""
     rng = np.random.default_rng(5)
@@ -110,6 +110,18 @@ def test_a_rare_column_hardly_ever_passes_for_a_new_one(looked: int, most: int) 
         (found.value or 0.0) for at in range(400) for found in judge_columns(windows[at], windows[max(at - 60, 0) : at], RULES)
     )
     assert wrong <= most
+
+
+@pytest.mark.parametrize(("share", "warns"), [(0.6, False), (0.85, False), (0.9, True), (1.0, True)])
+def test_only_what_nearly_all_messages_held_is_missed(share: float, warns: bool) -> None:
+    found = told([window(20, **ALWAYS, coupon=share)] * 5 + [window(20, **ALWAYS)])
+    assert [finding.reason for _, finding in found] == ["no longer sends 1 column that nothing watches: coupon"] * warns
+
+
+@pytest.mark.parametrize(("share", "warns"), [(0.05, False), (0.45, False), (0.5, True), (1.0, True)])
+def test_only_what_at_least_half_of_the_messages_hold_is_new(share: float, warns: bool) -> None:
+    found = told([window(20, **ALWAYS)] * 5 + [window(20, **ALWAYS, coupon=share)])
+    assert len(found) == warns
 
 
 def test_more_columns_than_are_kept_are_judged_as_far_as_they_are_known() -> None:

@@ -68,9 +68,9 @@ def hashes(world: World) -> list[str]:
 def test_a_renamed_feature_warns_in_its_first_window_and_opens_no_incident(log: MemoryLog, any_store: Store) -> None:
     world = judged(world_of(log, any_store))
     found = changes(world)
-    assert {hour: result.verdict for hour, result in found.items()} == {5: Verdict.WARN} | {
-        hour: Verdict.OK for hour in range(6, HOURS)
-    } | {hour: Verdict.OK for hour in range(HOURS) if hour in found and hour < 5}
+    assert [hour for hour, result in found.items() if result.verdict is not Verdict.OK] == [5]
+    assert found[5].verdict is Verdict.WARN
+    assert found.keys() >= {6, 7}
     assert found[5].reason == (
         "sends since this window 1 column that nothing watches: features.fare_eur; "
         "no longer sends 1 column that nothing watches: features.fare"
@@ -81,15 +81,12 @@ def test_a_renamed_feature_warns_in_its_first_window_and_opens_no_incident(log: 
 
 def test_the_same_is_found_wherever_batches_are_cut_and_whoever_crashes(log: MemoryLog) -> None:
     whole = judged(world_of(log))
-    torn = world_of(log, max_rows=1)
-    torn.log.records_per_poll = 700 if hasattr(torn.log, "records_per_poll") else 0
-    for number in range(1000):
+    torn = world_of(filled(MemoryLog({TOPIC: 2}, max_records=701)), max_rows=1500)
+    for number in range(200):
         torn.reader.step()
-        if number % 3 == 2:
-            torn.crash()
         torn.judge.sweep()
-        if torn.at_end():
-            break
+        if number % 7 == 6:
+            torn.crash()
     judged(torn)
     assert hashes(torn) == hashes(whole)
     assert len(hashes(whole)) == HOURS
@@ -139,13 +136,14 @@ def test_windows_are_read_once_and_then_remembered(log: MemoryLog) -> None:
     world = judged(world_of(log))
     counting = Counting(world.store)
     looks = Looks(counting)  # type: ignore[arg-type]  # the one verb that is asked of it
+    profiles = [window.profile for hour in range(HOURS) for window in world.store.windows("m", START + hour * HOUR)]
+    found = [profile.unmapped for profile in profiles if profile is not None]
+    assert all(each.looked > 5 for each in found)
     for hour in range(HOURS):
         [window] = world.store.windows("m", START + hour * HOUR)
         before = looks.before(WATCHED, window)
         assert len(before) == WINDOWS
-        assert [each.looked for each in before[WINDOWS - hour :]] == [
-            earlier.profile.unmapped.looked for h in range(hour) for earlier in world.store.windows("m", START + h * HOUR) if earlier.profile
-        ]
+        assert list(before[WINDOWS - hour :]) == found[:hour]
     assert counting.asked == WINDOWS
     off = replace(WATCHED, quality=QualityRules(schema_changes=Switch.OFF))
     assert looks.before(off, window) == ()
