@@ -25,6 +25,7 @@ def joined(batches: Sequence[Batch]) -> Batch:
         columns={name: _joined_values([batch.columns[name] for batch in batches]) for name in first.columns},
         faults=tuple(chain.from_iterable(batch.faults for batch in batches)),
         looks=dict(chain.from_iterable(batch.looks.items() for batch in batches)),
+        mapping=first.mapping,
     )
 
 

@@ -161,6 +161,7 @@ class Batch:
     ``times`` are microseconds since the epoch, ``ids`` 64-bit hashes (None where no id is mapped).
     ``received`` counts the messages given to the decoder: ``n + len(faults)``. ``looks``: by offset, the paths that hold something
     beside the mapped columns, of the few messages that were looked at whole; of rows that were taken out of a batch it keeps all.
+    ``mapping``: a digest of what is mapped.
     """
 
     offsets: Ints
@@ -170,6 +171,7 @@ class Batch:
     columns: Mapping[str, Values]
     faults: tuple[Fault, ...] = field(default=())
     looks: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    mapping: str = ""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -188,6 +190,7 @@ class Batch:
             ids=None if self.ids is None else self.ids[where],
             columns={name: values.take(where) for name, values in self.columns.items()},
             looks=self.looks,
+            mapping=self.mapping,
         )
 
     def own_looks(self) -> list[tuple[str, ...]]:

@@ -18,7 +18,7 @@ from monitor.core.rules import Stream
 from monitor.core.schema import Batch, CategoricalValues, Column, Fault, Hashes, Ints, Reason, Record, Values
 from monitor.formats.columns import categorical_values, column_values, text_of
 from monitor.formats.faults import fault_of
-from monitor.formats.mapping import by_path, dig, level_of, looked_at, mapped_of, place_of, tree_of, unmapped, wanted
+from monitor.formats.mapping import by_path, dig, level_of, looked_at, mapped_of, mapping_of, place_of, tree_of, unmapped, wanted
 from monitor.formats.moments import event_times
 
 CHUNK_ROWS = 500
@@ -63,7 +63,8 @@ class JsonDecoder:
         self._stream = stream
         types = wanted(stream)
         self._shared = {path for path, kind in types.items() if kind is Any}
-        self._mapped, self._level = mapped_of(tree_of(types)), level_of(types)
+        self._mapped, self._mapping = mapped_of(tree_of(types)), mapping_of(types)
+        self._level = level_of(types)
         self._blank = self._level.struct()
         self._decoder = msgspec.json.Decoder(self._level.struct)
 
@@ -71,7 +72,7 @@ class JsonDecoder:
         """Rows of one partition in the order of their offsets."""
         chunks = [records[at : at + CHUNK_ROWS] for at in range(0, len(records), CHUNK_ROWS)]
         batch = joined([self._decode(chunk, latest) for chunk in chunks or [records]])
-        return replace(batch, looks=self._looks(records, batch.offsets))
+        return replace(batch, looks=self._looks(records, batch.offsets), mapping=self._mapping)
 
     def _decode(self, records: Sequence[Record], latest: int | None) -> Batch:
         read = self._read(records)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import xxhash
 
 from monitor.core.rules import Stream
 from monitor.core.schema import Column, Ints, Kind
@@ -128,6 +129,11 @@ def looked_at(offsets: Ints) -> list[int]:
     """
     chosen: list[int] = (offsets.view(np.uint64) * _GOLDEN > _CHOSEN).nonzero()[0].tolist()  # wraps at 2^64
     return chosen
+
+
+def mapping_of(paths: Iterable[str]) -> str:
+    """A digest of what is mapped, 16 hexadecimal digits: which other paths a message has depends on it."""
+    return xxhash.xxh3_64_hexdigest("\n".join(sorted(paths)).encode("utf-8", "surrogatepass"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.fold import MOST_CELLS, NO_VERSION, VERSIONED_WINDOWS, Folded, Folder
+from monitor.core.held import HeldRows
 from monitor.core.profile import Grid
 from monitor.core.results import OTHER_VERSIONS, Account
 from monitor.core.rules import Model, Stream, StreamKind, Task
@@ -287,3 +289,23 @@ def test_a_window_for_every_row_soon_fills_what_may_be_held():
     assert fold.full
     fold.drain()
     assert not fold.full
+
+
+def test_only_rows_that_are_counted_are_looked_at_and_each_partition_has_its_own() -> None:
+    of = model(lateness=0 * HOUR)
+    fold = folder(of)
+    fold.assign(("flights", 1), seed=8, max_time=None, seen={})
+    first = [(0.1, 1), (0.2, 1), (2.5, 3), (0.3, 4), (2.6, 5)]  # offset 1 is a double, offset 3 late
+    fold.fold(PLACE, replace(batch(first), looks={1: ("double",), 2: ("a",), 3: ("late",), 4: ("a", "b"), 9: ("of another batch",)}))
+    fold.fold(("flights", 1), replace(batch([(2.1, 7), (2.2, 8), (2.3, 9)]), looks={1: ("c",)}))
+    found = {key.start: delta.profile.unmapped for key, delta in fold.drain().windows.items() if delta.profile is not None}
+    assert found[T0].looked == 0
+    assert (found[T0 + 2 * HOUR].looked, dict(found[T0 + 2 * HOUR].kept)) == (3, {"a": 2, "b": 1, "c": 1})
+
+
+def test_rows_of_several_partitions_that_are_held_together_keep_no_looks() -> None:
+    held = HeldRows()
+    for path in ("a", "b"):
+        held.add("1", T0, {}, replace(batch([(0.1, 1), (0.2, 2)]), looks={0: (path,)}))
+    [together] = held.take()
+    assert (len(together.batch), together.batch.looks) == (4, {})

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from monitor.core.profile import Profile
 from monitor.core.profile.canonical import parse
 from monitor.core.profile.categorical import category_hash
-from monitor.core.profile.unmapped import KEPT_PATHS, NOTHING, Unmapped
+from monitor.core.profile.unmapped import KEPT_PATHS, MIXED, NOTHING, Unmapped
 from monitor.core.schema import Batch
 from monitor.errors import DecodeError
 from tests.core.profile_batches import GRID, rows
@@ -26,7 +26,7 @@ LOOKS = {3: ("features.fare", "trace"), 17: ("trace",), 80: ()}
 
 def with_looks(looks: dict[int, tuple[str, ...]], size: int = 100) -> Batch:
     batch = rows(size)
-    return Batch(offsets=batch.offsets, times=batch.times, versions=None, ids=None, columns=batch.columns, looks=looks)
+    return Batch(offsets=batch.offsets, times=batch.times, versions=None, ids=None, columns=batch.columns, looks=looks, mapping="d1")
 
 
 def folded(*batches: Batch, seed: int | None = 7) -> Profile:
@@ -48,6 +48,16 @@ def test_any_order_of_merging_comes_to_the_same(one: list[list[str]], two: list[
     a, b, c = (Unmapped.of_messages(part) for part in (one, two, three))
     assert a.merge(b).merge(c) == a.merge(b.merge(c)) == c.merge(a).merge(b) == Unmapped.of_messages([*one, *two, *three])
     assert a.merge(NOTHING) == a
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from("xyz")), max_size=5))
+def test_messages_that_were_read_by_two_mappings_say_so_in_any_order(parts: list[tuple[int, str]]) -> None:
+    each = [Unmapped.of_messages([["a"]] * looked, mapping) for looked, mapping in parts]
+    mappings = {mapping for looked, mapping in parts if looked}
+    expected = {0: "", 1: next(iter(mappings), "")}.get(len(mappings), MIXED)
+    for order in (each, each[::-1], each[1:] + each[:1]):
+        found = reduce(Unmapped.merge, order, NOTHING)
+        assert (found.looked, found.mapping) == (sum(looked for looked, _ in parts), expected)
 
 
 @given(MESSAGES)
@@ -88,6 +98,7 @@ def test_any_split_into_batches_and_profiles_gives_the_same_document_and_bytes(c
 
 def test_it_is_read_as_it_was_written() -> None:
     profile = folded(with_looks(LOOKS))
+    assert profile.unmapped.mapping == "d1"
     for again in (Profile.from_bytes(profile.to_bytes(), GRID), Profile.from_json(profile.to_json(), GRID)):
         assert again.unmapped == profile.unmapped
         assert again.hash == profile.hash
@@ -120,21 +131,30 @@ def test_neither_a_difference_nor_a_reference_keeps_names_out_of_messages() -> N
         (2, -1, {}),
         (2**60, 0, {}),
         (2, 500, {f"c{i}": 1 for i in range(KEPT_PATHS + 1)}),
+        (2, 2, {"a": 2, "": -1}),
     ],
 )
 def test_counts_that_no_messages_have_are_refused(looked: int, found: int, kept: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="such paths"):
-        Unmapped.of_parts(looked, found, kept)
+        Unmapped.of_parts(looked, found, kept, "")
+    with pytest.raises(ValueError, match="such paths"):
+        Unmapped.of_parts(2, 2, {"a": 2}, "a mapping's digest that is none")
     profile = folded(with_looks(LOOKS))
     fields = msgspec.msgpack.decode(zlib.decompress(profile.to_bytes()))
-    broken = zlib.compress(msgspec.msgpack.encode([*fields[:-1], (looked, found, kept)]), 1)
+    broken = zlib.compress(msgspec.msgpack.encode([*fields[:-1], (looked, found, kept, "")]), 1)
     with pytest.raises(DecodeError, match="looks at messages that are none"):
         Profile.from_bytes(broken, GRID)
 
 
 @pytest.mark.parametrize(
     "text",
-    ['{"looked": 1, "found": 1, "paths": {"a": 2}}', '{"looked": 1, "found": 1, "paths": {"a": "x"}}', '{"looked": 1, "found": 1}', "[]"],
+    [
+        '{"looked": 1, "found": 1, "paths": {"a": 2}, "mapping": ""}',
+        '{"looked": 1, "found": 1, "paths": {"a": "x"}, "mapping": ""}',
+        '{"looked": 1, "found": 1, "paths": {}}',
+        '{"looked": 1, "found": 1, "mapping": ""}',
+        "[]",
+    ],
 )
 def test_a_document_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(DecodeError, match=r"profile"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from monitor.core.evaluate import evaluate
 from monitor.core.finding import Finding
 from monitor.core.profile import Grid, Profile
-from monitor.core.profile.unmapped import Unmapped
+from monitor.core.profile.unmapped import MIXED, Unmapped
 from monitor.core.quality import judge_columns
 from monitor.core.results import OTHER_VERSIONS, Check, Verdict
 from monitor.core.rules import QualityRules, Switch
@@ -91,6 +91,17 @@ def test_it_can_be_switched_off() -> None:
     windows = [window(20)] * 5 + [window(20, fare_eur=1.0)]
     assert told(windows, QualityRules(schema_changes=Switch.OFF)) == []
     assert judge_columns(windows[-1], windows[:-1], QualityRules(schema_changes=Switch.OFF)) == []
+
+
+def test_a_column_that_begins_to_be_watched_is_not_gone_and_one_that_ceases_to_be_is_not_new() -> None:
+    def read(mapping: str, *windows: Unmapped) -> list[Unmapped]:
+        return [replace(each, mapping=mapping) for each in windows]
+
+    more, less = window(20, **ALWAYS, fare=1.0), window(20, **ALWAYS)
+    assert told([*read("a", *[more] * 6), *read("b", *[less] * 9)]) == []
+    assert told([*read("a", *[less] * 6), *read("b", *[more] * 9)]) == []
+    assert told([*read("a", *[less] * 6), *read(MIXED, *[more] * 3)]) == []
+    assert [at for at, _ in told([*read("a", *[less] * 6), *read(MIXED, more), *read("a", *[more] * 5)])] == [7]
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 3)), max_size=30))

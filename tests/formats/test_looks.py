@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -99,6 +100,16 @@ def test_the_looks_are_of_the_rows_that_are_left_when_some_are_taken() -> None:
     assert len(batch.take(batch.offsets != one).own_looks()) == len(others)
     assert batch.take(batch.offsets == one).own_looks() == [("number",)]
     assert batch.take(np.zeros(600, dtype=np.bool_)).own_looks() == []
+
+
+def test_the_mapping_is_told_and_hangs_on_the_paths_alone() -> None:
+    renamed = replace(STREAM, columns=tuple(replace(column, name=f"other_{column.name}") for column in reversed(COLUMNS)))
+    [here, same, other] = [
+        decoder(stream).decode([MemoryRecord(offset=FIRST, timestamp=STAMP, value=raw())]).mapping
+        for stream in (STREAM, renamed, replace(STREAM, columns=COLUMNS[:1]))
+    ]
+    assert len(here) == 16
+    assert here == same != other
 
 
 def test_keys_with_dots_are_paths_too_and_no_mapped_value_is_looked_into() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import QualityRules, Stream, Switch
+from monitor.core.schema import Column, Kind
 from monitor.doubles.log import MemoryLog
 from monitor.pipeline.looks import WINDOWS, Looks
 from monitor.pipeline.replay import rejudge
@@ -111,6 +112,27 @@ def test_a_new_version_with_other_columns_is_compared_with_itself() -> None:
     world = world_of(log)
     judged(world)
     assert {r.verdict for r in world.store.results(check=Check.QUALITY) if r.metric == "schema_changes"} == {Verdict.OK}
+
+
+def test_who_begins_to_watch_a_column_is_not_told_that_it_is_gone() -> None:
+    fare = Column(name="fare", kind=Kind.NUMERIC, path="features.fare")
+    wider = replace(WATCHED, columns=(*INSIDE, fare), streams=(replace(NESTED, columns=(*INSIDE, fare)),))
+    world = world_of(MemoryLog({TOPIC: 2}))
+    for hour in range(HOURS + 6):
+        if hour == HOURS:
+            world.models = (wider,)
+            world.crash()
+        for row, value in enumerate(messages(hour, "fare")):
+            world.log.append((P0, P1)[row % 2], value, timestamp=STAMP)
+        world.read_all()
+        world.judge.sweep()
+    world.judge.finish()
+    assert {result.verdict for result in changes(world).values()} == {Verdict.OK}
+    assert changes(world).keys() >= {HOURS - 1, HOURS + 5}
+    assert HOURS not in changes(world)  # what is measured by begins anew
+    profiles = [window.profile for hour in range(HOURS + 6) for window in world.store.windows("m", START + hour * HOUR)]
+    found = [profile.unmapped for profile in profiles if profile is not None]
+    assert [sorted(each.kept) for each in (found[0], found[-1])] == [["features.fare", "trace"], ["trace"]]
 
 
 def test_a_replay_finds_the_same_and_nothing_where_it_is_off(log: MemoryLog) -> None:

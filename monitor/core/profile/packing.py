@@ -49,7 +49,7 @@ class _Packed(msgspec.Struct, array_like=True, frozen=True):
     sample_size: int
     sample: list[tuple[int, list[str | float | None]]]
     comoments: tuple[int, bytes, bytes] | None = None  # rows, sums, upper triangle of the products; older blobs have none
-    unmapped: tuple[int, int, dict[str, int]] | None = None  # messages looked at, paths found in them, messages by path
+    unmapped: tuple[int, int, dict[str, int], str] | None = None  # messages looked at, paths in them, messages by path, mapping
 
 
 _decoder = msgspec.msgpack.Decoder(_Packed)
@@ -72,7 +72,7 @@ def pack(
         sample_size=sample.size,
         sample=[(key, list(row)) for key, row in sample.rows.items()],
         comoments=None if comoments is None else (comoments.rows, _raw(comoments.sums), _raw(comoments.triangle)),
-        unmapped=(unmapped.looked, unmapped.found, dict(unmapped.kept)) if unmapped.looked else None,
+        unmapped=(unmapped.looked, unmapped.found, dict(unmapped.kept), unmapped.mapping) if unmapped.looked else None,
     )
     return zlib.compress(msgspec.msgpack.encode(packed), LEVEL)
 
@@ -101,7 +101,7 @@ def unpack(data: bytes, grid: Grid) -> Unpacked:
     return packed.rows, columns, sample, _comoments(packed.comoments, grid), _unmapped(packed.unmapped)
 
 
-def _unmapped(part: tuple[int, int, dict[str, int]] | None) -> Unmapped:
+def _unmapped(part: tuple[int, int, dict[str, int], str] | None) -> Unmapped:
     try:
         return NOTHING if part is None else Unmapped.of_parts(*part)
     except ValueError as error:

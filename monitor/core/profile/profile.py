@@ -68,7 +68,7 @@ class Profile:
         if topic_seed is not None:
             self.sample = self.sample.fold(batch, topic_seed)
             looks = batch.own_looks()
-            self.unmapped = self.unmapped.merge(Unmapped.of_messages(looks)) if looks else self.unmapped
+            self.unmapped = self.unmapped.merge(Unmapped.of_messages(looks, batch.mapping)) if looks else self.unmapped
 
     def new_categories(self, name: str) -> Mapping[str, int]:
         """Rows of the categories of a column that its grid lacks: exact where kept, else estimated where the sample shows them often.

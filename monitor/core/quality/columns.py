@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from monitor.core.finding import Finding
-from monitor.core.profile.unmapped import NOTHING, Unmapped
+from monitor.core.profile.unmapped import MIXED, NOTHING, Unmapped
 from monitor.core.results import Check, Verdict
 from monitor.core.rules import QualityRules, Switch
 
@@ -35,11 +35,12 @@ class Change:
 def judge_columns(window: Unmapped, earlier: Sequence[Unmapped], rules: QualityRules) -> list[Finding]:
     """One finding for a version's window: it warns in the first window that tells of a change, and no more in those that follow.
 
-    ``earlier``: the same of the windows before it, oldest first. Nothing where too few messages were looked at to say anything.
+    ``earlier``: the same of the windows before it, oldest first; those that were read by another mapping are passed over, for
+    columns that begin to be watched are not gone. Nothing where too few messages were looked at to say anything.
     """
-    if rules.schema_changes is Switch.OFF or not window.looked:
+    if rules.schema_changes is Switch.OFF or not window.looked or window.mapping == MIXED:
         return []
-    history = [looks for looks in (*earlier, window) if looks.looked]
+    history = [looks for looks in (*earlier, window) if looks.looked and looks.mapping == window.mapping]
     change = _change(history)
     if change is None:
         return []
