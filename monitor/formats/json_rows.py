@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from operator import attrgetter
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -28,7 +26,6 @@ UNKNOWN_VERSION = "unknown"
 """The version of a row that lacks one where the stream maps it."""
 LARGEST_ID = 10**100
 """An integer id beyond this is nonsense, and Python refuses to write the longest."""
-_OFFSET = attrgetter("offset")
 NOTHING = b"{}"
 """Read in place of a message that is not looked into, so that rows and records stay side by side."""
 
@@ -71,8 +68,7 @@ class JsonDecoder:
     def decode(self, records: Sequence[Record], latest: int | None = None) -> Batch:
         """Rows of one partition in the order of their offsets."""
         chunks = [records[at : at + CHUNK_ROWS] for at in range(0, len(records), CHUNK_ROWS)]
-        batch = joined([self._decode(chunk, latest) for chunk in chunks or [records]])
-        return replace(batch, looks=self._looks(records, batch.offsets), mapping=self._mapping)
+        return joined([self._decode(chunk, latest) for chunk in chunks or [records]])
 
     def _decode(self, records: Sequence[Record], latest: int | None) -> Batch:
         read = self._read(records)
@@ -80,12 +76,15 @@ class JsonDecoder:
         times = self._times(raw, read, latest)
         versions = self._versions(raw, read)
         ids = self._ids(raw, read, times, versions)
+        offsets = np.array([record.offset for record in records], dtype=np.int64)
         batch = Batch(
-            offsets=np.array([record.offset for record in records], dtype=np.int64),
+            offsets=offsets,
             times=times,
             versions=versions,
             ids=ids,
             columns={column.name: self._column(column, raw, read) for column in self._stream.columns},
+            looks=self._looks(offsets, read),
+            mapping=self._mapping,
         )
         if not read.faults:
             return batch
@@ -99,6 +98,8 @@ class JsonDecoder:
             ids=rows.ids,
             columns=rows.columns,
             faults=tuple(fault for _, fault in sorted(read.faults.items())),
+            looks=rows.looks,
+            mapping=rows.mapping,
         )
 
     def _read(self, records: Sequence[Record]) -> _Read:
@@ -145,13 +146,13 @@ class JsonDecoder:
             else:
                 read.faults[at] = fault_of(record, Reason.NOT_AN_OBJECT, f"a {type(document).__name__}, expected an object")
 
-    def _looks(self, records: Sequence[Record], offsets: Ints) -> Mapping[int, tuple[str, ...]]:
-        """What is not mapped in the messages that are looked at; ``offsets``: of those that are rows."""
+    def _looks(self, offsets: Ints, read: _Read) -> Mapping[int, tuple[str, ...]]:
+        """What is not mapped in the rows' messages that are looked at, while they are in the processor's cache."""
         found = {}
-        for offset in offsets[looked_at(offsets)].tolist():
-            document = _whole(records[bisect_left(records, offset, key=_OFFSET)].value)
+        for i in looked_at(offsets):
+            document = None if i in read.faults else _whole(read.records[i].value)
             if document is not None:
-                found[offset] = tuple(sorted(unmapped(document, self._mapped)))
+                found[read.records[i].offset] = tuple(sorted(unmapped(document, self._mapped)))
         return found
 
     def _times(self, raw: Mapping[str, Sequence[object]], read: _Read, latest: int | None) -> Ints:

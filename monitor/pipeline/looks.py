@@ -10,8 +10,8 @@ from monitor.core.results import ALL_ROWS
 from monitor.core.rules import Model, Switch
 from monitor.ports import HistoryStore, StoredWindow
 
-WINDOWS = 60
-"""So many windows are looked back on: those of 200 rows come to 47 messages looked at."""
+WINDOWS = 150
+"""So many windows are looked back on: those of 200 rows come to 58 messages looked at."""
 MOST_VERSIONS = 500
 """Versions of models whose windows are remembered; the others are read again."""
 

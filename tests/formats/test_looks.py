@@ -20,7 +20,7 @@ from monitor.formats.mapping import LOOKED_AT, looked_at, mapped_of, tree_of, un
 COLUMNS = (Column(name="x", kind=Kind.NUMERIC, path="f.x"), Column(name="b", kind=Kind.BOOLEAN, path="f.deep.b"))
 STREAM = Stream(kind=StreamKind.PREDICTIONS, topic="t", id="id", time="ts", version="v", columns=COLUMNS, max_bytes=10_000)
 STAMP = 1_700_000_000_000
-[FIRST] = looked_at(np.arange(300))[:1]
+[FIRST] = looked_at(np.arange(1000))[:1]
 
 
 def raw(**other: object) -> bytes:
@@ -41,7 +41,7 @@ def seen(value: bytes) -> tuple[str, ...] | None:
 def test_one_of_so_many_is_looked_at_whatever_the_rhythm_of_the_offsets(step: int, first: int) -> None:
     chosen = looked_at(first + step * np.arange(200_000))
     assert len(chosen) == pytest.approx(200_000 / LOOKED_AT, rel=0.15)
-    assert max(np.diff(chosen)) < 60 * LOOKED_AT
+    assert max(np.diff(chosen)) < 100 * LOOKED_AT  # steps that are Fibonacci numbers, as 144, are the worst
 
 
 @given(st.lists(st.integers(0, 2000), max_size=8))
@@ -52,7 +52,7 @@ def test_the_same_messages_are_looked_at_however_they_come_in_batches(cuts: list
     for start, stop in pairwise(edges):
         found |= decoded(*values[start:stop], first=start).looks
     assert found == decoded(*values, first=0).looks
-    assert 5 <= len(found) <= 9
+    assert 2 <= len(found) <= 5
     assert set(found.values()) == {("number",)}
 
 
@@ -76,11 +76,11 @@ def test_paths_that_are_not_mapped_are_told_within_the_objects_that_hold_what_is
     assert seen(value) == paths
 
 
-@pytest.mark.parametrize("value", [b"no json", b"[1]", b'{"id": "i"}', b""])
+@pytest.mark.parametrize("value", [b"no json", b"[1]", b'{"id": "i"}', b"", raw(big="x" * 10_000)])
 def test_a_message_that_is_no_row_tells_nothing(value: bytes) -> None:
     batch = decoded(value)
     assert len(batch) == 0
-    assert batch.own_looks() == []
+    assert batch.looks == {}
 
 
 @pytest.mark.parametrize(
@@ -95,11 +95,11 @@ def test_what_the_fast_path_skips_costs_no_row_whatever_is_in_it(skipped: bytes)
 
 
 def test_the_looks_are_of_the_rows_that_are_left_when_some_are_taken() -> None:
-    batch = decoded(*(raw(number=i) for i in range(600)), first=0)
+    batch = decoded(*(raw(number=i) for i in range(1600)), first=0)
     [one, *others] = sorted(batch.looks)
     assert len(batch.take(batch.offsets != one).own_looks()) == len(others)
     assert batch.take(batch.offsets == one).own_looks() == [("number",)]
-    assert batch.take(np.zeros(600, dtype=np.bool_)).own_looks() == []
+    assert batch.take(np.zeros(1600, dtype=np.bool_)).own_looks() == []
 
 
 def test_the_mapping_is_told_and_hangs_on_the_paths_alone() -> None:

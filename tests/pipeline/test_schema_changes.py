@@ -17,7 +17,7 @@ from monitor.pipeline.replay import rejudge
 from monitor.ports import Store, StoredWindow
 from tests.pipeline.world import COLUMNS, HOUR, MODEL, P0, P1, STAMP, START, STREAM, TOPIC, World
 
-ROWS, HOURS = 3000, 8
+ROWS, HOURS = 6000, 8
 INSIDE = tuple(replace(column, path=f"features.{column.name}") for column in COLUMNS)
 NESTED: Stream = replace(STREAM, columns=INSIDE)
 WATCHED = replace(MODEL, streams=(NESTED,), columns=INSIDE, allowed_lateness=0 * HOUR, sample_rows=0)
@@ -82,7 +82,7 @@ def test_a_renamed_feature_warns_in_its_first_window_and_opens_no_incident(log: 
 
 def test_the_same_is_found_wherever_batches_are_cut_and_whoever_crashes(log: MemoryLog) -> None:
     whole = judged(world_of(log))
-    torn = world_of(filled(MemoryLog({TOPIC: 2}, max_records=701)), max_rows=1500)
+    torn = world_of(filled(MemoryLog({TOPIC: 2}, max_records=1401)), max_rows=3000)
     for number in range(200):
         torn.reader.step()
         torn.judge.sweep()
