@@ -101,11 +101,12 @@ def rows_are_stale(*, models: Sequence[Model], marks: Callable[[str], Sequence[M
 
 
 def _readings(model: Model, marks: Sequence[Mark], partitions: frozenset[TopicPartition]) -> list[Reading]:
-    """One for each partition of the model's predictions; as far as stored, while nobody has told which there are."""
+    """One for each partition of the model's predictions; as far as stored, while nobody has told which there are, or the topic is gone."""
     topics = {stream.topic for stream in model.streams if stream.kind is StreamKind.PREDICTIONS}
     by_partition = {mark.partition: Reading(max_time=mark.max_time, read_until=mark.read_until) for mark in marks}
     nothing = Reading(max_time=None, read_until=None)
-    return [by_partition.get(p, nothing) for p in sorted(partitions or by_partition.keys()) if p.topic in topics]
+    told = [p for p in sorted(partitions) if p.topic in topics] or [p for p in sorted(by_partition) if p.topic in topics]
+    return [by_partition.get(p, nothing) for p in told]
 
 
 class NoEventTime:

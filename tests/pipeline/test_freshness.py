@@ -11,6 +11,7 @@ from monitor.core.conditions import EVERY_MODEL, HOLD
 from monitor.core.incidents import IncidentState
 from monitor.pipeline import Routes, SelfWatch, Telling, rows_are_stale
 from monitor.pipeline.readto import ReadTo
+from monitor.ports import TopicPartition
 from tests.pipeline.world import HOUR, MINUTE, MODEL, P0, P1, SECOND, START, World, message
 
 FRESH = replace(MODEL, freshness=2 * HOUR)
@@ -103,6 +104,16 @@ def test_what_stands_goes_on_standing_while_a_new_process_does_not_know_the_part
         world.clock.advance(HOLD)
         watch(world).sweep()
     assert [i.state for i in world.store.incidents()] == [IncidentState.FIRING]
+
+
+def test_what_stands_goes_on_standing_while_the_topic_is_gone() -> None:
+    world = a_world()
+    world.put(P0, message("a", 60))
+    turn(world, 3)
+    turn(world, 10, each=15 * MINUTE)
+    others = frozenset({TopicPartition("another", 0)})
+    probe = rows_are_stale(models=world.models, marks=world.store.marks, partitions=lambda: others, metrics=world.metrics)
+    assert [trouble.name for trouble in probe()] == ["stale_data"]
 
 
 def test_who_asks_for_no_freshness_is_told_nothing_and_still_has_the_gauge() -> None:
