@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import fcntl
+import http.client
 import os
+import re
 import signal
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +93,42 @@ def test_a_log_that_nobody_reads_any_more_does_not_hold_up_the_end(collector, tm
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
         assert GRACE - 1 < time.monotonic() - began < GRACE + 5
+
+
+def target(process: subprocess.Popen[bytes], number: int) -> str:
+    """What a descriptor of the process is."""
+    return str(Path(f"/proc/{process.pid}/fd/{number}").readlink())
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def loaded_at(process: subprocess.Popen[bytes], port: int) -> float:
+    """When the configuration in force was loaded, as the daemon's metrics tell; 0 while they do not."""
+    assert process.poll() is None, f"it ended with {process.returncode}"
+    with suppress(OSError, http.client.HTTPException):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/metrics")
+        found = re.search(r"^driftd_config_last_reload_success_timestamp_seconds (\S+)$", connection.getresponse().read().decode(), re.M)
+        connection.close()
+        return float(found[1]) if found else 0.0
+    return 0.0
+
+
+@pytest.mark.fault(35)
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_streams_that_were_closed_are_no_file_of_ours_and_a_reload_works(closed, tmp_path):
+    port = free_port()
+    run = a_run(tmp_path, NO_BROKER, "t", extra={"http": {"port": port}})
+    numbers = [number for number, sign in enumerate(("<&-", " >&-", "2>&-")) if sign in f" {closed}"]
+    with started(run, closed, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        until(lambda: loaded_at(process, port))
+        assert [target(process, number) for number in numbers] == [os.devnull] * len(numbers)
+        before = loaded_at(process, port)
+        process.send_signal(signal.SIGHUP)
+        until(lambda: loaded_at(process, port) > before)
+        assert [target(process, number) for number in numbers] == [os.devnull] * len(numbers)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
