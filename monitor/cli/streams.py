@@ -1,12 +1,15 @@
-"""The three standard streams, as a command may find them: closed."""
+"""The three standard streams, as a command may find them: closed, or in an encoding that lacks characters."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TextIO, cast
 
 STANDARD = (0, 1, 2)
+STRICT = ("strict", "surrogateescape")
+"""Handlers that raise over a character that the encoding lacks; another one was asked for."""
 
 
 def settle() -> None:
@@ -24,6 +27,8 @@ def settle() -> None:
         sys.stdout = _text(1, "w")
     if 2 in missing:
         sys.stderr = _text(2, "w")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in STRICT:
+        sys.stdout.reconfigure(errors="replace")  # a question mark in a table, not the end of it
 
 
 def _is_open(number: int) -> bool:
