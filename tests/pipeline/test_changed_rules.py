@@ -11,8 +11,9 @@ import pytest
 from monitor.core.results import Verdict
 from monitor.core.rules import Model
 from monitor.core.schema import Column, Kind
+from monitor.doubles.log import MemoryLog
 from tests.pipeline.test_replay import RULES, reference
-from tests.pipeline.world import MINUTE, P0, STREAM, World, message
+from tests.pipeline.world import MINUTE, P0, STREAM, TOPIC, World, message
 
 DELAYS = np.random.default_rng(1).normal(5, 1, 400).tolist()
 
@@ -29,11 +30,11 @@ def with_columns(**kinds: Kind) -> Model:
 
 def changed(before: Model, after: Model, *then: bytes) -> World:
     """The settings are changed in the middle of hour 1, of which 30 rows had been read; ``then`` follows the rest of hours 1 and 2."""
-    world = World(models=(before,))
-    world.store.add_reference(reference(), activate=True, at=world.clock.now())  # type: ignore[arg-type]
+    world = World(models=(before,), log=MemoryLog({TOPIC: 1}))
+    world.store.add_reference(reference(np.random.default_rng(4)), activate=True, at=world.clock.now())  # type: ignore[arg-type]
     world.put(P0, *rows(0), *rows(1, 0, 30))
     world.read_all()
-    world.judge.sweep()
+    assert world.judge.sweep() == 1
     world.models = (after,)
     world.crash()
     world.put(P0, *rows(1, 30), *rows(2), *then)
