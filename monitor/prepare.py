@@ -6,13 +6,15 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from monitor.core.profile import CategoricalGrid, Grid
 from monitor.core.profile.grid import BOOLEANS, ColumnGrid
 from monitor.core.rules import Model
 from monitor.core.schema import Kind
-from monitor.errors import UsageError
+from monitor.errors import Problem, SettingsError, UsageError
 from monitor.log import Action, logger
+from monitor.pipeline.lengths import LengthStore, other_length
 from monitor.ports import ReferenceStore
 from monitor.settings import ReferenceFile, Settings
 
@@ -20,10 +22,19 @@ log = logger(__name__)
 
 NOTE = "note: "
 """Begins the lines of `driftd reference build` on standard error that are no errors: columns that it left out."""
+WAYS_OUT = ("rows of both could not be told apart: put the old length back, or give the model another name, whose windows begin with what "
+            "is read from now on, or use another store, which reads the topics from their start")
 
 
-def prepare(settings: Settings, config: Path, store: ReferenceStore) -> tuple[Model, ...]:
-    """Every model, ready to be read. Raises UsageError where a reference cannot be built or no column is known."""
+class StartStore(ReferenceStore, LengthStore, Protocol):
+    """What a start looks at: references, and what windows there are."""
+
+
+def prepare(settings: Settings, config: Path, store: StartStore) -> tuple[Model, ...]:
+    """Every model, ready to be read. Raises UsageError where a reference cannot be built or no column is known, and SettingsError
+    where a window is not as long as those that are stored."""
+    if problems := list(other_lengths(settings, store)):
+        raise SettingsError(problems)
     for name in settings.model_names():
         named = settings.reference_file(name)
         if named is not None and not _has(store, name, named):
@@ -31,8 +42,16 @@ def prepare(settings: Settings, config: Path, store: ReferenceStore) -> tuple[Mo
     return tuple(_complete(settings, name, store) for name in settings.model_names())
 
 
-def unready(settings: Settings, store: ReferenceStore) -> Iterator[str]:
+def other_lengths(settings: Settings, store: LengthStore) -> Iterator[Problem]:
+    """Every model whose ``window`` was changed although its windows are in the store."""
+    for name, written in settings.file.models.items():
+        if other := other_length(store, name, written.window):
+            yield settings.problem(("models", name, "window"), f"{other}; {WAYS_OUT}")
+
+
+def unready(settings: Settings, store: StartStore) -> Iterator[str]:
     """Why ``prepare`` would fail, as far as that can be told without reading reference data."""
+    yield from (f"{problem.path}: {problem.message}" for problem in other_lengths(settings, store))
     for name in settings.model_names():
         named = settings.reference_file(name)
         if named is not None and not named.data.is_file() and not _has(store, name, named):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.errors import DriftdError, SettingsError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
-from monitor.ports import Clock, ReferenceStore
-from monitor.prepare import unready
+from monitor.ports import Clock
+from monitor.prepare import StartStore, unready
 from monitor.settings import Settings, load_settings
 from monitor.storage import only_daemon, open_store
 
@@ -24,7 +25,7 @@ class Reload:
 
     settings: Settings
     config: Path
-    store: ReferenceStore
+    store: StartStore
     metrics: Metrics
     clock: Clock
 
@@ -57,19 +58,20 @@ class Reload:
         """What would end a daemon at its start although the file is without faults: then the old one must not be stopped for it."""
         moved = new.store != self.settings.store
         if moved:
-            yield from _store(new.store)
+            yield from _store(new)
         else:
             yield from unready(new, self.store)
         if (new.http.host, new.http.port) != (self.settings.http.host, self.settings.http.port):
             yield from _port(new.http.host, new.http.port)
 
 
-def _store(url: str) -> Iterator[str]:
-    """Another store begins another account of everything: it must be there, and be ours to open."""
+def _store(new: Settings) -> Iterator[str]:
+    """Another store begins another account of everything: it must be there, be ours to open, and hold what the file asks for."""
     try:
-        give_back = only_daemon(url)
+        give_back = only_daemon(new.store)
         try:
-            open_store(url).close()
+            with closing(open_store(new.store)) as store:
+                yield from list(unready(new, store))
         finally:
             give_back()
     except DriftdError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import signal
@@ -18,6 +17,7 @@ log = logger(__name__)
 
 LEAVE_SECONDS = 9.0
 """So long after SIGTERM the process leaves, whatever hangs: what matters is in the store, and the next start goes on from there."""
+SAY_SECONDS = 0.5
 EXIT_DONE, EXIT_FAILED = 0, 1
 STDERR = 2
 ASKING = (signal.SIGTERM, signal.SIGINT)
@@ -64,11 +64,9 @@ class Stop:
         Signals are held back from here until the new program listens to them; where one has asked to stop before, this returns.
         Raises OSError where the program is no longer there.
         """
+        _flush()  # before signals are held back: it waits for as long as nobody reads what we write
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         if not self:
-            logging.shutdown()
-            sys.stdout.flush()
-            sys.stderr.flush()
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  our own command line
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
@@ -97,8 +95,7 @@ class Stop:
                     os._exit(128 + number)
             if deadline is None and (signals or self._heard in ready):
                 deadline = time.monotonic() + LEAVE_SECONDS
-        log.warning("left before all was closed; the next start goes on from the store", action=Action.DAEMON_STOPPED)
-        leave(self._code)
+        _leave_saying(self._code, "left before all was closed; the next start goes on from the store")
 
     def __bool__(self) -> bool:
         return self._asked_at is not None
@@ -114,7 +111,22 @@ class Stop:
 
 def leave(code: int) -> NoReturn:
     """Leave without waiting for threads that hang."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     os._exit(code)
+
+
+def _leave_saying(code: int, why: str) -> NoReturn:
+    """Leave, and say so if that can be said soon: what hangs may be the log, with its lock held by a thread that writes."""
+    try:
+        saying = threading.Thread(target=log.warning, args=(why,), kwargs={"action": Action.DAEMON_STOPPED}, daemon=True)
+        saying.start()
+        saying.join(SAY_SECONDS)
+    finally:
+        os._exit(code)
+
+
+def _flush() -> None:
+    """Write what the streams still hold; a line of the log is written when it is made. A stream may be none: closed before we began."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()

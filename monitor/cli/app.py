@@ -23,6 +23,7 @@ from monitor.cli import (
     retrainings,
     run,
     schema,
+    streams,
     windows,
 )
 from monitor.errors import DriftdError, SettingsError
@@ -68,6 +69,7 @@ def options(
 
 def main() -> NoReturn:
     """Run a command. Exit codes: 0 done, 1 failed, 2 usage or settings error; errors on stderr, one a line."""
+    streams.settle()
     try:
         code = app(prog_name="driftd", standalone_mode=False)
         sys.stdout.flush()

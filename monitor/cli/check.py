@@ -117,6 +117,7 @@ def probes(settings: Settings) -> Iterator[tuple[str, Probe]]:
         yield "slack", partial(_slack, settings.slack)
     for name in settings.model_names():
         yield "reference", partial(_reference, settings, name)
+        yield "windows", partial(_windows, settings, name)
 
 
 def _secret(name: str, secret: Secret) -> Iterator[str]:
@@ -170,6 +171,21 @@ def _reference(settings: Settings, name: str) -> Iterator[str]:
     if not source.data.is_file():
         raise UsageError(f"{name}: {source.data} is not there")
     yield f"{name}: built at the start from {source.data.name}"
+
+
+def _windows(settings: Settings, name: str) -> Iterator[str]:
+    """Whether they may be as long as the file says; the start asks again after it has migrated older tables."""
+    from monitor.pipeline.lengths import other_length
+    from monitor.prepare import WAYS_OUT
+    from monitor.storage import Schema, look, open_store
+
+    schema = look(settings.store)
+    if schema is Schema.CURRENT:
+        with closing(open_store(settings.store, migrate=False)) as store:
+            if other := other_length(store, name, settings.model(name).window):
+                raise UsageError(f"models.{name}.window: {other}; {WAYS_OUT}")
+    if schema is not Schema.OLDER:
+        yield f"{name}: none of another length is stored"
 
 
 def _active_versions(url: str, model: str) -> list[str]:

@@ -50,11 +50,27 @@ def write(rows: Iterable[Mapping[str, object]], form: Format | ListFormat, *, co
     """Write rows; ``columns`` are those of the table, ``empty`` is what a person reads where there is none."""
     if form == Format.JSONL:
         for row in rows:
-            sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+            sys.stdout.write(json_line(row))
     elif form == Format.CSV:
         _csv(list(rows))
     else:
         _table(list(rows), columns, empty)
+
+
+def json_line(row: Mapping[str, object]) -> str:
+    """An object on a line of its own."""
+    return json_text(json.dumps(row, ensure_ascii=False)) + "\n"
+
+
+def json_text(text: str) -> str:
+    """A JSON document for standard output: characters that its encoding lacks are escaped, which says the same."""
+    return text if text == _writable(text) else "".join(c if c.isascii() else json.dumps(c)[1:-1] for c in text)
+
+
+def _writable(text: str) -> str:
+    """The text with characters that the encoding of standard output lacks as escapes, so that two of them stay two."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _csv(rows: Sequence[Mapping[str, object]]) -> None:
@@ -65,9 +81,9 @@ def _csv(rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return "'" + value
-    return value
+    if not isinstance(value, str):
+        return value
+    return _writable("'" + value if value.startswith(FORMULA_STARTS) else value)
 
 
 def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str], empty: str) -> None:

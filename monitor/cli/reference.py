@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli.opened import opened
-from monitor.cli.output import ListFormat, moment, write
+from monitor.cli.output import ListFormat, json_text, moment, write
 from monitor.cli.progress import bar
 from monitor.core.reference import source_of
 from monitor.core.schema import rfc3339
@@ -125,7 +125,7 @@ def export(
     with opened(config) as store:
         text = _reference(store, model, number).to_json()
     if output is None:
-        sys.stdout.write(text)
+        sys.stdout.write(json_text(text))
         return
     try:
         output.write_text(text, encoding="utf-8")

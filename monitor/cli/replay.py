@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli.opened import opened
-from monitor.cli.output import ListFormat, moment, printable, write
+from monitor.cli.output import ListFormat, json_line, moment, printable, write
 from monitor.cli.progress import bar
 from monitor.core.incidents import Incident
 from monitor.core.replay import Change, Side, changes, incidents, sides
@@ -113,9 +112,9 @@ def _difference(store: Store, before: Model, after: Model, since: datetime | Non
 
 def _lines(found: Difference) -> None:
     for change in found.changes:
-        sys.stdout.write(json.dumps({"kind": "verdict", **_change(change)}, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_line({"kind": "verdict", **_change(change)}))
     for side, incident in found.incidents:
-        sys.stdout.write(json.dumps({"kind": "incident", **_incident(side, incident)}, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_line({"kind": "incident", **_incident(side, incident)}))
 
 
 def _change(change: Change) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from monitor.cli.output import json_text
 from monitor.errors import UsageError
 
 
@@ -20,7 +21,7 @@ def command(
 
     text = reference_text() if markdown else schema_text()
     if output is None:
-        sys.stdout.write(text)
+        sys.stdout.write(text if markdown else json_text(text))
         return
     try:
         output.write_text(text, encoding="utf-8")

@@ -145,9 +145,10 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
         ]
         return max(busy)[-1] if busy else None
 
-    def latest_end(self, model: str) -> datetime | None:
-        """The end of the latest window with an account."""
-        return max((key.end for key in self._data.windows if key.model == model), default=None)
+    def latest_window(self, model: str) -> WindowKey | None:
+        """The window with an account that starts last; of several versions and segments, the last by name."""
+        mine = (key for key in self._data.windows if key.model == model)
+        return max(mine, key=lambda key: (key.start, key.version, key.segment), default=None)
 
     def open_incident(self, model: str) -> Incident | None:
         """The incident of a model that is not resolved."""
@@ -272,7 +273,11 @@ def _put_mark(data: Data, mark: Mark) -> None:
 
 
 def _add_window(data: Data, delta: WindowDelta) -> None:
+    """Raises UsageError where the stored window that starts then has another end."""
     key, account, profile = delta.key, delta.account, delta.profile
+    for other in data.windows:
+        if (other.model, other.version, other.segment, other.start) == (key.model, key.version, key.segment, key.start):
+            delta.check_end(other.end)
     stored = data.windows.get(key, StoredWindow(key=key, account=Account(), profile=None))
     data.windows[key] = StoredWindow(key=key, account=stored.account + account, profile=_merged(stored.profile, profile))
 

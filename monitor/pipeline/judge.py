@@ -74,7 +74,7 @@ class Judge:
 
     def finish(self) -> int:
         """Take the end of the topics as the end of time: every window closes."""
-        return self._in_turns(lambda model: self._store.latest_end(model.name))
+        return self._in_turns(self._last_end)
 
     def _in_turns(self, until: Callable[[Model], datetime | None]) -> int:
         judged = 0
@@ -109,6 +109,10 @@ class Judge:
         mark = watermark(times, now=now, idle_after=model.idle_after)
         self._metrics.watermark(model.name, mark)
         return None if mark is None else sealable_until(mark, size=model.window, allowed=model.allowed_lateness)
+
+    def _last_end(self, model: Model) -> datetime | None:
+        last = self._store.latest_window(model.name)
+        return None if last is None else last.end
 
     def _advance(self, model: Model, until: datetime | None) -> int:
         progress = self._store.progress(model.name)

@@ -17,6 +17,7 @@ from monitor.core.windows import window_of
 from monitor.errors import UsageError
 from monitor.metrics import Metrics
 from monitor.pipeline.judge import Judge
+from monitor.pipeline.lengths import other_length
 from monitor.pipeline.references import References
 from monitor.pipeline.telling import Telling
 from monitor.ports import (
@@ -89,9 +90,9 @@ class Rehearsal:
         """The real one's."""
         return self._store.last_busy(model, before)
 
-    def latest_end(self, model: str) -> datetime | None:
+    def latest_window(self, model: str) -> WindowKey | None:
         """The real one's."""
-        return self._store.latest_end(model)
+        return self._store.latest_window(model)
 
     def open_incident(self, model: str) -> Incident | None:  # noqa: ARG002  there is one model
         """The one of these rules."""
@@ -146,7 +147,8 @@ def rejudge(store: PastStore, model: Model, clock: Clock, *, since: datetime | N
     ``tester`` answers what is asked of row samples; without one such tests are skipped.
     Raises UsageError where the windows are of another length, or where they cannot be judged; Retryable when the store is away.
     """
-    _check_length(store, model)
+    if other := other_length(store, model.name, model.window):
+        raise UsageError(f"{model.name}: {other}; windows of another length cannot be judged again")
     rehearsal = Rehearsal(store, model, since, told)
     judge = Judge(store=rehearsal, models=[model], references=References(store, clock), clock=clock, metrics=Metrics(),
                   telling=Telling({}), partitions=frozenset, tester=tester)
@@ -154,11 +156,3 @@ def rejudge(store: PastStore, model: Model, clock: Clock, *, since: datetime | N
     for name, why in judge.failing.items():
         raise UsageError(f"{name} cannot be judged by these rules: {why}")
     return rehearsal.judgements
-
-
-def _check_length(store: JudgingStore, model: Model) -> None:
-    end = store.latest_end(model.name)
-    last = None if end is None else store.last_busy(model.name, end)
-    if last is not None and last.end - last.start != model.window:
-        raise UsageError(f"{model.name}: the stored windows are {last.end - last.start} long, these rules say {model.window}; "
-                         "windows of another length cannot be judged again")

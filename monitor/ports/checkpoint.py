@@ -10,7 +10,8 @@ from typing import Protocol
 from monitor.core.gaps import Gap
 from monitor.core.profile import Profile
 from monitor.core.results import ALL_ROWS, Account, WindowKey
-from monitor.core.schema import Hashes, Reason
+from monitor.core.schema import Hashes, Reason, rfc3339
+from monitor.errors import UsageError
 from monitor.ports.log import TopicPartition
 
 
@@ -54,6 +55,13 @@ class WindowDelta:
     key: WindowKey
     account: Account
     profile: Profile | None
+
+    def check_end(self, stored: datetime) -> None:
+        """Raises UsageError where the stored window that starts then has another end: a daemon with other settings writes there too."""
+        if stored != self.key.end:
+            start, end = rfc3339(self.key.start), rfc3339(self.key.end)
+            raise UsageError(f"{self.key.model}: the stored window that starts at {start} ends at {rfc3339(stored)}, ours at {end}: "
+                             "another driftd with another `window` writes to this store")
 
     def as_late(self) -> WindowDelta:
         """What it counted came too late."""

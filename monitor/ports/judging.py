@@ -97,8 +97,8 @@ class JudgingStore(Protocol):
     def last_busy(self, model: str, before: datetime) -> WindowKey | None:
         """The latest window with counted rows that starts before then, any version."""
 
-    def latest_end(self, model: str) -> datetime | None:
-        """The end of the latest window with an account."""
+    def latest_window(self, model: str) -> WindowKey | None:
+        """The window with an account that starts last, any version and segment."""
 
     def open_incident(self, model: str) -> Incident | None:
         """The incident of a model's windows that is not resolved, pending ones included."""

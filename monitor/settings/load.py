@@ -49,7 +49,7 @@ def _settings(path: Path, document: Document) -> Settings:
         findings += cross_check(file, document, findings)
     if findings or file is None:
         raise _refused(path, findings)
-    return Settings(path=path, file=file)
+    return Settings(path=path, file=file, places=Document(keys=document.keys, values=document.values))
 
 
 def _validated(root: object, context: Context, document: Document) -> tuple[FileSettings | None, list[Finding]]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from monitor.core.rules import Model
 from monitor.core.schema import Column, Kind, Role
-from monitor.errors import UsageError
+from monitor.errors import Problem, UsageError
 from monitor.settings.build import build_model, mapped_paths, role_columns, segment_faults
+from monitor.settings.document import Document, Loc
 from monitor.settings.file import FileSettings
 from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
 from monitor.settings.notes import notes_of
+from monitor.settings.problems import path_text
 from monitor.settings.receivers import SlackSettings, WebhookSettings
 from monitor.settings.secret import Secret
 from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
@@ -32,13 +34,19 @@ class ReferenceFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """A configuration without faults. ``store`` may hold a password: never print it."""
+    """A configuration without faults. ``store`` may hold a password: never print it. ``places``: a document that only knows those."""
 
     path: Path
     file: FileSettings
+    places: Document = field(default_factory=Document)
 
     def __repr__(self) -> str:
         return f"Settings({self.path})"
+
+    def problem(self, loc: Loc, message: str) -> Problem:
+        """A fault that only showed beside what is there, at its place of the file."""
+        at = self.places.value_place(loc)
+        return Problem(file=str(self.path), line=at.line, column=at.column, path=path_text(loc), message=message)
 
     @property
     def store(self) -> str:

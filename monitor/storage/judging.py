@@ -73,11 +73,13 @@ class JudgingVerbs:
             row = connection.execute(query).one_or_none()
         return None if row is None else made(WindowKey, row)
 
-    def latest_end(self, model: str) -> datetime | None:
-        """The end of the latest window with an account."""
+    def latest_window(self, model: str) -> WindowKey | None:
+        """The window with an account that starts last; of several versions and segments, the last by name."""
+        last = (windows.c.start.desc(), windows.c.version.desc(), windows.c.segment.desc())
+        query = columns_of(windows, WindowKey).where(windows.c.model == model).order_by(*last).limit(1)
         with self._db.read() as connection:
-            end: datetime | None = connection.execute(select(func.max(windows.c.end)).where(windows.c.model == model)).scalar_one()
-        return end
+            row = connection.execute(query).one_or_none()
+        return None if row is None else made(WindowKey, row)
 
     def open_incident(self, model: str) -> Incident | None:
         """The incident of a model's windows that is not resolved, pending ones included."""

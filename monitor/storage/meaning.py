@@ -17,8 +17,8 @@ DAMAGED = ("XX001", "XX002")
 """SQLSTATEs of pages and indexes that PostgreSQL cannot read."""
 READ_ONLY = "25006"
 """SQLSTATE of a write where the session is read-only: a standby, or a managed service that is out of room."""
-NO_RIGHT = "42501"
-"""SQLSTATE of what this user may not do: rights that were taken can be given back."""
+DENIED = ("42501", "3F000")
+"""SQLSTATEs of what this user may not do (rights that were taken can be given back), and of a search_path without a schema for us."""
 PROGRAM_LIMIT = "54"
 """SQLSTATE class of statements that are too complex or too long: no retry mends them."""
 UNKNOWN_OPTION = "invalid connection option"
@@ -76,11 +76,11 @@ def _of_postgresql(error: DBAPIError, where: str, text: str) -> Retryable | Usag
         return Undone(f"{where}: {text}", reason=UNDONE[state])
     if state == DISK_FULL:
         return StoreFull(f"{where}: {text}")
+    if state in DENIED:
+        return StoreUnavailable(f"{where}: {text.splitlines()[0]}")  # the rest is the statement
     if state in DAMAGED:
         return UsageError(f"{where}: the server finds its data damaged ({text}). Restore the database from a backup, "
                           "or give driftd an empty one: it reads the topics again")
-    if state == NO_RIGHT:
-        return StoreUnavailable(f"{where}: {text}")
     return UsageError(f"{where}: {text}") if text.startswith(UNKNOWN_OPTION) else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg.abc import RV, PQGen
@@ -12,8 +12,10 @@ from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from monitor.errors import UsageError
 from monitor.storage.limits import Limits
 from monitor.storage.meaning import read_only
+from monitor.storage.url import place
 
 CONNECTION: dict[str, object] = {  # seconds, but tcp_user_timeout in milliseconds
     "connect_timeout": 10,
@@ -25,6 +27,14 @@ CONNECTION: dict[str, object] = {  # seconds, but tcp_user_timeout in millisecon
 }
 """What libpq is told, where the URL does not say otherwise."""
 WAKE_SECONDS = 0.1
+ENCODING = "UTF8"
+SESSION = {
+    "datestyle": "ISO, MDY",
+    "timezone": "UTC",
+    "extra_float_digits": "3",  # a double comes back as the one that was stored
+    "idle_in_transaction_session_timeout": "60s",
+}
+"""What is read from a session hangs on these, and a role or a database may have others."""
 
 
 class Answering(psycopg.Connection[Any]):
@@ -53,15 +63,14 @@ def renew(context: ExceptionContext) -> None:
 
 def postgres_engine(url: URL, limits: Limits) -> Engine:
     """An engine whose sessions have our limits."""
-    session = "; ".join((
-        f"SET statement_timeout = '{round(limits.statement * 1000)}ms'",
-        f"SET lock_timeout = '{round(limits.lock * 1000)}ms'",
-        "SET idle_in_transaction_session_timeout = '60s'",
-    ))
+    limited = {"statement_timeout": f"{round(limits.statement * 1000)}ms", "lock_timeout": f"{round(limits.lock * 1000)}ms"}
+    session = "; ".join(f"SET {name} = '{value}'" for name, value in (SESSION | limited).items())
 
     def connect(_dialect: Dialect, _entry: ConnectionPoolEntry, args: list[Any], given: dict[str, Any]) -> DBAPIConnection:
         kind = type("Limited", (Answering,), {"seconds": limits.answer})
-        return kind.connect(*args, **given)  # type: ignore[attr-defined,no-any-return]
+        connection: psycopg.Connection[Any] = kind.connect(*args, **given)  # type: ignore[attr-defined]
+        _check_encoding(connection, url)
+        return cast("DBAPIConnection", connection)
 
     def settle(raw: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         cursor = raw.cursor()
@@ -69,9 +78,18 @@ def postgres_engine(url: URL, limits: Limits) -> Engine:
         cursor.close()
         raw.commit()
 
-    given = {name: value for name, value in CONNECTION.items() if name not in url.query}
+    given = {name: value for name, value in CONNECTION.items() if name not in url.query} | {"client_encoding": ENCODING}
     engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_timeout=limits.pool, connect_args=given)
     event.listen(engine, "do_connect", connect)
     event.listen(engine, "connect", settle)
     event.listen(engine, "handle_error", renew)
     return engine
+
+
+def _check_encoding(connection: psycopg.Connection[Any], url: URL) -> None:
+    """Raises UsageError for a database that cannot keep every text. One that stands behind a pooler may not tell its encoding."""
+    found = connection.info.parameter_status("server_encoding")
+    if found not in (None, ENCODING):
+        connection.close()
+        raise UsageError(f"{place(url)}: the database has the encoding {found}, which cannot keep every text that comes in; driftd needs "
+                         f"{ENCODING}: CREATE DATABASE … ENCODING '{ENCODING}' TEMPLATE template0")

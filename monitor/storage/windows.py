@@ -53,13 +53,17 @@ INCOMPLETE = exists().where(gaps.c.model == windows.c.model, touching(windows.c.
 
 
 def merge_window(connection: Connection, shelf: GridShelf, delta: WindowDelta) -> None:
-    """Add a delta to its window's row, which stays locked until the end of the transaction."""
+    """Add a delta to its window's row, which stays locked until the end of the transaction.
+
+    Raises UsageError where that window has another end.
+    """
     here = {f"here_{name}": getattr(delta.key, name) for name in KEY_FIELDS}
     row = connection.execute(_LOCK, here).one_or_none()
     if row is None:
         if _insert(connection, delta.key, delta.account, delta.profile):
             return
         row = connection.execute(_LOCK, here).one()  # another replica's insert came between
+    delta.check_end(row.end)
     connection.execute(update(windows).where(_HERE), {**here, **_changes(connection, shelf, row, delta)})
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from monitor.core.profile import Profile
 from monitor.core.results import Account, WindowKey
-from monitor.errors import Fenced
+from monitor.errors import Fenced, UsageError
 from monitor.ports import Mark, SeenIds, Store, StoredWindow, StreamCount, TopicPartition, WindowDelta
 from tests.contracts.store_story import (
     GRID,
@@ -333,3 +333,12 @@ def test_lasting_times_keep_their_microseconds(store: Store) -> None:
     assert (mark.max_time, mark.seen_at) == (at, NOW)
     assert mark.max_time is not None
     assert mark.max_time.utcoffset() == timedelta(0)
+
+
+def test_a_window_of_another_length_is_refused_and_nothing_is_written(store: Store) -> None:
+    store.checkpoint(checkpoint(delta(key(0), 1.0), advances=(advance(TP0, None, 1),)))
+    longer = replace(key(0), end=key(23).end)
+    with pytest.raises(UsageError, match=r"m: .* ends at 2013-03-01T01:00:00Z, ours at 2013-03-02T00:00:00Z: another driftd with"):
+        store.checkpoint(checkpoint(delta(key(5), 1.0), delta(longer, 2.0), advances=(advance(TP0, 1, 3),)))
+    assert [(window.key, window.account.counted) for window in store.window_accounts(model="m")] == [(key(0), 1)]
+    assert store.positions([TP0])[TP0].next_offset == 1

@@ -30,7 +30,7 @@ def retraining(id: str = "ret_1", *, at: datetime = START) -> Retraining:
 
 def test_a_model_has_not_begun_before_its_first_seal(store: Store) -> None:
     assert store.progress("m") == Progress(sealed_until=None, judged_until=None)
-    assert (store.next_start("m", None), store.latest_end("m"), store.last_busy("m", START)) == (None, None, None)
+    assert (store.next_start("m", None), store.latest_window("m"), store.last_busy("m", START)) == (None, None, None)
 
 
 def test_of_two_replicas_only_one_seals(store: Store) -> None:
@@ -90,7 +90,7 @@ def test_windows_are_found_by_time_and_silence_is_written_down(store: Store) -> 
     assert store.next_start("m", None) == key(1).start
     assert store.next_start("m", key(1).end) == key(5).start
     assert store.next_start("m", key(6).start) is None
-    assert store.latest_end("m") == key(5).end
+    assert store.latest_window("m") == key(5)
     assert store.last_busy("m", key(9).start) == key(1, version="2")
     assert store.last_busy("m", key(1).start) is None
     store.add_empty_window(key(3, version="2"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.core.schema import Column, Kind
-from monitor.errors import UsageError
+from monitor.errors import SettingsError, UsageError
 from monitor.ports import Store
 from monitor.prepare import prepare
 from monitor.settings import load_settings
 from monitor.storage import open_store
+from tests.contracts.store_story import checkpoint, delta, key
 from tests.daemon.running import MODEL, a_run, daemon, encoded, new_topic, row
 from tests.flights_run import Run, produce
 
@@ -155,6 +157,36 @@ def test_a_daemon_whose_reference_cannot_be_built_ends_with_exit_1(tmp_path):
         assert d.ended() == 1
         assert d.text().splitlines()[-1].startswith(f"driftd: the reference of {MODEL} could not be built from reference.jsonl: ")
         assert "Traceback" not in d.text()
+
+
+def test_a_window_of_another_length_than_those_that_are_stored_is_refused_at_its_place(store, tmp_path):
+    config = run_of(tmp_path, columns=COLUMNS).config
+    prepare(load_settings(config), config, store)
+    store.checkpoint(checkpoint(delta(key(0, model=MODEL), 1.0)))
+    prepare(load_settings(config), config, store)
+    config = run_of(tmp_path, columns=COLUMNS, window="1d").config
+    with pytest.raises(SettingsError) as refused:
+        prepare(load_settings(config), config, store)
+    [problem] = refused.value.problems
+    assert problem.path == f"models.{MODEL}.window"
+    assert config.read_text()[problem.column - 1:].startswith('"1d", "allowed_lateness"'), "the value, in a file of one line"
+    assert (problem.file, problem.line) == (str(config), 1)
+    assert problem.message.startswith("the stored windows are 1h long, this says 1d; rows of both could not be told apart: put the old")
+
+
+def test_a_daemon_with_another_length_of_windows_does_not_start_and_changes_nothing(store, tmp_path):
+    store.checkpoint(checkpoint(delta(key(0, model=MODEL), 1.0)))
+    store.close()
+    run = run_of(tmp_path, columns=COLUMNS, window="1d")
+    with daemon(run, ready=False) as d:
+        assert d.ended() == 2
+        assert f": models.{MODEL}.window: the stored windows are 1h long, this says 1d; " in d.text().splitlines()[-1]
+        assert "Traceback" not in d.text()
+    [window] = run.rows("windows", str(run.config))
+    assert window["window_end"] == "2013-03-01T01:00:00Z"
+    checked = subprocess.run(run.command("check", str(run.config), "--connect"), capture_output=True, text=True, check=False)
+    assert checked.returncode == 1
+    assert f"failed  windows: models.{MODEL}.window: the stored windows are 1h long, this says 1d; " in checked.stdout
 
 
 @pytest.mark.kafka

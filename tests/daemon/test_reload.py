@@ -6,6 +6,7 @@ import io
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from monitor.log import configure
 from monitor.metrics import Metrics
 from monitor.reload import Reload
 from monitor.settings import load_settings
-from monitor.storage import only_daemon
+from monitor.storage import only_daemon, open_store
+from tests.contracts.store_story import checkpoint, delta, key
 from tests.pipeline.test_judge import the_reference
 
 pytestmark = pytest.mark.fault(35)
@@ -135,3 +137,34 @@ def test_another_port_has_to_be_free(world, taken):
     world.document["http"] = {"port": 0}
     world.write()
     assert world.reload.accepted()
+
+
+def test_a_window_of_another_length_is_refused_while_there_are_windows_of_the_old_one(world):
+    world.document["models"]["m"]["window"] = "1d"
+    world.write()
+    assert world.reload.accepted(), "no window yet: any length will do"
+    world.store.checkpoint(checkpoint(delta(key(0), 1.0)))
+    said = world.refused()
+    assert "models.m.window: the stored windows are 1h long, this says 1d; " in said
+    for way_out in ("put the old length back", "give the model another name", "use another store"):
+        assert way_out in said
+    world.document["models"]["n"] = world.document["models"].pop("m")
+    world.write()
+    assert world.reload.accepted(), "another name begins its windows anew"
+
+
+def test_another_store_may_not_hold_windows_of_another_length_either(world):
+    world.document["store"] = f"sqlite:///{world.folder}/other.db"
+    with closing(open_store(world.document["store"])) as other:
+        other.checkpoint(checkpoint(delta(key(0), 1.0)))
+    world.write()
+    assert world.reload.accepted()
+    world.document["models"]["m"]["window"] = "30m"
+    assert "models.m.window: the stored windows are 1h long, this says 30m; " in world.refused()
+
+
+def test_another_store_has_to_hold_the_reference_that_gives_the_columns(world):
+    world.document["store"] = f"sqlite:///{world.folder}/other.db"
+    del world.document["models"]["m"]["columns"]
+    world.store.add_reference(the_reference(), activate=True, at=SystemClock().now())
+    assert "models.m.columns: not given" in world.refused()

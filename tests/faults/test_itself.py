@@ -241,6 +241,40 @@ def test_a_good_configuration_is_taken_up_in_the_same_process_and_a_bad_one_is_n
         assert new.stop() < LIMIT
 
 
+def an_hour_is_a_day(config: dict[str, Any]) -> None:
+    config["models"][MODEL]["window"] = "1d"
+
+
+def another_name(config: dict[str, Any]) -> None:
+    config["models"] = {"by-day": config["models"][MODEL]}
+
+
+@pytest.mark.fault(35)
+def test_another_length_of_windows_is_refused_and_the_old_one_goes_on_counting(kafka, tmp_path):
+    topic = new_topic(kafka)
+    produce(kafka.bootstrap, topic, encoded(row(n) for n in range(300)))
+    run = a_run(tmp_path, kafka.bootstrap, topic, api_version=kafka.api_version)
+    with daemon(run) as d:
+        d.until(lambda: d.received() == 300)
+        changed(run, an_hour_is_a_day)
+        d.process.send_signal(signal.SIGHUP)
+        assert f"models.{MODEL}.window: the stored windows are 1h long, this says 1d; " in d.said("config.refused")["problem"]
+        produce(kafka.bootstrap, topic, encoded(row(n) for n in range(3000, 4000)))
+        d.until(lambda: d.received() == 1300)
+        assert [(w["window_start"][11:16], w["window_end"][11:16], w["counted"]) for w in d.windows()] == [
+            ("00:00", "01:00", 900), ("01:00", "02:00", 400),
+        ]  # fmt: skip
+        changed(run, another_name)
+        d.process.send_signal(signal.SIGHUP)
+        new = again(d)
+        new.until(new.ready)
+        produce(kafka.bootstrap, topic, encoded(row(n) for n in range(4000, 4100)))
+        new.until(lambda: json.loads(new.get("/api/v1/models/by-day/windows")[1])["windows"])
+        [window] = json.loads(new.get("/api/v1/models/by-day/windows")[1])["windows"]
+        assert (window["window_end"][:16], window["counted"]) == ("2013-03-02T00:00", 100)
+        assert new.stop() < LIMIT
+
+
 def answers_ready(d: Daemon) -> bool:
     """Whether what it became last says that it is ready."""
     try:

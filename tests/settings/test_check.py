@@ -136,7 +136,7 @@ def test_connect_tries_everything_even_after_a_failure(tmp_path: Path, closed_po
     result = CliRunner().invoke(app, [str(written(tmp_path, port=closed_port)), "--connect"])
     assert result.exit_code == 1
     found = lines(result.stdout)
-    assert list(found) == ["secrets:", "kafka:", "store:", "slack:", "reference:"]
+    assert list(found) == ["secrets:", "kafka:", "store:", "slack:", "reference:", "windows:"]
     assert found["secrets:"].endswith("hook.txt: No such file or directory")
     assert found["kafka:"].startswith("failed ")
     assert found["store:"].startswith("ok ")
