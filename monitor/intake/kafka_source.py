@@ -177,7 +177,7 @@ class KafkaSource:
         is assigned nothing, and one that knew them before it subscribed joins twice.
         """
         client = make_consumer(self._settings)
-        self._rebalances = Rebalances()
+        self._rebalances = Rebalances(lambda assigned: client.pause(*assigned))
         try:
             client.subscribe(list(self._topics), listener=self._rebalances)
             for topic in self._topics:

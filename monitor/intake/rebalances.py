@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterable
 
 import kafka
 
 
 class Rebalances(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python ships no types
-    """Notes that the assignment changes. It runs on the client's own thread, where nothing else may be done."""
+    """Notes that the assignment changes. It runs on the client's own thread, where nothing that waits may be done.
 
-    def __init__(self) -> None:
+    ``hold`` is given what is assigned before the client asks for any of it: it would begin at the offsets that were told to Kafka, which
+    are not ours, and a damaged batch there would break it again at every join.
+    """
+
+    def __init__(self, hold: Callable[[Iterable[kafka.TopicPartition]], object] = lambda _: None) -> None:
+        self._hold = hold
         self._lock = threading.Lock()
         self._moving = True
         self._settled = False
@@ -24,8 +30,9 @@ class Rebalances(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafk
         """The group has gone on without us."""
         self.on_partitions_revoked(_lost)
 
-    def on_partitions_assigned(self, _assigned: object) -> None:
+    def on_partitions_assigned(self, assigned: Iterable[kafka.TopicPartition]) -> None:
         """The next poll tells the reader."""
+        self._hold(assigned)
         with self._lock:
             self._moving, self._settled = True, True
 

@@ -37,6 +37,10 @@ class Hands:
     def now(self) -> datetime:
         return self._began + timedelta(seconds=self.seconds)
 
+    def catch_up(self) -> None:
+        """Not behind the clock on the wall."""
+        self._began = max(self._began, datetime.now(UTC))
+
     def monotonic(self) -> float:
         return time.monotonic()
 

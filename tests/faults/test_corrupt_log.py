@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.real_kafka, pytest.mark.fault(20)]
 
 PATIENCE_SECONDS = 60.0
 ROWS, BATCHES = 10, 5
+JOINS = 3
 UNKNOWN_CODEC, LZ4 = 7, 3
 
 
@@ -104,6 +105,29 @@ DAMAGES: dict[str, tuple[Callable[[Segment, Batch], None], str]] = {
 def _recounted(segment: Segment, batch: Batch) -> None:
     segment.put(batch.at + RECORDS_AT - 4, ">i", 0)
     segment.sum(batch)
+
+
+def test_damage_at_the_offset_that_kafka_was_told_breaks_nobody_who_begins_beyond_it(log: OnKafka) -> None:
+    """The client would ask for that offset as soon as it has joined, before anybody tells it where to begin: at every join again."""
+    segment = produce(log)
+    spoilt(segment, segment.batches()[2])
+    bad, at = segment.batches()[2], TopicPartition(log.topic, 0)
+    first = log.source()
+    every = assignment_of(first)
+    first.seek(dict.fromkeys(every, 0) | {at: BATCHES * ROWS})
+    first.committed(dict.fromkeys(every, 0) | {at: bad.first})
+    poll_until(first, lambda: log.told(0) == bad.first)
+    first.close()
+    for _ in range(JOINS):
+        source = log.source()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        assigned = frozenset[TopicPartition]()
+        while not assigned:
+            assert time.monotonic() < deadline
+            assigned = source.poll(3.0).assigned or assigned  # long enough to ask for messages, too
+        source.seek({partition: bad.beyond if partition == at else 0 for partition in assigned})
+        assert read(source, ROWS)[0][0] == value(bad.beyond)
+        source.close()
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
