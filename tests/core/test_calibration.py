@@ -106,6 +106,18 @@ def test_the_noise_of_tvd_is_what_chance_makes(shares: list[float]) -> None:
     assert noise.survival(noise.quantile(0.01)) == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize("rare", [1e-3, 1e-6, 1e-8, 1e-10])
+def test_the_noise_of_two_categories_keeps_its_shape_however_rare_one_is(rare: float) -> None:
+    even, noise = TvdNoise.of(np.array([0.5, 0.5])), TvdNoise.of(np.array([1 - rare, rare]))
+    assert noise.degrees == pytest.approx(even.degrees, rel=1e-5)
+    assert noise.scale == pytest.approx(even.scale * 2 * math.sqrt(rare * (1 - rare)), rel=1e-5)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.01, 1e-4, 1e-6])
+def test_the_noise_of_two_categories_is_nearly_that_of_one_normal_deviation(alpha: float) -> None:
+    assert TvdNoise.of(np.array([0.5, 0.5])).quantile(alpha) == pytest.approx(stats.norm.isf(alpha / 2) / 2, rel=0.02)
+
+
 def test_the_noise_of_a_single_category_is_none_at_all() -> None:
     noise = TvdNoise.of(np.array([1.0, 0.0]))
     assert (noise.mean, noise.survival(0.0), noise.survival(0.1)) == (0.0, 1.0, 0.0)

@@ -47,7 +47,8 @@ class KsNoise:
 class TvdNoise:
     """Half the sum of the sizes of normal deviations, taken for a chi distribution with the same mean and variance.
 
-    Exact for two categories; ``degrees`` are those of the chi, ``scale`` its unit; 0 where one category holds everything.
+    For two categories within 2 % of the exact quantile. ``degrees`` are those of the chi, ``scale`` its unit; 0 where one category holds
+    everything.
     """
 
     mean: float
@@ -66,7 +67,8 @@ class TvdNoise:
         deviations = np.sqrt(p * (1 - p))
         mean = math.sqrt(2 / math.pi) * float(deviations.sum()) / 2
         joint = p**2 / deviations
-        variance = (1 - 2 / math.pi) * float((deviations**2).sum() + joint.sum() ** 2 - (joint**2).sum()) / 4
+        pairs = 2 * float(joint[1:] @ np.cumsum(joint)[:-1])  # no difference of squares: beside a share of nearly 1 nothing is left of it
+        variance = (1 - 2 / math.pi) * (float((deviations**2).sum()) + pairs) / 4
         square = mean**2 + variance
         degrees = 1 / (2 - math.sqrt(4 - 8 * variance / square))  # of chi: variance / square = 1 / 2v - 1 / 8v^2 + …
         return TvdNoise(mean=mean, degrees=degrees, scale=math.sqrt(square / degrees))
