@@ -30,6 +30,15 @@ def drift_of(reference: Reference, data: Data, **changes: object) -> list[Result
     return [r for r in evaluate(subject_of(reference, data), rules_with(**changes)) if r.check is Check.DRIFT]
 
 
+@pytest.mark.parametrize("poison", [1e9, 1e308, -1e308])
+def test_a_poisoned_row_among_few_is_neither_an_alert_nor_an_error(poison: float) -> None:
+    rng = np.random.default_rng(5)
+    reference = reference_of([{"x": numeric(rng.normal(0, 1, 2000))}], with_windows=False)
+    window = rng.normal(0, 1, 500)
+    window[17] = poison
+    assert [r.verdict for r in drift_of(reference, {"x": numeric(window)})] == [Verdict.OK]
+
+
 def test_a_shift_of_one_sd_is_caught_every_day_and_quiet_columns_keep_to_the_budget() -> None:
     false = 0
     for seed in range(11, 21):
