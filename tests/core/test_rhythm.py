@@ -55,7 +55,7 @@ def test_a_daily_and_a_weekly_rhythm_are_found_together() -> None:
     rng = np.random.default_rng(2)
     data = [{"x": numeric(rng.normal(i % 24 / 12 + (2.0 if i // 24 % 7 >= 5 else 0.0), 1.0, 300))} for i in range(24 * 28)]
     baseline, _ = taught(data, HOUR)
-    assert set(baseline.rhythm["x"]) == {Cycle.HOUR, Cycle.WEEKDAY}
+    assert tuple(baseline.rhythm["x"]) == (Cycle.HOUR, Cycle.WEEKDAY)  # as a stored reference has them: sums of floats hang on the order
 
 
 def test_a_rhythm_that_was_seen_too_seldom_is_none() -> None:

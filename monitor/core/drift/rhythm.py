@@ -110,9 +110,9 @@ class ColumnWindows:
         return np.concatenate([self._block(at, sums) for at in blocks]) if blocks else np.empty(0)
 
     def rhythm(self, cycles: Sequence[Cycle]) -> Rhythm:
-        """The seasons of these cycles, to be kept."""
+        """The seasons of these cycles, to be kept. Sorted as in the document: sums of floats hang on their order."""
         found: dict[Cycle, dict[int, Season]] = {}
-        for cycle in cycles:
+        for cycle in sorted(cycles):
             sums, windows = self._sums(cycle)
             seen = [(at, int(number)) for at, number in enumerate(windows.tolist()) if number]
             found[cycle] = {at: Season(windows=number, counts=tuple(sums[at].tolist())) for at, number in seen}
