@@ -103,6 +103,15 @@ def test_rows_of_the_same_relations_are_quiet_as_often_as_the_budget_says() -> N
     assert alarms <= 1 + 3  # one expected, three standard errors
 
 
+def test_the_p_value_is_below_alpha_where_the_error_is_above_its_limit_and_only_there() -> None:
+    shuffled = draw(2_000)
+    shuffled[:, 3] = np.random.default_rng(1).permutation(shuffled[:, 3])
+    for values in (draw(2_000), shuffled):
+        found = judged(values)
+        assert found.p_value is not None
+        assert (found.p_value < ALPHA) is (found.verdict is Verdict.ALERT)
+
+
 def test_a_column_that_loses_its_relation_is_seen_and_named_though_its_own_values_are_as_ever() -> None:
     values = draw(2_000)
     values[:, 3] = np.random.default_rng(1).permutation(values[:, 3])

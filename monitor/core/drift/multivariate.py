@@ -127,11 +127,15 @@ def _against(usual: Prediction, learnt: Components, here: CoMoments, there: CoMo
         said = f"the numeric columns do not move together as usual: {said}, most in {', '.join(_leaning(learnt, here, there))}"
     else:
         said = f"the numeric columns move together as usual: {said}"
-    return _finding(Verdict.ALERT if bad else Verdict.OK, said, value, limit)
+    return _finding(Verdict.ALERT if bad else Verdict.OK, said, value, limit, usual.survival(value))
 
 
-def _finding(verdict: Verdict, reason: str, value: float | None = None, threshold: float | None = None) -> Finding:
-    return Finding(check=Check.DRIFT, column=None, metric=METRIC, verdict=verdict, reason=reason, value=value, threshold=threshold)
+def _finding(
+    verdict: Verdict, reason: str, value: float | None = None, threshold: float | None = None, p_value: float | None = None
+) -> Finding:
+    return Finding(
+        check=Check.DRIFT, column=None, metric=METRIC, verdict=verdict, reason=reason, value=value, threshold=threshold, p_value=p_value
+    )
 
 
 def _leaning(learnt: Components, here: CoMoments, there: CoMoments) -> tuple[str, ...]:
