@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from monitor.core.drift.base import pair_of
-from monitor.core.drift.significance import difference, drifted, significant
+from monitor.core.drift.significance import difference, drifted, moved_far, significant
 from monitor.core.evaluate import evaluate
 from monitor.core.reference import Reference
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import Budget, DriftRules, DriftTest, Formula
 from monitor.core.schema import Kind, Values
-from tests.core.judged import DAY, RULES, Data, drawn, feature, numeric, only, reference_of, rules_with, subject_of
+from tests.core.judged import DAY, RULES, Data, drawn, feature, numeric, only, profile_of, reference_of, rules_with, subject_of
 from tests.core.profile_batches import categories
 
 
@@ -37,6 +37,19 @@ def test_a_poisoned_row_among_few_is_neither_an_alert_nor_an_error(poison: float
     window = rng.normal(0, 1, 500)
     window[17] = poison
     assert [r.verdict for r in drift_of(reference, {"x": numeric(window)})] == [Verdict.OK]
+
+
+@pytest.mark.parametrize("rows", [200, 500, 990])
+def test_how_far_few_rows_moved_does_not_hang_on_a_poisoned_one(rows: int) -> None:
+    rng = np.random.default_rng(6)
+    reference = reference_of([{"x": numeric(rng.normal(0, 1, 20_000))}], with_windows=False)
+    for _ in range(20):
+        clean = rng.normal(0.06, 1, rows)
+        there, window, poisoned = (
+            reference.profile.columns["x"],
+            *(profile_of(reference.grid, {"x": numeric(values)}).columns["x"] for values in (clean, np.append(clean[1:], 1e9))),
+        )
+        assert moved_far(pair_of(there, poisoned)) == pytest.approx(moved_far(pair_of(there, window)), abs=0.02)
 
 
 def test_a_shift_of_one_sd_is_caught_every_day_and_quiet_columns_keep_to_the_budget() -> None:

@@ -21,7 +21,9 @@ from monitor.core.rules import MinEffect
 from monitor.core.schema import Floats
 
 TRIM = 0.001  # share of rows at each end that no effect may hang on: one row of 1e9 among a thousand is rubbish, not drift
-LEVELS = np.linspace(TRIM, 1 - TRIM, 999)  # shares of rows at which two columns are compared
+TRIMMED_ROWS = 1.5  # of the smaller side at each end at least, for the same reason: a thousandth of 500 rows is none
+MOST_TRIMMED = 0.25  # share of rows at each end: of a handful of rows the middle is compared
+LEVELS = 999  # shares of rows at which two columns are compared
 USUAL = MinEffect()
 
 
@@ -37,20 +39,22 @@ class Difference:
 
 def moved_far(pair: Pair) -> float:
     """``mean |Q_w(u) - Q_r(u)| / std`` over shares u of rows: the Wasserstein distance in the reference's standard deviations without
-    the outermost 0.1 % of the rows, which a few broken values would fill. Sees few rows that moved far, where D is small. The largest
-    float where none holds it: in fewer than a thousand rows one of 1e308 is not cut off, and must not be an error of the column.
+    the outermost 0.1 % of the rows, one and a half at least, which a few broken values would fill. Sees few rows that moved far, where
+    D is small. The largest float where none holds it: values about 1e308 must not be an error of the column.
 
     Raises ValueError where a side has no values.
     """
     scale = max(pair.reference.std or 0.0, SMALLEST_STD)
+    trim = min(max(TRIM, TRIMMED_ROWS / min(pair.reference.n, pair.window.n)), MOST_TRIMMED)
+    levels = np.linspace(trim, 1 - trim, LEVELS)
     with np.errstate(over="ignore", invalid="ignore"):
-        moved = float(np.mean(np.abs(_quantiles(pair.window) - _quantiles(pair.reference)) / scale))
+        moved = float(np.mean(np.abs(_quantiles(pair.window, levels) - _quantiles(pair.reference, levels)) / scale))
     return moved if np.isfinite(moved) else float_info.max
 
 
-def _quantiles(side: Side) -> Floats:
+def _quantiles(side: Side, levels: Floats) -> Floats:
     places, heights = curve_of(side)
-    found: Floats = np.interp(LEVELS, heights, places)
+    found: Floats = np.interp(levels, heights, places)
     return found
 
 
