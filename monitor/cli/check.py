@@ -99,7 +99,7 @@ def budget(model: Model) -> str:
     rules = model.drift
     expected = expected_false_alarms(rules.budget, model.window, model.alerts)
     said = f"{model.name}: at most {number(expected)} false alarms per {duration_text(rules.budget.per)} expected"
-    windows = f"{number(rules.budget.per / model.window)} windows of one version, all checks and columns together"
+    windows = f"{number(rules.budget.per / model.window)} windows, all checks, columns and versions together"
     return f"{said} ({windows}{'; explicit drift tests come on top' if rules.tests else ''})"
 
 

@@ -26,7 +26,8 @@ from monitor.core.volume import judge_gaps, judge_volume
 class Subject:
     """One closed window and what it is compared with.
 
-    ``known_versions``: those that have a reference. ``other_rows``: those of the model's other versions in the same window.
+    ``known_versions``: those that have a reference. ``versions``: how many have enough rows in the window; they share the false alarms.
+    ``other_rows``: those of the model's other versions in the same window.
     ``unready``: why there is no reference, where more is known than that none was built.
     ``gaps``: what was lost and may belong to it. ``damage``: why it cannot be judged, for something stored cannot be read.
     ``earlier``: what the messages of the version's windows before it held besides, oldest first.
@@ -37,6 +38,7 @@ class Subject:
     profile: Profile | None
     reference: Reference | None
     known_versions: tuple[str, ...] = ()
+    versions: int = 1
     other_rows: int = 0
     gaps: tuple[Gap, ...] = ()
     damage: str = ""
@@ -59,7 +61,7 @@ def evaluate(subject: Subject, rules: Model, sampled: Sequence[Finding] = ()) ->
     """
     if subject.key.segment != ALL_ROWS and segment_parts(subject.key.segment)[0] not in rules.segments:
         return ()
-    rules = with_share(rules, subject.key.segment, subject.reference)
+    rules = with_share(rules, subject.key.segment, subject.reference, subject.versions)
     alpha = alpha_per_window(rules.drift.budget, rules.window)
     findings = _judge_columns(subject, rules, alpha, sampled)
     if subject.key.segment == ALL_ROWS:

@@ -112,9 +112,9 @@ def budget_share(segment: str, judged: int) -> float:
     return ALL_ROWS_SHARE if segment == ALL_ROWS else (1 - ALL_ROWS_SHARE) / judged
 
 
-def with_share(rules: Model, segment: str, reference: Reference | None) -> Model:
-    """The rules with the part of the budget that the segment may use."""
+def with_share(rules: Model, segment: str, reference: Reference | None, versions: int = 1) -> Model:
+    """The rules with the part of the budget that the segment may use; ``versions``: as many share it in the window."""
     judged = 0 if reference is None else sum(len(reference.segments.get(column, {})) for column in rules.segments)
     budget = rules.drift.budget
-    shared = replace(budget, alarms=budget.alarms * budget_share(segment, judged))
+    shared = replace(budget, alarms=budget.alarms * budget_share(segment, judged) / max(versions, 1))
     return replace(rules, drift=replace(rules.drift, budget=shared))

@@ -191,11 +191,12 @@ class Judge:
 
     def _subject(self, model: Model, window: StoredWindow, windows: Sequence[StoredWindow], standard: Standard) -> Subject:
         others = sum(w.account.counted for w in windows if w.key.segment == window.key.segment and w.key != window.key)
+        enough = {w.key.version for w in windows if w.key.segment == ALL_ROWS and w.account.counted >= max(model.min_rows, 1)}
         key = window.key
         account = replace(window.account, late=0)  # they may be in the store by now, or not yet: no verdict hangs on it
         return Subject(key=key, account=account, profile=window.profile,
                        reference=standard.reference, unready=standard.unready, damage=window.damage or standard.damage,
-                       known_versions=self._references.versions(model.name), other_rows=others,
+                       known_versions=self._references.versions(model.name), versions=len(enough), other_rows=others,
                        gaps=tuple(self._store.gaps(model.name, key.start, key.end)) if window.incomplete else (),
                        earlier=self._looks.before(model, window))
 

@@ -22,6 +22,7 @@ from monitor.core.evaluate import Subject, watched
 from monitor.core.finding import Finding, number
 from monitor.core.results import Check, Verdict
 from monitor.core.rules import DriftTest, Model
+from monitor.core.segments import with_share
 from monitor.log import Action, logger
 from monitor.reports import wire
 from monitor.reports.absent import not_installed
@@ -62,6 +63,7 @@ class EvidentlyTester:
         if reference is None or profile is None:
             return ()
         samples = samples_of(watched(rules, reference), profile, reference)
+        rules = with_share(rules, subject.key.segment, reference, subject.versions)
         return _Window(self, rules, samples, reference.hash).answers()
 
     def stop(self) -> None:

@@ -68,9 +68,8 @@ def alpha_per_window(budget: Budget, window: timedelta) -> float:
 
 
 def expected_false_alarms(budget: Budget, window: timedelta, alerts: AlertRules) -> float:
-    """False incidents that one version on unchanged traffic may open per ``budget.per``, on average and at most: its windows times the
-    chance that one opens an incident; every version of a window has the whole of it. With ``open_after`` above 1 the windows are taken
-    for independent, so lasting weather may open more.
+    """False incidents that a model on unchanged traffic may open per ``budget.per``, on average and at most: its windows times the
+    chance that one opens an incident. With ``open_after`` above 1 the windows are taken for independent, so lasting weather may open more.
     """
     alpha = alpha_per_window(budget, window)
     within = alerts.open_within or alerts.open_after
