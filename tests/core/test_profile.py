@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.core.profile import CategoricalProfile, Grid, NumericProfile, Profile
-from monitor.core.schema import Batch, Column, Kind, NumericValues, State
+from monitor.core.profile import CategoricalProfile, Grid, NumericProfile, Profile, fit_categorical, fit_numeric
+from monitor.core.schema import Batch, CategoricalValues, Column, Kind, NumericValues, State
 from monitor.errors import DecodeError
 from tests.core.profile_batches import GRID, batch_of, categories, numbers, rows
 
@@ -231,3 +231,14 @@ def test_a_json_profile_of_another_grid_or_other_columns_is_a_decode_error() -> 
 def test_a_profile_says_what_it_is() -> None:
     assert repr(WHOLE).startswith("Profile(rows=1500, columns=['carrier', 'delay', 'hour', 'night']")
     assert WHOLE != "profile"
+
+
+def test_the_number_of_values_is_that_of_now_whenever_it_is_asked_for() -> None:
+    grid = Grid({"x": fit_numeric(np.arange(10.0)), "c": fit_categorical(["a", "b"])})
+    numbers, texts = Profile.empty(grid).columns["x"], Profile.empty(grid).columns["c"]
+    for n in (1, 2, 3):
+        numbers.add(NumericValues(values=np.array([1.0])))
+        texts.add(CategoricalValues(codes=np.array([0, 1], dtype=np.int32), dictionary=("a", "new")))
+        assert (numbers.n, texts.n) == (n, 2 * n)
+    assert (numbers.merge(numbers).n, texts.merge(texts).n) == (6, 12)  # type: ignore[arg-type]
+    assert (numbers.n, texts.n) == (3, 6)

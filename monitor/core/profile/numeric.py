@@ -34,6 +34,7 @@ class NumericProfile:
     max: float | None = None
     total_units: int = 0
     total_squares: int = 0
+    _n: int | None = field(default=None, init=False, repr=False)  # a verdict asks 25 times
 
     def __post_init__(self) -> None:
         if not len(self.counts):
@@ -46,7 +47,9 @@ class NumericProfile:
     @property
     def n(self) -> int:
         """Finite values."""
-        return int(self.counts.sum())
+        if self._n is None:
+            self._n = int(self.counts.sum())
+        return self._n
 
     @property
     def non_finite(self) -> int:
@@ -92,6 +95,7 @@ class NumericProfile:
 
     def add(self, values: Values) -> None:
         """Count a batch of values. Values of another kind than the grid's are wrong types, their nulls nulls."""
+        self._n = None
         if isinstance(values, CategoricalValues):
             null = int(np.count_nonzero(values.codes == CategoricalValues.NULL))
             self.null += null
