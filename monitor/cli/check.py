@@ -98,7 +98,8 @@ def budget(model: Model) -> str:
 
     rules = model.drift
     expected = expected_false_alarms(rules.budget, model.window, model.alerts)
-    said = f"{model.name}: at most {number(expected)} false alarms per {duration_text(rules.budget.per)} expected"
+    alarms = "false alarm" if expected == 1 else "false alarms"
+    said = f"{model.name}: at most {number(expected)} {alarms} per {duration_text(rules.budget.per)} expected"
     windows = f"{number(rules.budget.per / model.window)} windows, all checks, columns and versions together"
     return f"{said} ({windows}{'; explicit drift tests come on top' if rules.tests else ''})"
 

@@ -84,7 +84,7 @@ def test_a_good_configuration_is_summed_up_in_a_line_for_each_model_and_its_note
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         "m: binary, windows of 1h, 2 columns, topics p",
-        "m: at most 1 false alarms per 30d expected (720 windows, all checks, columns and versions together; "
+        "m: at most 1 false alarm per 30d expected (720 windows, all checks, columns and versions together; "
         "explicit drift tests come on top)",
         "note: models.m.drift.false_alarms: not used, as explicit tests replace it",
     ]
