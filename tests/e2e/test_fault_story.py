@@ -29,7 +29,7 @@ def with_fault(flights: pd.DataFrame) -> pd.DataFrame:
 
 def test_the_injected_fault_is_told_once_and_resolved_once_and_the_webhook_is_signed(kafka, tmp_path: Path):
     topic = kafka.create_topic(f"flight.predictions.{uuid.uuid4().hex[:6]}", 4)
-    produce(kafka.bootstrap, topic, messages(with_fault(between("2013-04-10", "2013-04-25"))))
+    produce(kafka.bootstrap, topic, messages(with_fault(between("2013-04-13", "2013-04-25"))))
     with closing(SlackServer(token=TOKEN)) as slack, closing(WebhookReceiver()) as trainer:
         run = Run(
             folder=tmp_path, store=f"sqlite:///{tmp_path}/driftd.db", bootstrap=kafka.bootstrap, topic=topic, api_version=kafka.api_version,
