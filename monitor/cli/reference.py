@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from monitor.ports import ReferenceStore, Store
 
 app = typer.Typer(no_args_is_help=True)
+
+LONG_ENOUGH = timedelta(days=14)
+"""Of a reference that knows weekdays."""
 
 Config = Annotated[Path, typer.Argument(help="The configuration file.")]
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A model of the configuration.")]
@@ -57,6 +60,9 @@ def build(
         built = build_reference(data, rules, version=version, time_column=time_column, grid=grid, progress=progress)
         kept = store.add_reference(built, activate=activate, at=SystemClock().now())
     _told(kept, "built")
+    note = _poor(kept)
+    if note:
+        typer.echo(f"note: {note}", err=True)
 
 
 @app.command("list")
@@ -87,6 +93,8 @@ def show(
 
     References that are merged from windows have no number: they are merged again for the window that is asked for.
     """
+    from monitor.settings.durations import duration_text
+
     if (number is None) == (window is None):
         raise UsageError("expected the number of a reference, or --window TIME")
     with opened(config, model) as store:
@@ -94,7 +102,7 @@ def show(
     called = f"reference {number}" if number is not None else f"{source_of(reference.provenance)} reference"
     sys.stdout.write(f"{model} version {reference.version} {called}: {reference.profile.rows} rows, hash {reference.hash}\n")
     windows = 0 if reference.baseline is None else len(reference.baseline.window_rows)
-    sys.stdout.write(f"baseline: {windows} windows of {reference.window}\n")
+    sys.stdout.write(f"baseline: {windows} windows of {duration_text(reference.window)}\n")
     if reference.sample is not None:
         sys.stdout.write(f"rows kept as they are: {len(reference.sample.rows)}\n")
     for key, value in sorted(reference.provenance.items()):
@@ -231,6 +239,24 @@ def _told(reference: Reference, what: str) -> None:
         f"{what}: {reference.model} version {reference.version} reference {reference.number}, "
         f"{reference.profile.rows} rows, {len(reference.grid.columns)} columns, hash {reference.hash[:12]}\n"
     )
+
+
+def _poor(reference: Reference) -> str:
+    """What the reference cannot teach; empty where it covers two weeks in enough windows."""
+    from monitor.core.drift.calibration import MIN_WINDOWS
+    from monitor.core.volume import time_range
+    from monitor.settings.durations import duration_text
+
+    covered = time_range(reference.provenance)
+    windows = 0 if reference.baseline is None else len(reference.baseline.window_rows)
+    if covered is None:
+        return "no event time in it, so it teaches neither limits nor how many rows are usual; --time-column names the column of the time"
+    if windows < MIN_WINDOWS:
+        have = f"{windows} whole window{'' if windows == 1 else 's'} of {duration_text(reference.window)}"
+        return f"{have} in it: limits are learned from {MIN_WINDOWS} on, until then chance alone is the limit"
+    if covered < LONG_ENOUGH - reference.window:
+        return f"it covers {duration_text(timedelta(hours=covered // timedelta(hours=1)))}: two weeks teach what hours and weekdays do"
+    return ""
 
 
 def _column_rows(profile: Profile) -> Iterator[dict[str, object]]:

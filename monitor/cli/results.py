@@ -28,4 +28,5 @@ def command(
         write(map(result_object, store.results(model=model, check=check, segment=segment, since=since)), form,
               columns=["window_start", "model", "version", "segment", "check", "column", "metric", "value", "threshold", "verdict",
                        "reason"],
-              empty="no results yet: a window is judged when event time has passed its end and the allowed lateness")
+              empty="no results match" if any((model, check, segment, since)) else
+              "no results yet: a window is judged when event time has passed its end and the allowed lateness")

@@ -38,5 +38,5 @@ def command(
                 "quarantined",
                 "sampled_out",
             ],
-            empty="no windows yet",
+            empty="no windows match" if any((model, segment, since)) else "no windows yet",
         )

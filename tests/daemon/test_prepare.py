@@ -112,6 +112,8 @@ def test_what_is_left_out_of_a_reference_is_logged(store, tmp_path):
     assert logs == [
         {"event": "column 'features' is left out: it holds lists or objects; list all columns in columns: to watch it",
          "action": "reference.added", "model": MODEL, "log_level": "info"},
+        {"event": "it covers 23h: two weeks teach what hours and weekdays do",
+         "action": "reference.added", "model": MODEL, "log_level": "info"},
     ]  # fmt: skip
 
 

@@ -104,7 +104,7 @@ def test_an_exported_reference_can_be_imported_elsewhere(config: Path, tmp_path:
 def test_show_tells_of_the_origin_and_of_every_column(config: Path, tmp_path: Path) -> None:
     run("build", config, "flights", "--data", rows(tmp_path, "a.csv"))
     shown = run("show", config, "flights", 1).stdout
-    assert "baseline: 3 windows of 1 day" in shown
+    assert "baseline: 3 windows of 1d\n" in shown
     assert "file: a.csv" in shown
     assert "time_range: ['2013-01-01T00:00:00Z', '2013-01-03T23:00:00Z']" in shown
     delay = next(line.split() for line in shown.splitlines() if line.startswith("delay"))
@@ -150,7 +150,7 @@ def test_columns_that_are_left_out_are_read_from_the_file(bare: Path, config: Pa
     data = rows(tmp_path, "a.csv")
     told = run("build", bare, "flights", "--data", data)
     assert told.stdout.startswith("built: flights version * reference 1, 72 rows, 3 columns, hash ")
-    assert told.stderr == ""
+    assert told.stderr == "note: it covers 2d23h: two weeks teach what hours and weekdays do\n"
     named = run("build", config, "flights", "--data", data)
     assert named.stdout == told.stdout  # the same reference as with the columns named, so no second one
 
@@ -165,7 +165,22 @@ def test_a_column_that_is_left_out_is_named_on_standard_error(bare: Path, tmp_pa
     assert told.stderr.splitlines() == [
         "note: column 'landed' is left out: it holds times; list all columns in columns: to watch it",
         "note: column 'taxi' is left out: it holds no values; list all columns in columns: to watch it",
+        "note: 0 whole windows of 1d in it: limits are learned from 3 on, until then chance alone is the limit",
     ]
+
+
+def test_a_reference_that_teaches_little_says_so(config: Path, tmp_path: Path) -> None:
+    data = rows(tmp_path, "a.csv")
+    header, *lines = data.read_text().splitlines()
+    bare = tmp_path / "b.csv"
+    at = header.split(",").index("ts")
+    bare.write_text("\n".join(",".join(cell for n, cell in enumerate(line.split(",")) if n != at) for line in (header, *lines)))
+    told = run("build", config, "flights", "--data", bare)
+    assert told.stderr.startswith("note: no event time in it, so it teaches neither limits nor how many rows are usual; --time-column")
+    assert run("build", config, "flights", "--data", rows(tmp_path, "b.csv", days=1)).stderr == (
+        "note: 0 whole windows of 1d in it: limits are learned from 3 on, until then chance alone is the limit\n"
+    )
+    assert run("build", config, "flights", "--data", rows(tmp_path, "c.csv", days=14)).stderr == ""
 
 
 def test_a_file_without_anything_to_watch_is_refused(tmp_path: Path) -> None:
@@ -206,7 +221,7 @@ def test_what_a_window_is_judged_by_is_merged_again_and_shown(config: Path, tmp_
                 store.checkpoint(Checkpoint(at=start, windows=(WindowDelta(key=key, account=account, profile=profile),)))
     told = run("show", config, "flights", "--window", "2013-02-05T17:00:00Z").stdout
     assert told.startswith("flights version 1 rolling reference: 288 rows, hash ")
-    assert "baseline: 4 windows of 1 day, 0:00:00" in told
+    assert "baseline: 4 windows of 1d\n" in told
     assert "time_range: ['2013-02-01T00:00:00Z', '2013-02-05T00:00:00Z']" in told
     assert run("show", config, "flights", "--window", "2013-02-05", "--version", "2").stdout.startswith("flights version * rolling")
     assert run("show", config, "flights", "--window", "2013-02-03").stdout.startswith("flights version * file reference: 72 rows")
