@@ -86,8 +86,9 @@ class Daemon:
         return self.get("/readyz")[0] == 200
 
     def windows(self) -> list[dict[str, Any]]:
-        """The windows as the API tells them."""
-        return json.loads(self.get(f"/api/v1/models/{MODEL}/windows")[1])["windows"]
+        """The windows as the API tells them; none while it does not know the model yet."""
+        status, body = self.get(f"/api/v1/models/{MODEL}/windows")
+        return json.loads(body)["windows"] if status == 200 else []
 
     def received(self) -> int:
         """Rows of all windows."""

@@ -371,13 +371,13 @@ def test_who_reads_no_answer_is_left(quick: WebServer) -> None:
     with one:
         one.sendall(ask * 200)
         began = time.monotonic()
-        while time.monotonic() - began < 5:
+        while time.monotonic() - began < 20:
             try:
                 one.send(b"G")
             except OSError:
                 break
             time.sleep(0.05)
-        assert time.monotonic() - began < QUICK.answer + 2
+        assert time.monotonic() - began < QUICK.answer + 10, "else it is waited for without end; the machine may be busy"
 
 
 def test_a_connection_that_is_kept_alive_serves_on(quick: WebServer) -> None:
