@@ -115,7 +115,8 @@ class KafkaSource:
 
     def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The end offsets, asked of the broker; none of a topic that was deleted. Raises Retryable."""
-        there = [partition for partition in partitions if partition.topic not in self._gone()]
+        gone = self._gone()
+        there = [partition for partition in partitions if partition.topic not in gone]
         return self._offsets(self._consumer().end_offsets, there) if there else {}
 
     def partitions(self) -> frozenset[TopicPartition]:

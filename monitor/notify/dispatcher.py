@@ -130,9 +130,8 @@ class Dispatcher:
         for receiver, oldest in self._store.outbox_oldest().items():
             if receiver in self._workers or now - oldest < ORPHANED:
                 continue
-            gone = _Worker(_Nobody(receiver))
             for delivery in self._store.claim(receiver, owner=self._owner, lease=self._lease, limit=BATCH, now=now):
-                self._bury(gone, delivery, f"no receiver {receiver} is configured any more")
+                self._give_up(delivery, f"no receiver {receiver} is configured any more")
                 buried += 1
         return buried
 
@@ -238,25 +237,14 @@ class Dispatcher:
         log.error("a receiver wants nothing more", action=Action.RECEIVER_DISABLED, receiver=worker.receiver.name, detail=worker.gone)
 
     def _bury(self, worker: _Worker, delivery: Delivery, error: str) -> Outcome:
-        self._store.dead(delivery, error[:ERROR_LIMIT], self._clock.now())
+        self._give_up(delivery, error)
         worker.retries.pop(delivery.id, None)
-        log.error("delivery given up", action=Action.DELIVERY_DEAD, receiver=delivery.receiver, kind=delivery.kind,
-                  delivery=delivery.id, incident=delivery.incident, attempts=delivery.attempts + 1, error=error)
         return Outcome.DEAD
 
-
-@dataclass(slots=True)
-class _Nobody:
-    """Stands for a receiver that left the configuration."""
-
-    name: str
-
-    def send(self, delivery: Delivery) -> Receipt:
-        """Raises Permanent."""
-        raise Permanent(f"{delivery.receiver} is not configured")
-
-    def close(self) -> None:
-        """Nothing is open."""
+    def _give_up(self, delivery: Delivery, error: str) -> None:
+        self._store.dead(delivery, error[:ERROR_LIMIT], self._clock.now())
+        log.error("delivery given up", action=Action.DELIVERY_DEAD, receiver=delivery.receiver, kind=delivery.kind,
+                  delivery=delivery.id, incident=delivery.incident, attempts=delivery.attempts + 1, error=error)
 
 
 class _Worker:

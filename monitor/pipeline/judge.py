@@ -158,7 +158,9 @@ class Judge:
         """Results, then the incident they make or end, then whether to ask for retraining, then who is told."""
         key = windows[0].key
         standards = self._standards.of(model, windows)
-        subjects = [self._subject(model, window, windows, standards[window.key]) for window in windows]
+        counted = {w.key.version: w.account.counted for w in windows if w.key.segment == ALL_ROWS}
+        versions = sum(rows >= max(model.min_rows, 1) for rows in counted.values())
+        subjects = [self._subject(model, window, windows, standards[window.key], versions) for window in windows]
         results = tuple(result for subject in subjects for result in self._results(subject, model))
         opened = self._store.open_incident(model.name)
         cause = explain(results, subjects, model, opened=opened)
@@ -189,14 +191,15 @@ class Judge:
         """What is found of the row sample, where something is asked of it."""
         return self._tester.findings(subject, model) if self._tester is not None and asks_of_samples(subject, model) else ()
 
-    def _subject(self, model: Model, window: StoredWindow, windows: Sequence[StoredWindow], standard: Standard) -> Subject:
+    def _subject(
+        self, model: Model, window: StoredWindow, windows: Sequence[StoredWindow], standard: Standard, versions: int
+    ) -> Subject:
         others = sum(w.account.counted for w in windows if w.key.segment == window.key.segment and w.key != window.key)
-        enough = {w.key.version for w in windows if w.key.segment == ALL_ROWS and w.account.counted >= max(model.min_rows, 1)}
         key = window.key
         account = replace(window.account, late=0)  # they may be in the store by now, or not yet: no verdict hangs on it
         return Subject(key=key, account=account, profile=window.profile,
                        reference=standard.reference, unready=standard.unready, damage=window.damage or standard.damage,
-                       known_versions=self._references.versions(model.name), versions=len(enough), other_rows=others,
+                       known_versions=self._references.versions(model.name), versions=versions, other_rows=others,
                        gaps=tuple(self._store.gaps(model.name, key.start, key.end)) if window.incomplete else (),
                        earlier=self._looks.before(model, window))
 
