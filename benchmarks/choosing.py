@@ -21,8 +21,10 @@ from benchmarks.verdicts import FAULTS, START, Day, Driftd, alerting, broken, da
 from monitor.core import incidents as incident_rules
 from monitor.core.drift import calibration
 from monitor.core.drift.calibration import ROOT, Limit, Prediction, calmness
+from monitor.core.drift.ks import largest_gap
 from monitor.core.drift.noise import KsNoise, TvdNoise
-from monitor.core.drift.rhythm import ColumnWindows, largest_gap, moved_share
+from monitor.core.drift.rhythm import ColumnWindows
+from monitor.core.drift.tvd import moved_share
 from monitor.core.results import Check, Result
 from monitor.core.schema import Floats
 

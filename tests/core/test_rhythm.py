@@ -10,7 +10,9 @@ import pytest
 from scipy import stats
 
 from monitor.core.drift.calibration import build_baseline, column_distance, expected_false_alarms, odd_windows, season_gap
-from monitor.core.drift.rhythm import choose_cycles, column_windows, expected_shares, largest_gap, moved_share
+from monitor.core.drift.ks import largest_gap
+from monitor.core.drift.rhythm import choose_cycles, column_windows, expected_shares
+from monitor.core.drift.tvd import moved_share
 from monitor.core.evaluate import evaluate
 from monitor.core.profile import Profile
 from monitor.core.reference import Baseline, Cycle, Reference, Season

@@ -11,12 +11,18 @@ from monitor.core.drift.base import NUMERIC, AlarmsWhen, Measure, Method, Pair
 from monitor.core.schema import Floats
 
 
+def largest_gap(differences: Floats) -> Floats:
+    """D of differences of shares, shape (…, k), to shape (…)."""
+    gaps: Floats = np.minimum(np.abs(np.cumsum(differences, axis=-1)).max(axis=-1), 1.0)
+    return gaps
+
+
 def ks_distance(reference: Floats, window: Floats) -> float:
     """``D = max |R - W|`` of the two cumulative shares at the edges, from shares of shape (k,); within [0, 1].
 
     Direction: symmetric. Exact for values that have bins of their own; else up to a bin's share (1/200) too small.
     """
-    return float(min(np.abs(np.cumsum(reference - window)).max(), 1.0))
+    return float(largest_gap(reference - window))
 
 
 def ks_p_value(d: float, n: int, m: int) -> float:

@@ -16,6 +16,8 @@ from typing import assert_never
 import numpy as np
 
 from monitor.core.drift.base import ColumnProfile, side_of
+from monitor.core.drift.ks import largest_gap
+from monitor.core.drift.tvd import moved_share
 from monitor.core.profile import NumericProfile
 from monitor.core.reference import Cycle, Rhythm, Season
 from monitor.core.schema import Flags, Floats, Ints
@@ -28,18 +30,6 @@ CELLS = 2_000_000  # numbers held at once: 16 MB
 
 Distance = Callable[[Floats], Floats]
 """Of differences of shares, shape (…, k), to distances, shape (…)."""
-
-
-def largest_gap(differences: Floats) -> Floats:
-    """Kolmogorov and Smirnov's D."""
-    gaps: Floats = np.minimum(np.abs(np.cumsum(differences, axis=-1)).max(axis=-1), 1.0)
-    return gaps
-
-
-def moved_share(differences: Floats) -> Floats:
-    """Total variation."""
-    moved: Floats = np.minimum(np.abs(differences).sum(axis=-1) / 2, 1.0)
-    return moved
 
 
 def distance_for(column: ColumnProfile) -> Distance:
