@@ -39,6 +39,10 @@ def result_object(result: Result) -> dict[str, object]:
         "rows": result.rows,
         "revision": result.revision,
         "reference": result.reference,
+        "ci_low": _number(result.ci_low),
+        "ci_high": _number(result.ci_high),
+        "labelled": result.labelled,
+        "estimated": result.estimated,
     }
 
 

@@ -13,7 +13,7 @@ LARGEST_PLAIN = 1e9  # from here on numbers are written with an exponent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One answer of a check. ``column`` is None where it is about all rows."""
+    """One answer of a check. ``column`` is None where it is about all rows; the last four are as in ``Result``."""
 
     check: Check
     column: str | None
@@ -23,6 +23,10 @@ class Finding:
     value: float | None = None
     threshold: float | None = None
     p_value: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    labelled: int | None = None
+    estimated: bool | None = None
 
     @property
     def order(self) -> tuple[str, str, str]:
@@ -31,7 +35,7 @@ class Finding:
 
     def result(self, key: WindowKey, *, rows: int, reference: str | None) -> Result:
         """As the result of a window. A value that is no finite number becomes an ``error``, never a number."""
-        broken = [name for name in ("value", "threshold", "p_value") if not _sound(getattr(self, name))]
+        broken = [name for name in ("value", "threshold", "p_value", "ci_low", "ci_high") if not _sound(getattr(self, name))]
         return Result(
             model=key.model,
             version=key.version,
@@ -48,6 +52,10 @@ class Finding:
             reason=f"{', '.join(broken)} of {self.metric} is no finite number" if broken else self.reason,
             rows=rows,
             reference=reference,
+            ci_low=None if "ci_low" in broken else self.ci_low,
+            ci_high=None if "ci_high" in broken else self.ci_high,
+            labelled=self.labelled,
+            estimated=self.estimated,
         )
 
 

@@ -75,7 +75,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One check's answer for one window. ``column`` is None for whole-model results; ``reference`` names its hash."""
+    """One check's answer for one window. ``column`` is None for whole-model results; ``reference`` names its hash.
+
+    Of performance alone: ``ci_low`` and ``ci_high``, the interval of ``value``; ``labelled``, rows with a label; and whether it is
+    ``estimated`` without labels.
+    """
 
     model: str
     version: str
@@ -93,6 +97,10 @@ class Result:
     rows: int
     revision: int = 0
     reference: str | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    labelled: int | None = None
+    estimated: bool | None = None
 
 
 Identity = tuple[datetime, str, str, str, Check, str, str]

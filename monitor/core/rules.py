@@ -145,6 +145,25 @@ class VolumeRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PerformanceRules:
+    """How well a model is to do once labels come.
+
+    ``metrics``: names of ``core/performance``. ``max_drop``: the worst change allowed, absolute for metrics within [0, 1], the relative
+    rise for errors. ``label_delay``: labels are waited for so long after a window's end. ``label_sample``: the share of ids, by their
+    hash, whose predictions and labels are kept. ``positive``: the positive class of a binary model; empty: told by its classes.
+    ``value``: what a prediction is worth, by cell of the confusion matrix (``tp``, ``fp``, ``fn``, ``tn``).
+    """
+
+    metrics: tuple[str, ...]
+    max_drop: float
+    label_delay: timedelta
+    min_labelled: int = 100
+    label_sample: float = 1.0
+    positive: str = ""
+    value: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRules:
     """``open_after`` bad windows open an incident, ``resolve_after`` good ones in a row resolve it.
 
@@ -218,6 +237,7 @@ class Model:
     drift: DriftRules = DriftRules()
     quality: QualityRules = QualityRules()
     volume: VolumeRules = VolumeRules()
+    performance: PerformanceRules | None = None
     alerts: AlertRules = AlertRules()
     retraining: RetrainingRules | None = None
     importance: Mapping[str, float] = field(default_factory=dict)

@@ -1,9 +1,33 @@
 """Protocols between the inside and the edges. The pipeline knows these, never an edge."""
 
-from monitor.ports.checkpoint import Advance, Checkpoint, CheckpointStore, GapEnd, Mark, Quarantined, SeenIds, StreamCount, WindowDelta
+from monitor.ports.checkpoint import (
+    Advance,
+    Checkpoint,
+    CheckpointStore,
+    GapEnd,
+    Mark,
+    NewLabels,
+    Quarantined,
+    SeenIds,
+    StreamCount,
+    WindowDelta,
+)
 from monitor.ports.clock import Clock
 from monitor.ports.history import HistoryStore
 from monitor.ports.judging import Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
+from monitor.ports.labels import (
+    Applied,
+    Curve,
+    JoinRound,
+    KeptKey,
+    KeptWindow,
+    Known,
+    LabelAccount,
+    LabelStore,
+    Revision,
+    StoredLabels,
+    Tally,
+)
 from monitor.ports.log import Damaged, LogSource, OutOfRange, Polled, TopicPartition
 from monitor.ports.outbox import Delivery, OutboxStore, Receipt, Receiver
 from monitor.ports.pages import PageMaker, PageShelf
@@ -13,20 +37,29 @@ from monitor.ports.sampling import SampleTester
 
 __all__ = [
     "Advance",
+    "Applied",
     "Checkpoint",
     "CheckpointStore",
     "Clock",
+    "Curve",
     "Damaged",
     "Delivery",
     "DeliveryRow",
     "GapEnd",
     "HistoryStore",
+    "JoinRound",
     "Judgement",
     "JudgementStore",
     "JudgingStore",
+    "KeptKey",
+    "KeptWindow",
+    "Known",
+    "LabelAccount",
+    "LabelStore",
     "LogSource",
     "Mark",
     "Message",
+    "NewLabels",
     "OutOfRange",
     "OutboxStore",
     "PageMaker",
@@ -39,12 +72,15 @@ __all__ = [
     "Receipt",
     "Receiver",
     "ReferenceStore",
+    "Revision",
     "SampleTester",
     "SeenIds",
     "Store",
+    "StoredLabels",
     "StoredReference",
     "StoredWindow",
     "StreamCount",
+    "Tally",
     "TopicPartition",
     "VerdictCount",
     "WindowDelta",

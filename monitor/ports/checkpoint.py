@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from monitor.core.gaps import Gap
+from monitor.core.labels.labels import Labels
+from monitor.core.labels.predicted import Predicted
 from monitor.core.profile import Profile
 from monitor.core.results import ALL_ROWS, Account, WindowKey
 from monitor.core.schema import Hashes, Reason, rfc3339
@@ -50,11 +52,15 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowDelta:
-    """What a checkpoint adds to one window. ``profile`` is None where only the account changes (late rows, faults)."""
+    """What a checkpoint adds to one window. ``profile`` is None where only the account changes (late rows, faults).
+
+    ``kept``: the predictions that wait for labels, of all rows of a version alone.
+    """
 
     key: WindowKey
     account: Account
     profile: Profile | None
+    kept: Predicted | None = None
 
     def check_end(self, stored: datetime) -> None:
         """Raises UsageError where the stored window that starts then has another end: a daemon with other settings writes there too."""
@@ -66,7 +72,7 @@ class WindowDelta:
     def as_late(self) -> WindowDelta:
         """What it counted came too late."""
         account = replace(self.account, counted=0, late=self.account.late + self.account.counted)
-        return replace(self, account=account, profile=None)
+        return replace(self, account=account, profile=None, kept=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +129,14 @@ class GapEnd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewLabels:
+    """Labels of a model that were read since the last checkpoint."""
+
+    model: str
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """All that one transaction writes: everything or nothing."""
 
@@ -135,6 +149,7 @@ class Checkpoint:
     streams: tuple[StreamCount, ...] = ()
     gaps: tuple[Gap, ...] = ()
     gap_ends: tuple[GapEnd, ...] = ()
+    labels: tuple[NewLabels, ...] = ()
 
     def booked(self, sealed: Mapping[str, datetime | None]) -> Checkpoint:
         """The same where some windows take no more rows (by model, until when): what they counted is late, and has no profile."""

@@ -190,6 +190,10 @@ results = Table(
     Column("rows", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("reference", Text),
+    Column("ci_low", Real),
+    Column("ci_high", Real),
+    Column("labelled", BigInteger),
+    Column("estimated", Boolean),
     PrimaryKeyConstraint("model", "version", "segment", "window_start", "check", "column", "metric", "revision"),
 )
 Index(None, results.c.model, results.c.window_start)

@@ -61,7 +61,9 @@ SCHEMAS: Mapping[str, Schema] = {
     "Result": _object(_WINDOW | {
         "check": _enum(Check), "column": _or_null(TEXT), "metric": TEXT, "value": _NUMBER, "threshold": _NUMBER, "p_value": _NUMBER,
         "verdict": _enum(Verdict), "reason": TEXT, "rows": WHOLE, "revision": WHOLE, "reference": _or_null(TEXT),
-    }, "What one check said of one window. `column` is null for the whole model; `reference` is the hash of the profile compared with."),
+        "ci_low": _NUMBER, "ci_high": _NUMBER, "labelled": _or_null(WHOLE), "estimated": _or_null(YES_NO),
+    }, "What one check said of one window. `column` is null for the whole model; `reference` is the hash of the profile compared with. "
+       "The last four are of performance alone."),
     "Window": _object(_WINDOW | {
         "received": WHOLE, "counted": WHOLE, "late": WHOLE, "duplicate": WHOLE, "quarantined": WHOLE, "sampled_out": WHOLE,
         "incomplete": YES_NO,
