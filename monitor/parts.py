@@ -15,7 +15,7 @@ from monitor import __version__
 from monitor.clock import SystemClock
 from monitor.core.conditions import EVERY_MODEL
 from monitor.core.drift.sampled import needs_samples
-from monitor.core.rules import Model, StreamKind
+from monitor.core.rules import Model
 from monitor.health import Health, NotReady
 from monitor.heartbeat import Heartbeat
 from monitor.intake import KafkaSource, Watchdog
@@ -112,7 +112,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     _closing(closers, "http", web.stop)
     models = prepare(settings, config, store)
     references = References(store, clock)
-    topics = tuple(sorted({s.topic for m in models for s in m.streams if s.kind is StreamKind.PREDICTIONS}))
+    topics = tuple(sorted({stream.topic for model in models for stream in model.read_streams}))
     watchdog = Watchdog(monotonic=clock.monotonic, report=_stuck)
     source = KafkaSource(_within_memory(settings.kafka, models), topics=topics, watchdog=watchdog)
     _closing(closers, "kafka", source.close)

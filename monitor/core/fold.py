@@ -13,6 +13,8 @@ import numpy as np
 
 from monitor.core.held import HeldRows
 from monitor.core.ids import IdSet
+from monitor.core.labels.keep import predicted_of
+from monitor.core.labels.predicted import Predicted
 from monitor.core.merged import GRID_ROWS
 from monitor.core.profile import Grid, Profile
 from monitor.core.results import ALL_ROWS, OTHER_VERSIONS, Account, WindowKey
@@ -45,6 +47,7 @@ class Delta:
 
     account: Account = field(default_factory=Account)
     profile: Profile | None = None
+    kept: list[Predicted] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +186,10 @@ class Folder:
         delta.account += account
         if n:
             profile = self._kept(delta, partial(self._empty, version))
-            profile.fold(batch if n == len(batch) else batch.take(counted), topic_seed=self._places[place].seed)
+            usable, seed = batch if n == len(batch) else batch.take(counted), self._places[place].seed
+            profile.fold(usable, topic_seed=seed)
+            kept = predicted_of(usable, self._model, self._own_of(version) if self._model.segments else NO_SEGMENTS, seed)
+            delta.kept += [] if kept is None else [kept]
         return account
 
     def _empty(self, version: str) -> Profile:

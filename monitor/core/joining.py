@@ -20,18 +20,19 @@ def joined(batches: Sequence[Batch]) -> Batch:
     return Batch(
         offsets=np.concatenate([batch.offsets for batch in batches]),
         times=np.concatenate([batch.times for batch in batches]),
-        versions=_joined_categories(versions) if versions else None,
+        versions=joined_categories(versions) if versions else None,
         ids=np.concatenate(ids) if ids else None,
-        columns={name: _joined_values([batch.columns[name] for batch in batches]) for name in first.columns},
+        columns={name: joined_values([batch.columns[name] for batch in batches]) for name in first.columns},
         faults=tuple(chain.from_iterable(batch.faults for batch in batches)),
         looks=dict(chain.from_iterable(batch.looks.items() for batch in batches)),
         mapping=first.mapping,
     )
 
 
-def _joined_values(parts: Sequence[Values]) -> Values:
+def joined_values(parts: Sequence[Values]) -> Values:
+    """The values of one column (at least one part), in their order."""
     numbers = [part for part in parts if isinstance(part, NumericValues)]
-    return _joined_numbers(numbers) if numbers else _joined_categories([part for part in parts if isinstance(part, CategoricalValues)])
+    return _joined_numbers(numbers) if numbers else joined_categories([part for part in parts if isinstance(part, CategoricalValues)])
 
 
 def _joined_numbers(parts: Sequence[NumericValues]) -> NumericValues:
@@ -48,7 +49,8 @@ def states_of(numbers: NumericValues) -> States:
     return np.where(np.isnan(numbers.values), State.NULL, State.VALUE).astype(np.uint8)
 
 
-def _joined_categories(parts: Sequence[CategoricalValues]) -> CategoricalValues:
+def joined_categories(parts: Sequence[CategoricalValues]) -> CategoricalValues:
+    """The same of a categorical column."""
     first = parts[0].dictionary
     if all(part.dictionary == first for part in parts):
         return CategoricalValues(codes=np.concatenate([part.codes for part in parts]), dictionary=first)

@@ -245,6 +245,17 @@ class Model:
     stable: str = ""
 
     @property
+    def read_streams(self) -> tuple[Stream, ...]:
+        """The streams that are read: labels only where performance is watched."""
+        kinds = {StreamKind.PREDICTIONS} | ({StreamKind.LABELS} if self.performance else set())
+        return tuple(stream for stream in self.streams if stream.kind in kinds)
+
+    @property
+    def awaits_labels(self) -> bool:
+        """Whether predictions wait for labels."""
+        return any(stream.kind is StreamKind.LABELS for stream in self.read_streams)
+
+    @property
     def merges(self) -> bool:
         """Whether windows are compared with stored windows, which are all counted on one grid then."""
         return self.recipe is not None or bool(self.stable)

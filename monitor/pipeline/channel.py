@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+import xxhash
+
 from monitor import failpoints
 from monitor.core.fold import Folded, Folder, Place
 from monitor.core.gaps import Gap, GapReason
+from monitor.core.labels.chunks import joined_predicted
 from monitor.core.results import Account
 from monitor.core.rules import Model, Stream
 from monitor.core.schema import Fault, Record, from_micros, to_micros
@@ -19,7 +22,7 @@ from monitor.formats import decoder
 from monitor.log import Action, logger
 from monitor.pipeline.gaps import GapBook
 from monitor.pipeline.references import References
-from monitor.ports import GapEnd, Quarantined, SeenIds, StreamCount, TopicPartition, WindowDelta
+from monitor.ports import CheckpointStore, GapEnd, NewLabels, Quarantined, SeenIds, StreamCount, TopicPartition, WindowDelta
 
 log = logger(__name__)
 
@@ -38,6 +41,7 @@ class Channel:
 
     def __init__(self, model: Model, stream: Stream, references: References) -> None:
         self.model = model
+        self.kind = stream.kind
         self._stream = stream
         self._decoder = decoder(stream)
         self.folder = Folder(model, lambda version: references.grid(model, version), lambda: references.versions(model.name),
@@ -52,14 +56,33 @@ class Channel:
         self._account = Account()
         self._quarantined: list[Quarantined] = []
 
+    def begin(self, store: CheckpointStore) -> None:
+        """Forget everything, and know what the store has of windows not yet sealed. Raises Retryable."""
+        self.clear(store.open_versions(self.model.name))
+        self.gaps.restore(store.open_gaps(self.model.name))
+
+    def assign(self, partition: TopicPartition, high: int | None, store: CheckpointStore) -> None:
+        """Begin a partition from its stored state; ``high``: its latest event time, microseconds. Raises Retryable."""
+        seen = store.seen_ids(self.model.name, partition) if self.model.dedupe else {}
+        self.folder.assign(
+            place(partition),
+            seed=xxhash.xxh3_64_intdigest(f"{partition.topic}/{partition.partition}".encode()),
+            max_time=high,
+            seen={to_micros(start): hashes for start, hashes in seen.items()},
+        )
+
+    def max_time(self, partition: TopicPartition) -> int | None:
+        """The latest event time read from a partition, microseconds."""
+        return self.folder.max_time(place(partition))
+
     def take(self, partition: TopicPartition, records: Sequence[Record], now: datetime) -> None:
         """Decode and fold messages of one partition, in the order of their offsets."""
-        batch = self._decoder.decode(records, int((now + CLOCKS_DIFFER).timestamp() * 1000))
+        batch = self._decoder.decode(records, read_until(now))
         failpoints.at(Point.MID_FOLD)
         if self.gaps.waiting(partition) and len(batch):
             self.gaps.seen(self.model.name, partition, from_micros(int(batch.times[0])))
         self._account += self.folder.fold(place(partition), batch)
-        self._quarantined.extend(self._quarantine(fault, partition, now) for fault in batch.faults)
+        self._quarantined.extend(quarantined(fault, self.model.name, self.kind, partition, now) for fault in batch.faults)
 
     def lose(self, partition: TopicPartition, reason: GapReason, first: int, beyond: int | None, now: datetime) -> None:
         """Note that messages of a partition can never be read."""
@@ -67,10 +90,6 @@ class Channel:
         since = None if high is None else from_micros(high)
         self.gaps.note(Gap(model=self.model.name, topic=partition.topic, partition=partition.partition, reason=reason, first=first,
                            beyond=beyond, since=since, at=now))
-
-    def _quarantine(self, fault: Fault, partition: TopicPartition, now: datetime) -> Quarantined:
-        return Quarantined(model=self.model.name, stream=self._stream.kind, partition=partition, offset=fault.offset,
-                           reason=fault.reason, detail=fault.detail, sample=fault.sample, at=now)
 
     def drain(self) -> Gained:
         """Hand over what was gained."""
@@ -82,7 +101,9 @@ class Channel:
             unremembered=Counter({self.model.name: sum(folded.unremembered.values())}),
             gaps=gaps,
             gap_ends=gap_ends,
-            windows=[WindowDelta(key=key, account=delta.account, profile=delta.profile) for key, delta in sorted(folded.windows.items())],
+            windows=[WindowDelta(key=key, account=delta.account, profile=delta.profile,
+                                 kept=joined_predicted(delta.kept) if delta.kept else None)
+                     for key, delta in sorted(folded.windows.items())],
             ids=[SeenIds(model=self.model.name, partition=TopicPartition(*at), window_start=start, hashes=hashes)
                  for (at, start), hashes in folded.ids.items()],
             quarantined=self._quarantined,
@@ -123,6 +144,7 @@ class Gained:
     streams: list[StreamCount] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     gap_ends: list[GapEnd] = field(default_factory=list)
+    labels: list[NewLabels] = field(default_factory=list)
     crowded: Counter[str] = field(default_factory=Counter)
     unremembered: Counter[str] = field(default_factory=Counter)
 
@@ -134,8 +156,20 @@ class Gained:
         self.streams += other.streams
         self.gaps += other.gaps
         self.gap_ends += other.gap_ends
+        self.labels += other.labels
         self.crowded += other.crowded
         self.unremembered += other.unremembered
+
+
+def quarantined(fault: Fault, model: str, stream: str, partition: TopicPartition, at: datetime) -> Quarantined:
+    """A message that could not be read, as it is kept."""
+    return Quarantined(model=model, stream=stream, partition=partition, offset=fault.offset, reason=fault.reason, detail=fault.detail,
+                       sample=fault.sample, at=at)
+
+
+def read_until(now: datetime) -> int:
+    """The latest message timestamp that is believed, milliseconds."""
+    return int((now + CLOCKS_DIFFER).timestamp() * 1000)
 
 
 def place(partition: TopicPartition) -> Place:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import xxhash
-
 from monitor import failpoints
 from monitor.core.gaps import Gap, GapReason, OnLoss, hole_of
 from monitor.core.rules import Model, StreamKind
@@ -17,12 +15,15 @@ from monitor.failpoints import Point
 from monitor.log import Action, logger
 from monitor.memory import Advice, MemoryGuard, give_back
 from monitor.metrics import Metrics
-from monitor.pipeline.channel import Channel, Gained, place
+from monitor.pipeline.channel import Channel, Gained
+from monitor.pipeline.labelchannel import LabelChannel
 from monitor.pipeline.readto import ReadTo
 from monitor.pipeline.references import References
 from monitor.ports import Advance, Checkpoint, CheckpointStore, Clock, Damaged, LogSource, Mark, OutOfRange, Polled, TopicPartition
 
 log = logger(__name__)
+
+AnyChannel = Channel | LabelChannel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,9 +209,12 @@ class Reader:
     def _note_left_out(self, partitions: Sequence[TopicPartition]) -> None:
         """A checkpoint renews the marks of all models of its partitions: where a mark is older, others read on without its model."""
         now, behind = self._clock.now(), []
-        for model in {channel.model.name for channel in self._all_channels()}:
+        for channel in self._all_channels():
+            if channel.kind is not StreamKind.PREDICTIONS:  # labels that were passed over make no window incomplete, but less labelled
+                continue
+            model = channel.model.name
             marks = {mark.partition: mark for mark in self._store.marks(model)}
-            for partition in (p for p in partitions if p in self._stored and any(c.model.name == model for c in self._channels[p.topic])):
+            for partition in (p for p in partitions if p in self._stored and channel in self._channels[p.topic]):
                 stored, mark = self._stored[partition], marks.get(partition)
                 if mark is None:
                     log.info("others have read this topic before: the model begins where they are", action=Action.INTAKE_ASSIGNED,
@@ -255,20 +259,13 @@ class Reader:
         self._read_to.clear()
         for channel in self._all_channels():
             marks = {m.partition: m for m in self._store.marks(channel.model.name)}
-            channel.clear(self._store.open_versions(channel.model.name))
-            channel.gaps.restore(self._store.open_gaps(channel.model.name))
+            channel.begin(self._store)
             for partition in (p for p in partitions if channel in self._channels[p.topic]):
                 mark = marks.get(partition)
                 if mark is not None and mark.seen_at is not None:
                     self._seen_at[partition] = self._moment(mark.seen_at)
                 self._seen_at.setdefault(partition, self._clock.monotonic())
-                seen = self._store.seen_ids(channel.model.name, partition) if channel.model.dedupe else {}
-                channel.folder.assign(
-                    place(partition),
-                    seed=xxhash.xxh3_64_intdigest(f"{partition.topic}/{partition.partition}".encode()),
-                    max_time=to_micros(mark.max_time) if mark and mark.max_time else None,
-                    seen={to_micros(start): hashes for start, hashes in seen.items()},
-                )
+                channel.assign(partition, to_micros(mark.max_time) if mark and mark.max_time else None, self._store)
 
     def _skip_gap(self, error: OutOfRange) -> None:
         """The log no longer holds the stored offsets: note what was lost, and go on as the policy says.
@@ -347,6 +344,7 @@ class Reader:
             streams=tuple(gained.streams),
             gaps=tuple(gained.gaps),
             gap_ends=tuple(gained.gap_ends),
+            labels=tuple(gained.labels),
         )
 
     def _moved(self, partition: TopicPartition) -> bool:
@@ -376,7 +374,7 @@ class Reader:
                  read_until=self._read_to.until(partition))
             for partition in sorted(self._next)
             for channel in self._channels[partition.topic]
-            for high in [channel.folder.max_time(place(partition))]
+            for high in [channel.max_time(partition)]
         )
 
     def _moment(self, wall: datetime) -> float:
@@ -387,14 +385,14 @@ class Reader:
         """That moment by the wall clock as it goes now: what others compare with the time of the mark."""
         return self._clock.now() - timedelta(seconds=self._clock.monotonic() - moment)
 
-    def _all_channels(self) -> Iterable[Channel]:
+    def _all_channels(self) -> Iterable[AnyChannel]:
         return [channel for channels in self._channels.values() for channel in channels]
 
 
-def _channels(models: Sequence[Model], references: References) -> dict[str, list[Channel]]:
-    channels: dict[str, list[Channel]] = {}
+def _channels(models: Sequence[Model], references: References) -> dict[str, list[AnyChannel]]:
+    channels: dict[str, list[AnyChannel]] = {}
     for model in models:
-        for stream in model.streams:
-            if stream.kind is StreamKind.PREDICTIONS:
-                channels.setdefault(stream.topic, []).append(Channel(model, stream, references))
+        for stream in model.read_streams:
+            channel = LabelChannel(model, stream) if stream.kind is StreamKind.LABELS else Channel(model, stream, references)
+            channels.setdefault(stream.topic, []).append(channel)
     return channels

@@ -12,6 +12,7 @@ from monitor.core.labels.labels import Labels
 from monitor.core.labels.predicted import Predicted
 from monitor.core.profile import Profile
 from monitor.core.results import ALL_ROWS, Account, WindowKey
+from monitor.core.rules import StreamKind
 from monitor.core.schema import Hashes, Reason, rfc3339
 from monitor.errors import UsageError
 from monitor.ports.log import TopicPartition
@@ -159,7 +160,8 @@ class Checkpoint:
             if before.key.segment != ALL_ROWS:
                 continue  # its rows are among those of all rows
             moved[before.key.model] = moved.get(before.key.model, 0) + before.account.counted - after.account.counted
-        streams = tuple(count.as_late(moved.get(count.model, 0)) if count.counted else count for count in self.streams)
+        streams = tuple(count.as_late(moved.get(count.model, 0)) if count.counted and count.stream == StreamKind.PREDICTIONS else count
+                        for count in self.streams)
         return replace(self, windows=windows, streams=streams)
 
 

@@ -12,7 +12,7 @@ from monitor.core.labels.labels import Joined, Labels, Matches
 from monitor.core.labels.predicted import Predicted
 from monitor.core.results import Result, WindowKey
 from monitor.core.retraining import Retraining
-from monitor.core.schema import Hashes
+from monitor.core.schema import Flags, Hashes
 from monitor.ports.judging import Message
 
 
@@ -42,7 +42,7 @@ class KeptWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLabels:
-    """A stored chunk of labels. ``fresh``: joined with no window yet; else it waits for windows that are not settled."""
+    """A stored chunk of labels. ``fresh``: not looked for in every settled window yet; else it waits for others to be settled."""
 
     number: int
     labels: Labels
@@ -83,10 +83,14 @@ class LabelAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What a round adds to a settled window."""
+    """What a round adds to a settled window. ``have``: which of its rows have a label from then on, shape (n,).
+
+    ``labelled`` and ``changes`` replace those of the stored window.
+    """
 
     key: KeptKey
     matches: Matches
+    have: Flags
     labelled: int
     changes: int
 
@@ -140,7 +144,8 @@ class Revision:
 class JoinRound:
     """What one round of joining comes to: written in one transaction, by compare-and-set on ``number``.
 
-    ``settled``: windows that were sealed since, with all their predictions sorted by id. ``consumed``: chunks of labels that are done
+    ``settled``: windows that were sealed since, with all their predictions sorted by id: where there are some, every chunk that waits
+    becomes fresh again. ``consumed``: chunks of labels that are done
     with; ``waiting``: what of them still waits. ``dropped``: windows that wait no longer, with all that is kept of them.
     ``account``: what is added to the model's; its ``waiting`` and that of the sums are taken from what waits, not added up.
     """
@@ -171,8 +176,11 @@ class LabelStore(Protocol):
     def settled(self, model: str) -> Sequence[KeptWindow]:
         """Every settled window, without its rows."""
 
-    def settled_ids(self, model: str, key: KeptKey) -> Hashes:
-        """The ids of a settled window, ascending."""
+    def settled_ids(self, model: str, key: KeptKey) -> tuple[Hashes, Flags]:
+        """The ids of a settled window, ascending, and which of them have a label; nothing else of it is read."""
+
+    def matches(self, model: str, key: KeptKey) -> Matches:
+        """Every label that was applied to a settled window so far."""
 
     def label_chunks(self, model: str, *, fresh: bool, most: int) -> Sequence[StoredLabels]:
         """Chunks of labels, the oldest first, until they hold ``most`` labels (at least one chunk)."""
