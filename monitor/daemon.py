@@ -154,7 +154,7 @@ def _insist(patience: Patience, stop: Stop, limit: timedelta, work: Callable[[],
 def _close_time(parts: Parts, insist: Callable[[Callable[[], object]], object]) -> int:
     """The end of the topics is the end of time: judge every window, and deliver."""
     parts.ticks.stop(IDLE_DRAIN_SECONDS)
-    for work in (parts.judge.sweep, parts.judge.finish, parts.watch.sweep):
+    for work in (parts.judge.sweep, parts.judge.finish, parts.labelling.finish, parts.watch.sweep):
         insist(work)
     left = insist(partial(parts.dispatcher.drain, IDLE_DRAIN_SECONDS))
     if parts.pages is not None:
@@ -162,12 +162,12 @@ def _close_time(parts: Parts, insist: Callable[[Callable[[], object]], object]) 
     if left:
         sys.stderr.write(f"driftd: {left} deliveries are still waiting; the next run takes them up\n")
     log.info("read to the end", action=Action.DAEMON_STOPPED, undelivered=left)
-    for model, why in parts.judge.failing.items():
+    for model, why in parts.failing.items():
         sys.stderr.write(f"driftd: {model} could not be judged: {why}\n")
     missing = parts.source.missing()
     if missing:
         sys.stderr.write(f"driftd: not all was read: {missing}\n")
-    return EXIT_FAILED if parts.judge.failing or missing else EXIT_DONE
+    return EXIT_FAILED if parts.failing or missing else EXIT_DONE
 
 
 def _unassigned(parts: Parts) -> str:

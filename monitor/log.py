@@ -52,6 +52,9 @@ class Action(StrEnum):
     JUDGING_FAILED = "judging.failed"
     CONDITION_CHANGED = "condition.changed"
     RETRAINING_REQUESTED = "retraining.requested"
+    LABELS_JOINED = "labels.joined"
+    LABELLING_FAILED = "labelling.failed"
+    WINDOW_REVISED = "window.revised"
     WORKER_DIED = "worker.died"
     INCIDENT_PAGE = "incident.page"
 

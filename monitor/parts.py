@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,11 +27,13 @@ from monitor.patience import Patience
 from monitor.pipeline import (
     IncidentPages,
     Judge,
+    Labelling,
     NoEventTime,
     Pace,
     Probe,
     Reader,
     References,
+    Reviser,
     Routes,
     SelfWatch,
     Telling,
@@ -73,6 +75,7 @@ class Parts:
     source: LogSource
     reader: Reader
     judge: Judge
+    labelling: Labelling
     tester: EvidentlyTester
     maker: EvidentlyPages
     pages: IncidentPages | None
@@ -94,6 +97,11 @@ class Parts:
         """Nobody waits for Evidently from now on."""
         self.tester.stop()
         self.maker.stop()
+
+    @property
+    def failing(self) -> Mapping[str, str]:
+        """Models that cannot be judged, or whose labels cannot be joined, and why."""
+        return _failing(self.judge, self.labelling)
 
     @property
     def failed(self) -> BaseException | None:
@@ -137,8 +145,12 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         pages = IncidentPages(store=store, models=models, clock=clock, maker=maker, shelf=shelf, metrics=metrics)
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
                   partitions=lambda: reader.partitions, tester=tester, alive=still_judging)
+    reviser = Reviser(store=store, references=references, clock=clock, metrics=metrics, telling=telling)
+    labelling = Labelling(store=store, models=models, reviser=reviser, clock=clock, metrics=metrics,
+                          partitions=lambda: reader.partitions, alive=partial(still_at_it, health, "labels"))
     stale = rows_are_stale(models=models, marks=store.marks, partitions=lambda: reader.partitions, metrics=metrics)
-    watch = _watch(models, store, telling, judge, health, clock, [receiver.name for receiver in made], stale)
+    failing = partial(_failing, judge, labelling)
+    watch = _watch(models, store, telling, failing, health, clock, [receiver.name for receiver in made], stale)
     lease = lease_of(settings)
     dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=f"{socket.gethostname()}:{os.getpid()}", lease=lease,
                             seen=lambda attempt: metrics.delivery_attempted(attempt.receiver, attempt.outcome, attempt.seconds))
@@ -149,6 +161,8 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     live_within = settings.http.live_within
     asking = any(needs_samples(model.drift) for model in models)
     ticks.add("judge", judge.sweep, SWEEP, live_within + asking * reports.deadline)
+    if any(model.performance is not None for model in models):
+        ticks.add("labels", labelling.sweep, SWEEP, live_within)
     for name, work in (("watchdog", watchdog.check), ("self-watch", watch.sweep)):
         ticks.add(name, work, WATCH, live_within)
     for name in dispatcher.receivers:
@@ -162,7 +176,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
                               status=partial(_status, models, metrics, store))
         _closing(closers, "heartbeat", heartbeat.stop)
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
-    return Parts(topics=topics, source=source, reader=reader, judge=judge, tester=tester, maker=maker, pages=pages, watch=watch,
+    return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker, pages=pages, watch=watch,
                  dispatcher=dispatcher, ticks=ticks, web=web, health=health,
                  clock=clock, heartbeat=heartbeat, reload=reload, live_within=live_within)
 
@@ -174,12 +188,17 @@ def _routes(settings: Settings, page: str) -> dict[str, Routes]:
     return {EVERY_MODEL: Routes(people=people, page_url=page), **own}
 
 
-def _watch(models: Sequence[Model], store: Store, telling: Telling, judge: Judge, health: Health, clock: Clock,
-           receivers: Sequence[str], stale: Probe) -> SelfWatch:
+def _failing(judge: Judge, labelling: Labelling) -> Mapping[str, str]:
+    """Models that cannot be judged, or whose labels cannot be joined, and why."""
+    return {**labelling.failing, **judge.failing}
+
+
+def _watch(models: Sequence[Model], store: Store, telling: Telling, failing: Callable[[], Mapping[str, str]], health: Health,
+           clock: Clock, receivers: Sequence[str], stale: Probe) -> SelfWatch:
     """What looks at our own way, and all that it looks at."""
     return SelfWatch(store=store, clock=clock, telling=telling, probes=(
         kafka_away(partial(health.standing, NotReady.KAFKA_UNREACHABLE)),
-        judging_fails(lambda: judge.failing),
+        judging_fails(failing),
         receivers_fail(partial(store.failing_receivers, receivers)),
         NoEventTime(counts=store.stream_counts, clock=clock, min_rows={m.name: m.min_rows for m in models}),
         stale,

@@ -11,6 +11,8 @@ from monitor.core.drift.sampled import needs_samples, unanswered
 from monitor.core.drift.verdict import judge_drift, kind_of
 from monitor.core.finding import Finding, percent
 from monitor.core.gaps import Gap
+from monitor.core.labels.predicted import Predicted
+from monitor.core.performed import first_look
 from monitor.core.profile import Profile
 from monitor.core.profile.unmapped import NOTHING, Unmapped
 from monitor.core.quality import judge_columns, judge_duplicates, judge_quality
@@ -30,7 +32,8 @@ class Subject:
     ``other_rows``: those of the model's other versions in the same window.
     ``unready``: why there is no reference, where more is known than that none was built.
     ``gaps``: what was lost and may belong to it. ``damage``: why it cannot be judged, for something stored cannot be read.
-    ``earlier``: what the messages of the version's windows before it held besides, oldest first.
+    ``earlier``: what the messages of the version's windows before it held besides, oldest first. ``predicted``: its predictions,
+    where performance is watched.
     """
 
     key: WindowKey
@@ -44,6 +47,7 @@ class Subject:
     damage: str = ""
     unready: str = ""
     earlier: tuple[Unmapped, ...] = ()
+    predicted: Predicted | None = None
 
     @property
     def compared_with(self) -> Reference | None:
@@ -66,6 +70,7 @@ def evaluate(subject: Subject, rules: Model, sampled: Sequence[Finding] = ()) ->
     findings = _judge_columns(subject, rules, alpha, sampled)
     if subject.key.segment == ALL_ROWS:
         findings += _judge_whole(subject, rules, alpha)
+    findings += first_look(subject.predicted, subject.profile, subject.compared_with, rules, alpha)
     rows = subject.account.counted
     reference = None if subject.reference is None else subject.reference.hash
     ordered = sorted(findings, key=lambda finding: finding.order)

@@ -162,6 +162,28 @@ def step(incident: Incident | None, judged: Judged, rules: AlertRules) -> Step:
             assert_never(seen)
 
 
+def revise(incident: Incident | None, before: Iterable[Result], judged: Judged, rules: AlertRules) -> Step:
+    """Carry a model's open incident over one window whose results are others now, labels having come.
+
+    ``before``: the window's results as they were; those of ``judged`` are as they are. A window counts again only where it says
+    something else than before. What it adds to an incident that it counts for already is told with the next message.
+    """
+    current = incident if incident is not None and incident.state in OPEN else None
+    known = tuple(before)
+    was, now = signal(known, current), signal(judged.results, current)
+    if now is Signal.BAD and was is Signal.BAD:
+        if current is not None:
+            return Step(incident=_grown(current, judged, windows=0))
+        return _bad(None, judged, rules) if _alerting(judged.results) - _alerting(known) else Step(incident=None)
+    match now:
+        case Signal.BAD:
+            return _bad(current, judged, rules)
+        case Signal.GOOD if was is not Signal.GOOD and current is not None:
+            return _good(current, judged, rules)
+        case _:
+            return Step(incident=current)
+
+
 def signal(results: Iterable[Result], incident: Incident | None = None) -> Signal:
     """Bad when any result alerts. Otherwise good, if something was decided.
 
@@ -176,11 +198,20 @@ def signal(results: Iterable[Result], incident: Incident | None = None) -> Signa
         if result.verdict is Verdict.ALERT:
             return Signal.BAD
         held = held or (incident is not None and _held(result, incident))
-        (decided if result.verdict in DECIDED else undecided).add(result.check)
+        (decided if result.verdict in DECIDED and not only_estimated(result) else undecided).add(result.check)
     waiting = set() if incident is None else (undecided - decided) & set(incident.checks)
     if waiting or not decided:
         return Signal.SILENT
     return Signal.HELD if held else Signal.GOOD
+
+
+def _alerting(results: Iterable[Result]) -> set[str]:
+    return {result.check for result in results if result.verdict is Verdict.ALERT}
+
+
+def only_estimated(result: Result) -> bool:
+    """Whether labels will still tell: that an estimate sees no drop does not end an incident of one that was seen."""
+    return bool(result.estimated) and result.labelled is not None
 
 
 def _held(result: Result, incident: Incident) -> bool:
@@ -297,8 +328,8 @@ def _opened(judged: Judged) -> Incident:
     )
 
 
-def _grown(incident: Incident, judged: Judged) -> Incident:
-    """One more bad window: what it adds stays. The cause is what people were told when it fired."""
+def _grown(incident: Incident, judged: Judged, windows: int = 1) -> Incident:
+    """So many more bad windows: what they add stays. The cause is what people were told when it fired."""
     alerting = [result for result in judged.results if result.verdict is Verdict.ALERT]
     checks = _union(incident.checks, sorted({str(result.check) for result in alerting}))
     columns = _union(incident.columns, judged.columns, [result.column for result in alerting if result.column is not None])
@@ -306,7 +337,7 @@ def _grown(incident: Incident, judged: Judged) -> Incident:
         incident,
         severity=max(incident.severity, Verdict.ALERT, key=SEVERITIES.index),
         updated_at=max(incident.updated_at, judged.end),
-        bad_windows=incident.bad_windows + 1,
+        bad_windows=incident.bad_windows + windows,
         good_windows=incident.good_windows if incident.state is IncidentState.PENDING else 0,
         checks=checks,
         columns=columns,

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import takewhile
 
-from monitor.core.incidents import DECIDED, Incident, stable_hex
+from monitor.core.incidents import DECIDED, Incident, only_estimated, stable_hex
 from monitor.core.results import Result, Verdict, latest
 from monitor.core.rules import RetrainingRules
 from monitor.core.schema import rfc3339
@@ -118,6 +118,7 @@ def _row(history: Iterable[Result], model: str, check: str) -> list[_Window]:
 
 
 def _latest(history: Iterable[Result], model: str, check: str) -> Iterable[Result]:
-    """The last revision of every decided result of a check."""
+    """The last revision of every decided result of a check. That an estimate sees no drop decides nothing where labels will come."""
     asked = (result for result in history if result.model == model and result.check == check)
-    return [result for result in latest(asked).values() if result.verdict in DECIDED]
+    decided = (result for result in latest(asked).values() if result.verdict in DECIDED)
+    return [result for result in decided if result.verdict is Verdict.ALERT or not only_estimated(result)]

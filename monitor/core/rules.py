@@ -256,6 +256,11 @@ class Model:
         return any(stream.kind is StreamKind.LABELS for stream in self.read_streams)
 
     @property
+    def label_delay(self) -> timedelta:
+        """How long after a window's end labels are waited for."""
+        return self.performance.label_delay if self.performance else timedelta()
+
+    @property
     def merges(self) -> bool:
         """Whether windows are compared with stored windows, which are all counted on one grid then."""
         return self.recipe is not None or bool(self.stable)

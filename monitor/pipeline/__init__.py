@@ -1,9 +1,12 @@
-"""The loop's steps. Reader: poll, decode, fold, checkpoint. Judge: seal, evaluate, decide, record. SelfWatch: what stands in the way."""
+"""The loop's steps. Reader: poll, decode, fold, checkpoint. Judge: seal, evaluate, decide, record. Labelling: join labels, revise.
+SelfWatch: what stands in the way."""
 
 from monitor.pipeline.judge import Judge
+from monitor.pipeline.labelling import Labelling
 from monitor.pipeline.pages import IncidentPages
 from monitor.pipeline.reader import Pace, Reader
 from monitor.pipeline.references import References
+from monitor.pipeline.revising import Reviser
 from monitor.pipeline.selfwatch import NoEventTime, Probe, SelfWatch, judging_fails, kafka_away, receivers_fail, rows_are_stale
 from monitor.pipeline.standards import Standard, Standards
 from monitor.pipeline.telling import Routes, Telling
@@ -11,11 +14,13 @@ from monitor.pipeline.telling import Routes, Telling
 __all__ = [
     "IncidentPages",
     "Judge",
+    "Labelling",
     "NoEventTime",
     "Pace",
     "Probe",
     "Reader",
     "References",
+    "Reviser",
     "Routes",
     "SelfWatch",
     "Standard",

@@ -12,6 +12,9 @@ from monitor.core.cause import explain
 from monitor.core.evaluate import Subject, asks_of_samples, evaluate
 from monitor.core.finding import Finding
 from monitor.core.incidents import Judged, Step, step
+from monitor.core.labels.chunks import by_id, joined_predicted
+from monitor.core.labels.parts import rows_of
+from monitor.core.labels.predicted import Predicted
 from monitor.core.results import ALL_ROWS, Result, Verdict, WindowKey
 from monitor.core.retraining import Retraining, decide
 from monitor.core.rules import Model, StreamKind
@@ -24,7 +27,7 @@ from monitor.pipeline.looks import Looks
 from monitor.pipeline.references import References
 from monitor.pipeline.standards import Standard, Standards, StandardStore
 from monitor.pipeline.telling import Telling
-from monitor.ports import Clock, Judgement, JudgingStore, Mark, Progress, SampleTester, StoredWindow, TopicPartition
+from monitor.ports import Clock, Judgement, JudgingStore, KeptKey, Mark, Progress, SampleTester, StoredWindow, TopicPartition
 
 log = logger(__name__)
 
@@ -40,7 +43,10 @@ Neither does a claim from the future count, which a wall clock that was set back
 
 
 class MarkStore(JudgingStore, StandardStore, Protocol):
-    """What judging reads of the store: windows, what they are compared with, and how far event time has come."""
+    """What judging reads of the store: windows, what they are compared with, their predictions, and how far event time has come."""
+
+    def kept_chunks(self, model: str, key: KeptKey) -> Sequence[Predicted]:
+        """The predictions that are kept of a window."""
 
     def marks(self, model: str) -> Sequence[Mark]:
         """Every partition's mark of a model."""
@@ -160,7 +166,8 @@ class Judge:
         standards = self._standards.of(model, windows)
         counted = {w.key.version: w.account.counted for w in windows if w.key.segment == ALL_ROWS}
         versions = sum(rows >= max(model.min_rows, 1) for rows in counted.values())
-        subjects = [self._subject(model, window, windows, standards[window.key], versions) for window in windows]
+        predicted = self._predicted(model, windows)
+        subjects = [self._subject(model, window, windows, standards[window.key], versions, predicted) for window in windows]
         results = tuple(result for subject in subjects for result in self._results(subject, model))
         opened = self._store.open_incident(model.name)
         cause = explain(results, subjects, model, opened=opened)
@@ -192,7 +199,8 @@ class Judge:
         return self._tester.findings(subject, model) if self._tester is not None and asks_of_samples(subject, model) else ()
 
     def _subject(
-        self, model: Model, window: StoredWindow, windows: Sequence[StoredWindow], standard: Standard, versions: int
+        self, model: Model, window: StoredWindow, windows: Sequence[StoredWindow], standard: Standard, versions: int,
+        predicted: Mapping[str, Predicted],
     ) -> Subject:
         others = sum(w.account.counted for w in windows if w.key.segment == window.key.segment and w.key != window.key)
         key = window.key
@@ -201,7 +209,16 @@ class Judge:
                        reference=standard.reference, unready=standard.unready, damage=window.damage or standard.damage,
                        known_versions=self._references.versions(model.name), versions=versions, other_rows=others,
                        gaps=tuple(self._store.gaps(model.name, key.start, key.end)) if window.incomplete else (),
-                       earlier=self._looks.before(model, window))
+                       earlier=self._looks.before(model, window), predicted=_part(predicted.get(key.version), key.segment))
+
+    def _predicted(self, model: Model, windows: Sequence[StoredWindow]) -> Mapping[str, Predicted]:
+        """By version, the predictions that are kept of it, ordered by id; of a model whose performance is watched."""
+        found = {}
+        for key in {KeptKey(start=w.key.start, end=w.key.end, version=w.key.version) for w in windows} if model.performance else ():
+            chunks = self._store.kept_chunks(model.name, key)
+            if chunks:
+                found[key.version] = by_id(joined_predicted(chunks))
+        return found
 
     def _history(self, model: Model, results: tuple[Result, ...]) -> tuple[Result, ...]:
         """The results that the retraining policy looks at, this window's included, oldest first."""
@@ -238,6 +255,10 @@ def _time_of(mark: Mark, now: datetime) -> PartitionTime:
     """Silence is known up to the claim and no further: what came since then the owner has not looked for."""
     silent_since = None if mark.seen_at is None else mark.seen_at + (now - mark.at)
     return PartitionTime(max_time=mark.max_time, seen_at=silent_since, caught_up=mark.caught_up and abs(now - mark.at) <= STALE_CLAIM)
+
+
+def _part(rows: Predicted | None, segment: str) -> Predicted | None:
+    return None if rows is None else rows.take(rows_of(rows, segment))
 
 
 def _came_late(window: StoredWindow) -> bool:

@@ -1,0 +1,254 @@
+"""From labels to performance: settle sealed windows, join labels with them, revise what they came to, and let go of them in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Protocol
+
+from monitor.core.labels.chunks import by_id, joined_labels, joined_predicted
+from monitor.core.labels.join import Block, Found, revised
+from monitor.core.labels.labels import Labels, Matches
+from monitor.core.rules import Model, StreamKind
+from monitor.core.schema import Flags, to_micros
+from monitor.errors import Retryable, UsageError
+from monitor.log import Action, logger
+from monitor.metrics import Metrics
+from monitor.pipeline.judge import STALE_CLAIM
+from monitor.ports import (
+    Applied,
+    Clock,
+    Curve,
+    JoinRound,
+    KeptKey,
+    KeptWindow,
+    LabelAccount,
+    LabelStore,
+    Mark,
+    Progress,
+    StoredLabels,
+    TopicPartition,
+)
+
+log = logger(__name__)
+
+LABELS_AT_ONCE = 1_000_000
+"""Labels of one round: their ids and what is found of them are held in memory, about 100 bytes each."""
+SETTLED_AT_ONCE = 2_000_000
+"""Predictions that one round settles, or those of a single window."""
+REST = 20
+"""A round looks through every prediction that waits: the next one comes so many times its duration later, unless much has come."""
+STEP = 0.05
+"""Of a window's rows: when so many more labels have come, its results are revised."""
+REVISE_EVERY = timedelta(hours=1)
+"""At the latest so long after the last revision, the labels that came since are taken in."""
+
+
+class LabellingStore(LabelStore, Protocol):
+    """What labelling reads of the store besides."""
+
+    def progress(self, model: str) -> Progress:
+        """How far the model is sealed and judged."""
+
+    def marks(self, model: str) -> Sequence[Mark]:
+        """Every partition's mark of a model."""
+
+
+class Revising(Protocol):
+    """What makes results of labels."""
+
+    def revise(self, model: Model, start: datetime, windows: Sequence[KeptWindow]) -> bool:
+        """Judge the performance of windows of one start anew. False: another replica was first."""
+
+    def curve(self, model: Model, key: KeptKey) -> Curve | None:
+        """How the labels of a window came in; None where none did."""
+
+
+class Labelling:
+    """Safe to run in several replicas: the store lets one win each round. A model that fails keeps no other from its labels."""
+
+    def __init__(self, *, store: LabellingStore, models: Sequence[Model], reviser: Revising, clock: Clock, metrics: Metrics,
+                 partitions: Callable[[], frozenset[TopicPartition]], alive: Callable[[], object] = lambda: None) -> None:
+        self._store = store
+        self._models = [model for model in models if model.performance is not None]
+        self._reviser = reviser
+        self._clock = clock
+        self._metrics = metrics
+        self._partitions = partitions
+        self._alive = alive
+        self._rest_until: dict[str, float] = {}
+        self._revised_at: dict[tuple[str, datetime], float] = {}
+        self.failing: dict[str, str] = {}
+
+    def sweep(self) -> int:
+        """Do what is due; how many rounds and revisions were written. Raises Retryable when the store is away."""
+        return sum(self._alone(model, insist=False) for model in self._models)
+
+    def finish(self) -> int:
+        """The end of the topics is the end of time: join all that has come, and revise every window that it changes."""
+        done = 0
+        while more := sum(self._alone(model, insist=True) for model in self._models):
+            done += more
+        return done
+
+    def _alone(self, model: Model, *, insist: bool) -> int:
+        try:
+            done = self._advance(model, insist=insist)
+        except (Retryable, UsageError):
+            raise
+        except Exception as error:  # a fault of ours: told in the log and as an incident
+            said = f"{type(error).__name__}: {error}"
+            if self.failing.get(model.name) != said:
+                log.exception("labels could not be joined", action=Action.LABELLING_FAILED, model=model.name)
+            self.failing = {**self.failing, model.name: said}
+            return 0
+        self.failing = {name: said for name, said in self.failing.items() if name != model.name}
+        return done
+
+    def _advance(self, model: Model, *, insist: bool) -> int:
+        progress = self._store.progress(model.name)
+        if progress.sealed_until is None:
+            return 0
+        if not model.awaits_labels:
+            return self._forget(model, progress.judged_until)
+        done = self._settle(model, progress.sealed_until)
+        done += self._join(model, progress.sealed_until, insist=insist)
+        done += self._revise(model, progress, insist=insist)
+        return done + (0 if insist else self._release(model, progress))
+
+    def _forget(self, model: Model, judged_until: datetime | None) -> int:
+        """Where no labels come, predictions are kept until their window is judged."""
+        number = self._store.join_number(model.name)
+        judged = () if judged_until is None else tuple(self._store.unsettled(model.name, judged_until))
+        return int(bool(judged) and self._store.record_join(JoinRound(model=model.name, number=number, dropped=judged)))
+
+    # --- settle ----------------------------------------------------------------------------------------------
+
+    def _settle(self, model: Model, sealed_until: datetime) -> int:
+        """Sealed windows take no more rows: their predictions become one chunk, ordered by id."""
+        done = 0
+        while keys := self._store.unsettled(model.name, sealed_until):
+            number = self._store.join_number(model.name)
+            settled, rows = [], 0
+            for key in keys:
+                chunks = self._store.kept_chunks(model.name, key)
+                settled += [(key, by_id(joined_predicted(chunks)))] if chunks else []
+                rows += sum(map(len, chunks))
+                if rows >= SETTLED_AT_ONCE:
+                    break
+            if not settled or not self._record(JoinRound(model=model.name, number=number, settled=tuple(settled))):
+                return done
+            done += 1
+        return done
+
+    # --- join ------------------------------------------------------------------------------------------------
+
+    def _join(self, model: Model, sealed_until: datetime, *, insist: bool) -> int:
+        done = 0
+        while insist or self._clock.monotonic() >= self._rest_until.get(model.name, 0.0):
+            began = self._clock.monotonic()
+            number = self._store.join_number(model.name)
+            chunks = self._store.label_chunks(model.name, fresh=True, most=LABELS_AT_ONCE)
+            if not chunks or not self._record(self._round(model, number, chunks, sealed_until)):
+                break
+            done += 1
+            much = sum(len(chunk.labels) for chunk in chunks) >= LABELS_AT_ONCE
+            self._rest_until[model.name] = 0.0 if much else began + (REST + 1) * (self._clock.monotonic() - began)
+        return done
+
+    def _round(self, model: Model, number: int, chunks: Sequence[StoredLabels], sealed_until: datetime) -> JoinRound:
+        """One block of labels, looked for in every window that waits, the earliest first."""
+        labels = joined_labels([chunk.labels for chunk in chunks])
+        block, applied, first, changed = Block(labels), [], 0, 0
+        for window in self._store.settled(model.name):
+            ids, have = self._store.settled_ids(model.name, window.key)
+            found = block.look(to_micros(window.key.start), ids, have)
+            if found is not None:
+                applied.append(_applied(window, found))
+                first += found.first
+                changed += self._changed(model, window.key, found)
+            self._alive()
+        here = block.matched
+        waits = ~here & (labels.times > to_micros(sealed_until - model.label_delay))
+        account = LabelAccount(matched=first, revised=changed, repeated=int(here.sum()) - first - changed,
+                               expired=len(labels) - int(here.sum()) - int(waits.sum()))
+        return JoinRound(model=model.name, number=number, applied=tuple(applied), consumed=tuple(chunk.number for chunk in chunks),
+                         waiting=_waiting(labels, waits), account=account)
+
+    def _changed(self, model: Model, key: KeptKey, found: Found) -> int:
+        """How many labels replace an earlier one of another value."""
+        if not len(found.again):
+            return 0
+        again = Matches(rows=found.matches.rows[found.again], labels=found.matches.labels.take(found.again))
+        return revised(self._store.matches(model.name, key), again)
+
+    # --- revise and release ----------------------------------------------------------------------------------
+
+    def _revise(self, model: Model, progress: Progress, *, insist: bool) -> int:
+        changed = [window for window in self._store.settled(model.name)
+                   if window.changes != (window.judged_changes or 0) and _is_judged(window, progress)]
+        done = 0
+        for start, group in groupby(changed, key=lambda window: window.key.start):
+            windows = list(group)
+            if insist or any(self._is_due(model, window, progress) for window in windows):
+                done += self._reviser.revise(model, start, windows)
+                self._revised_at[model.name, start] = self._clock.monotonic()
+                self._alive()
+        return done
+
+    def _is_due(self, model: Model, window: KeptWindow, progress: Progress) -> bool:
+        """Whether enough is new: much of the window, all of it, nothing for a while, or nothing more will come."""
+        new = window.changes - (window.judged_changes or 0)
+        known = self._revised_at.setdefault((model.name, window.key.start), self._clock.monotonic())
+        return (new >= STEP * window.rows or window.labelled == window.rows or _is_over(window, model, progress)
+                or self._clock.monotonic() - known >= REVISE_EVERY.total_seconds())
+
+    def _release(self, model: Model, progress: Progress) -> int:
+        """Windows that were waited for long enough, once everything that is in the labels' topic is read and joined."""
+        over = [window for window in self._store.settled(model.name)
+                if _is_over(window, model, progress) and window.changes == (window.judged_changes or 0) and _is_judged(window, progress)]
+        number = self._store.join_number(model.name)
+        if not over or not self._all_read(model) or self._store.label_chunks(model.name, fresh=True, most=1):
+            return 0
+        curves = [curve for window in over if (curve := self._reviser.curve(model, window.key)) is not None]
+        account = LabelAccount(unlabelled=sum(window.rows - window.labelled for window in over))
+        for window in over:
+            self._revised_at.pop((model.name, window.key.start), None)
+        return int(self._record(JoinRound(model=model.name, number=number, dropped=tuple(window.key for window in over),
+                                          curves=tuple(curves), account=account)))
+
+    def _all_read(self, model: Model) -> bool:
+        """Whether every partition of the labels was read to its end just now."""
+        topics = {stream.topic for stream in model.streams if stream.kind is StreamKind.LABELS}
+        expected = {partition for partition in self._partitions() if partition.topic in topics}
+        now = self._clock.now()
+        read = {mark.partition for mark in self._store.marks(model.name) if mark.caught_up and abs(now - mark.at) <= STALE_CLAIM}
+        return bool(expected) and expected <= read
+
+    def _record(self, done: JoinRound) -> bool:
+        if not self._store.record_join(done):
+            return False
+        if done.applied or done.consumed:
+            log.info("labels joined", action=Action.LABELS_JOINED, model=done.model, matched=done.account.matched,
+                     revised=done.account.revised, repeated=done.account.repeated, expired=done.account.expired,
+                     windows=len(done.applied))
+        return True
+
+
+def _applied(window: KeptWindow, found: Found) -> Applied:
+    return Applied(key=window.key, matches=found.matches, have=found.have, labelled=int(found.have.sum()),
+                   changes=window.changes + len(found.matches.rows))
+
+
+def _waiting(labels: Labels, waits: Flags) -> Labels | None:
+    return labels.take(waits) if waits.any() else None
+
+
+def _is_over(window: KeptWindow, model: Model, progress: Progress) -> bool:
+    return progress.sealed_until is not None and window.key.end + model.label_delay <= progress.sealed_until
+
+
+def _is_judged(window: KeptWindow, progress: Progress) -> bool:
+    return progress.judged_until is not None and window.key.end <= progress.judged_until
+

@@ -1,0 +1,134 @@
+"""What labels make of windows that were judged before: performance, the incident that it makes or ends, and who is told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+from monitor.core.cause import explain
+from monitor.core.evaluate import Subject
+from monitor.core.incidents import Judged, Step, revise
+from monitor.core.labels.maturity import Arrivals, arrivals_of
+from monitor.core.labels.parts import joined_of
+from monitor.core.realised import realised, tally_data
+from monitor.core.results import ALL_ROWS, Check, Identity, Result, Verdict, identity, latest
+from monitor.core.retraining import Retraining, decide
+from monitor.core.rules import Model
+from monitor.log import Action, logger
+from monitor.metrics import Metrics
+from monitor.pipeline.references import References
+from monitor.pipeline.standards import Standards, StandardStore
+from monitor.pipeline.telling import Telling
+from monitor.ports import Clock, Curve, JudgingStore, KeptKey, KeptWindow, Known, LabelStore, Revision, StoredWindow, Tally
+
+log = logger(__name__)
+
+CURVES = 30
+"""Windows that are learned from how labels come in: the last so many that wait no longer."""
+MOST_HISTORY = 1000
+"""Windows that the retraining policy looks back over at most."""
+
+
+class RevisingStore(JudgingStore, LabelStore, StandardStore, Protocol):
+    """What revising reads and writes."""
+
+
+class Reviser:
+    """Judges the performance of windows anew. Safe to run in several replicas: the store lets one win each revision."""
+
+    def __init__(self, *, store: RevisingStore, references: References, clock: Clock, metrics: Metrics, telling: Telling) -> None:
+        self._store = store
+        self._standards = Standards(store, references, clock)
+        self._clock = clock
+        self._metrics = metrics
+        self._telling = telling
+
+    def revise(self, model: Model, start: datetime, windows: Sequence[KeptWindow]) -> bool:
+        """Judge windows of one start by the labels that they have now. False: another replica was first, or a person was quicker."""
+        before = latest(self._store.window_results(model.name, start))
+        stored = self._store.windows(model.name, start)
+        found = [self._judged(model, window, stored) for window in windows]
+        results = _numbered([result for _, own, _ in found for result in own], before)
+        opened = self._store.open_incident(model.name)
+        after = tuple((dict(before) | {identity(result): result for result in results}).values())
+        cause = explain(after, [subject for subjects, _, _ in found for subject in subjects], model, opened=opened)
+        judged = Judged(model=model.name, start=start, end=windows[0].key.end, results=after, headline=cause.headline,
+                        columns=tuple(column.name for column in cause.columns))
+        taken = revise(opened, before.values(), judged, model.alerts)
+        history, retraining = self._retraining(model, results, taken, windows[0].key)
+        now = self._clock.now()
+        stale = now - windows[0].key.end > model.window + model.allowed_lateness + model.label_delay + model.alerts.repeat_after
+        accounts = [window.account for window in stored if window.key.segment == ALL_ROWS]
+        messages = (*self._telling.window(taken, cause, accounts, stale=stale), *self._telling.retraining(retraining, history, cause))
+        revision = Revision(model=model.name, start=start, results=results, tallies=tuple(t for _, _, own in found for t in own),
+                            known=tuple(Known(key=w.key, before=w.judged_changes, changes=w.changes) for w in windows),
+                            incident=taken.incident, events=taken.events, retraining=retraining, messages=messages, at=now)
+        if not self._store.record_revision(revision):
+            return False
+        self._tell(model, revision, windows)
+        return True
+
+    def curve(self, model: Model, key: KeptKey) -> Curve | None:
+        """How the labels of a window came in; None where none did."""
+        joined = self._store.joined(model.name, key)
+        found = None if joined is None else arrivals_of(joined, key.end, model)
+        return None if found is None else Curve(key=key, document=found.document())
+
+    def _judged(
+        self, model: Model, window: KeptWindow, stored: Sequence[StoredWindow]
+    ) -> tuple[list[Subject], list[Result], list[Tally]]:
+        """One version: what its rows and each of its segments came to."""
+        joined = self._store.joined(model.name, window.key)
+        own = [one for one in stored if one.key.version == window.key.version]
+        if joined is None or not own:
+            return [], [], []
+        standards = self._standards.of(model, stored)
+        arrivals = [Arrivals.of(curve.document) for curve in self._store.curves(model.name, CURVES)]
+        sealed = self._store.progress(model.name).sealed_until
+        age = None if sealed is None else sealed - window.key.end
+        subjects, results, tallies = [], [], []
+        for one in own:
+            part, standard = joined_of(joined, one.key.segment), standards[one.key]
+            subject = Subject(key=one.key, account=replace(one.account, late=0), profile=one.profile, reference=standard.reference,
+                              unready=standard.unready, damage=one.damage or standard.damage)
+            subjects.append(subject)
+            results += realised(subject, part, model, arrivals, age)
+            tallies += [Tally(key=one.key, data=tally_data(subject, part, model))] if len(part) else []
+        return subjects, results, tallies
+
+    def _retraining(
+        self, model: Model, results: Sequence[Result], taken: Step, key: KeptKey
+    ) -> tuple[tuple[Result, ...], Retraining | None]:
+        """Labels come late: the policy looks at performance alone, over all the windows that wait for them."""
+        windows = model.retraining.when.get(Check.PERFORMANCE) if model.retraining else None
+        if model.retraining is None or windows is None:
+            return (), None
+        reach = min(windows + math.ceil(model.label_delay / model.window), MOST_HISTORY)
+        history = (*self._store.recent_results(model.name, [Check.PERFORMANCE], reach), *results)
+        rules = replace(model.retraining, when={Check.PERFORMANCE: windows})
+        now = self._store.progress(model.name).judged_until or key.end
+        return history, decide(rules, model.name, history, taken.incident, self._store.last_retraining(model.name), now)
+
+    def _tell(self, model: Model, revision: Revision, windows: Iterable[KeptWindow]) -> None:
+        self._metrics.observe_results(revision.results)
+        log.info("window revised", action=Action.WINDOW_REVISED, model=model.name, window_start=revision.start.isoformat(),
+                 labelled=sum(window.labelled for window in windows), results=len(revision.results),
+                 not_ok=sum(result.verdict is Verdict.ALERT for result in revision.results))
+        for event in revision.events:
+            log.warning("incident changed", action=Action.INCIDENT_CHANGED, model=model.name, incident=event.incident,
+                        state=event.after, reason=event.reason)
+
+
+def _numbered(results: Sequence[Result], before: Mapping[Identity, Result]) -> tuple[Result, ...]:
+    """With their revisions; what says the same as before is left out."""
+    found = []
+    for result in results:
+        known = before.get(identity(result))
+        revision = 0 if known is None else known.revision + 1
+        if known is None or replace(result, revision=known.revision) != known:
+            found.append(replace(result, revision=revision))
+    return tuple(sorted(found, key=identity))
+
