@@ -1,0 +1,81 @@
+"""How well a model did in one window: by estimate when it closes, by its labels as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+
+from monitor.core.drift.calibration import SHARE_OF_BUDGET, alpha_per_window
+from monitor.core.finding import Finding, number, percent
+from monitor.core.labels.labels import Joined
+from monitor.core.labels.maturity import Arrivals, expected
+from monitor.core.labels.predicted import Predicted
+from monitor.core.performance import judge_performance
+from monitor.core.profile import Profile
+from monitor.core.reference import Reference
+from monitor.core.results import ALL_ROWS, Check, Result, WindowKey
+from monitor.core.rules import Model, Task
+from monitor.core.schema import CategoricalValues, NumericValues, Values
+from monitor.core.segments import segment_parts, with_share
+
+
+def first_look(
+    predicted: Predicted | None, profile: Profile | None, reference: Reference | None, rules: Model, alpha: float
+) -> list[Finding]:
+    """What can be said before labels are looked at: an estimate, or that none have come. Nothing where performance is not watched."""
+    if predicted is None or rules.performance is None:
+        return []
+    part = None if reference is None else reference.performance
+    nothing = Joined(rows=predicted, labels=no_labels(len(predicted), rules.task), times=np.zeros(len(predicted), dtype=np.int64))
+    found = {finding.metric: finding for finding in judge_performance(nothing, part, rules, alpha)}
+    return list(found.values())
+
+
+def realised(
+    key: WindowKey, joined: Joined, reference: Reference | None, rules: Model, *, counted: int, versions: int,
+    learned: Sequence[Arrivals], age: timedelta | None,
+) -> tuple[Result, ...]:  # fmt: skip
+    """What the labels say of a window or segment. ``age``: how long ago it ended, in event time; ``learned``: from earlier windows.
+
+    ``counted``: the window's rows; ``versions``: how many share the false alarms.
+    """
+    if rules.performance is None or (key.segment != ALL_ROWS and segment_parts(key.segment)[0] not in rules.segments):
+        return ()
+    shared = with_share(rules, key.segment, reference, versions)
+    alpha = alpha_per_window(shared.drift.budget, rules.window) * SHARE_OF_BUDGET[Check.PERFORMANCE]
+    part = _part(reference, key.segment)
+    findings = judge_performance(joined, part, shared, alpha)
+    told = findings if key.segment != ALL_ROWS else [_with_end(finding, rules, age, learned) for finding in findings]
+    digest = None if reference is None else reference.hash
+    ordered = sorted(told, key=lambda finding: finding.order)
+    return tuple(finding.result(key, rows=counted, reference=digest) for finding in ordered)
+
+
+def _with_end(finding: Finding, rules: Model, age: timedelta | None, learned: Sequence[Arrivals]) -> Finding:
+    """Says besides what the metric is expected to be once all labels are in."""
+    if age is None or finding.value is None or finding.check is not Check.PERFORMANCE:
+        return finding
+    if age >= rules.label_delay:
+        return finding
+    end = expected(finding.metric, finding.value, age, rules.label_delay, learned)
+    if end is None:
+        return replace(finding, reason=f"{finding.reason}; labels still come, and early ones may be of another sort")
+    said = f"expected final {number(end.value)} [{number(end.low)}, {number(end.high)}] with {percent(end.share)} labelled"
+    return replace(finding, reason=f"{finding.reason}; {said}")
+
+
+def no_labels(rows: int, task: Task) -> Values:
+    """The labels of rows none of which has one."""
+    if task is Task.REGRESSION:
+        return NumericValues(values=np.full(rows, np.nan))
+    return CategoricalValues(codes=np.full(rows, CategoricalValues.NULL, dtype=np.int32), dictionary=())
+
+
+def _part(reference: Reference | None, segment: str):  # type: ignore[no-untyped-def]
+    if reference is None or segment == ALL_ROWS:
+        return None if reference is None else reference.performance
+    own = reference.of_segment(*segment_parts(segment))
+    return None if own is None else own.performance
