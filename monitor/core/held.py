@@ -46,7 +46,7 @@ class HeldRows:
         parts = self._held.setdefault((version, start), [])
         if not parts or parts[-1].own != own:
             parts.append(Held(version=version, start=start, own=own))
-        parts[-1].batches.append(replace(batch, looks={}))  # of several partitions, whose offsets are the same
+        parts[-1].batches.append(replace(batch, looks={}, scores=None))  # of several partitions, whose offsets are the same
         self._values += len(batch) * max(len(batch.columns), 1)
 
     def take(self) -> Iterator[Held]:

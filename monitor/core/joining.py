@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from itertools import chain, islice
 
 import numpy as np
 
-from monitor.core.schema import Batch, CategoricalValues, NumericValues, State, States, Values
+from monitor.core.schema import MOST_CLASSES, Batch, CategoricalValues, Floats, NumericValues, Scores, State, States, Values
 
 
 def joined(batches: Sequence[Batch]) -> Batch:
@@ -26,7 +26,27 @@ def joined(batches: Sequence[Batch]) -> Batch:
         faults=tuple(chain.from_iterable(batch.faults for batch in batches)),
         looks=dict(chain.from_iterable(batch.looks.items() for batch in batches)),
         mapping=first.mapping,
+        scores=None if first.scores is None else joined_scores([batch.scores for batch in batches if batch.scores is not None]),
     )
+
+
+def joined_scores(parts: Sequence[Scores]) -> Scores:
+    """Probabilities of all rows; of more than ``MOST_CLASSES`` classes the first ones, and no row that names another."""
+    first = parts[0]
+    if all(part.classes == first.classes for part in parts):
+        return Scores(values=np.concatenate([part.values for part in parts]), classes=first.classes)
+    classes = tuple(islice(dict.fromkeys(chain.from_iterable(part.classes for part in parts)), MOST_CLASSES))
+    places = {name: at for at, name in enumerate(classes)}
+    return Scores(values=np.concatenate([_placed(part, places) for part in parts]), classes=classes)
+
+
+def _placed(part: Scores, places: Mapping[str, int]) -> Floats:
+    """A part's probabilities, each in the column of its class."""
+    known = np.array([name in places for name in part.classes], dtype=np.bool_)
+    values = np.full((len(part.values), len(places)), np.nan)
+    values[:, [places[name] for name in part.classes if name in places]] = part.values[:, known]
+    values[~np.isnan(part.values[:, ~known]).all(axis=1)] = np.nan
+    return values
 
 
 def joined_values(parts: Sequence[Values]) -> Values:

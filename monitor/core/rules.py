@@ -29,7 +29,10 @@ class StreamKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """A Kafka topic with a format and a mapping; every path is dotted, empty where not mapped."""
+    """A Kafka topic with a format and a mapping; every path is dotted, empty where not mapped.
+
+    ``scores``: where the probabilities of a multiclass model's classes are: an object by class, or a list.
+    """
 
     kind: StreamKind
     topic: str
@@ -37,6 +40,7 @@ class Stream:
     id: str = ""
     time: str = ""
     version: str = ""
+    scores: str = ""
     columns: tuple[Column, ...] = ()
     max_future: timedelta = timedelta(hours=1)
     max_bytes: int = 1_000_000

@@ -105,6 +105,25 @@ class CategoricalValues:
 
 Values = NumericValues | CategoricalValues
 
+MOST_CLASSES = 1_000
+"""So many classes have probabilities; what rows say of further ones is not read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Probabilities, shape (n, k): ``values[i, j]`` is that of ``classes[j]`` in row i, as it was written.
+
+    NaN where the row gives the class none that can be read. Without any, and where it names a class beyond ``MOST_CLASSES``, all of
+    the row is NaN. The classes are those of these rows, in the order in which they first came.
+    """
+
+    values: Floats
+    classes: tuple[str, ...]
+
+    def take(self, where: Flags | Ints) -> Scores:
+        """The rows chosen by a mask or by positions, with all classes."""
+        return Scores(values=self.values[where], classes=self.classes)
+
 
 class Reason(StrEnum):
     """Why a message went to quarantine."""
@@ -119,6 +138,8 @@ class Reason(StrEnum):
     FUTURE_TIME = "future_time"
     ANCIENT_TIME = "ancient_time"
     MISSING_ID = "missing_id"
+    MISSING_LABEL = "missing_label"
+    BAD_LABEL = "bad_label"  # no class, or no number where the model predicts numbers
     UNREADABLE = "unreadable"  # the decoder itself broke on it
 
 
@@ -161,7 +182,7 @@ class Batch:
     ``times`` are microseconds since the epoch, ``ids`` 64-bit hashes (None where no id is mapped).
     ``received`` counts the messages given to the decoder: ``n + len(faults)``. ``looks``: by offset, the paths that hold something
     beside the mapped columns, of the few messages that were looked at whole; of rows that were taken out of a batch it keeps all.
-    ``mapping``: a digest of what is mapped.
+    ``mapping``: a digest of what is mapped. ``scores``: None where the stream maps no probabilities of classes.
     """
 
     offsets: Ints
@@ -172,6 +193,7 @@ class Batch:
     faults: tuple[Fault, ...] = field(default=())
     looks: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     mapping: str = ""
+    scores: Scores | None = None
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -191,6 +213,7 @@ class Batch:
             columns={name: values.take(where) for name, values in self.columns.items()},
             looks=self.looks,
             mapping=self.mapping,
+            scores=None if self.scores is None else self.scores.take(where),
         )
 
     def own_looks(self) -> list[tuple[str, ...]]:

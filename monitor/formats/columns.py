@@ -82,7 +82,7 @@ def _named(found: Sequence[object], codes: NDArray[np.int32], odd: Mapping[int, 
 
     def code_of(text: object) -> int:
         if isinstance(text, str):
-            return texts.setdefault(_storable(text), len(texts))
+            return texts.setdefault(storable(text), len(texts))
         return CategoricalValues.NULL if text is None else CategoricalValues.WRONG
 
     table = np.array([*map(code_of, found), CategoricalValues.WRONG, CategoricalValues.NULL], dtype=np.int32)
@@ -112,11 +112,18 @@ def _digits(number: int) -> str:
         return repr(math.inf if number > 0 else -math.inf)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Without NUL, which PostgreSQL refuses, and without lone surrogates, which are no UTF-8."""
     if text.isascii():
         return text.replace("\0", "\ufffd") if "\0" in text else text
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def whole_text(text: str) -> str:
+    """ "5.0" as "5": what is made of a whole number where it is written as a float; all else as it is."""
+    head, point, tail = text.rpartition(".")
+    digits = head.removeprefix("-")
+    return head if point and tail == "0" and digits.isdecimal() and (head == "0" or not digits.startswith("0")) else text
 
 
 def boolean_values(raw: Sequence[object], odd: Mapping[int, object]) -> CategoricalValues:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -12,12 +12,14 @@ import numpy as np
 import xxhash
 
 from monitor.core.joining import joined
-from monitor.core.rules import Stream
-from monitor.core.schema import Batch, CategoricalValues, Column, Fault, Hashes, Ints, Reason, Record, Values
+from monitor.core.rules import Stream, StreamKind
+from monitor.core.schema import Batch, CategoricalValues, Column, Fault, Hashes, Ints, Reason, Record, Scores, Values
 from monitor.formats.columns import categorical_values, column_values, text_of
 from monitor.formats.faults import fault_of
+from monitor.formats.labels import wrong_labels
 from monitor.formats.mapping import by_path, dig, level_of, looked_at, mapped_of, mapping_of, place_of, tree_of, unmapped, wanted
 from monitor.formats.moments import event_times
+from monitor.formats.scores import scores_of
 
 CHUNK_ROWS = 500
 """So many messages are turned into columns at a time: their values stay in the processor's cache, and no garbage collection starts."""
@@ -85,22 +87,15 @@ class JsonDecoder:
             columns={column.name: self._column(column, raw, read) for column in self._stream.columns},
             looks=self._looks(offsets, read),
             mapping=self._mapping,
+            scores=self._scores(raw, read) if self._stream.scores else None,
         )
+        if self._stream.kind is StreamKind.LABELS:
+            self._require_labels(batch, raw, read)
         if not read.faults:
             return batch
         kept = np.ones(len(records), dtype=np.bool_)
         kept[list(read.faults)] = False
-        rows = batch.take(kept)
-        return Batch(
-            offsets=rows.offsets,
-            times=rows.times,
-            versions=rows.versions,
-            ids=rows.ids,
-            columns=rows.columns,
-            faults=tuple(fault for _, fault in sorted(read.faults.items())),
-            looks=rows.looks,
-            mapping=rows.mapping,
-        )
+        return replace(batch.take(kept), faults=tuple(fault for _, fault in sorted(read.faults.items())))
 
     def _read(self, records: Sequence[Record]) -> _Read:
         read = _Read(records)
@@ -202,6 +197,18 @@ class JsonDecoder:
         if path in self._shared:  # several uses of other types: the fast path took anything, so every value is looked at
             values, odd = [None] * len(read.rows), dict(enumerate(values)) | odd
         return column_values(column.kind, values, odd)
+
+    def _scores(self, raw: Mapping[str, Sequence[object]], read: _Read) -> Scores:
+        path = self._stream.scores
+        values, odd = raw[path], {i: dig(document, path) for i, document in read.odd.items()}
+        return scores_of(values, dict(enumerate(values)) | odd if path in self._shared else odd)
+
+    def _require_labels(self, batch: Batch, raw: Mapping[str, Sequence[object]], read: _Read) -> None:
+        """A row whose label cannot be one becomes a fault."""
+        for column in self._stream.columns:
+            path = place_of(column)
+            for i, (reason, detail) in wrong_labels(batch.columns[column.name], read.patched(raw[path], path), path).items():
+                read.faults.setdefault(i, fault_of(read.records[i], reason, detail, time=int(batch.times[i])))
 
 
 def _whole(value: bytes | None) -> Mapping[str, object] | None:

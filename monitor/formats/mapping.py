@@ -29,11 +29,12 @@ FAST_TYPES: Mapping[Kind, Any] = {
     Kind.CATEGORICAL: str | int | float | bool | None,
     Kind.BOOLEAN: bool | int | None,
 }
+ScoresType = dict[str, float | None] | list[float | None] | None
 
 
 def wanted(stream: Stream) -> dict[str, Any]:
     """By path, the type that the fast path asks for; a path of several uses with different types takes anything."""
-    uses = [(stream.id, IdType), (stream.version, VersionType), (stream.time, TimeType)]
+    uses = [(stream.id, IdType), (stream.version, VersionType), (stream.time, TimeType), (stream.scores, ScoresType)]
     uses += [(place_of(column), FAST_TYPES[column.kind]) for column in stream.columns]
     types: dict[str, Any] = {}
     for path, kind in uses:

@@ -12,6 +12,7 @@ from monitor.core.gaps import GapReason
 from monitor.core.labels.chunks import joined_labels
 from monitor.core.labels.keep import sampled
 from monitor.core.labels.labels import Labels
+from monitor.core.labels.spelling import alike
 from monitor.core.results import Account
 from monitor.core.rules import Model, Stream
 from monitor.core.schema import Batch, Record
@@ -68,7 +69,8 @@ class LabelChannel:
     def _kept(self, batch: Batch, partition: TopicPartition) -> Labels:
         if batch.ids is None:
             raise ValueError(f"the labels of {self.model.name} map no id")  # settings see to it
-        labels = Labels(ids=batch.ids, values=batch.columns[self._stream.columns[0].name], times=batch.times, offsets=batch.offsets,
+        values = alike(batch.columns[self._stream.columns[0].name], self.model.task)
+        labels = Labels(ids=batch.ids, values=values, times=batch.times, offsets=batch.offsets,
                         partitions=np.full(len(batch), partition.partition, dtype=np.int64))
         return labels if self._share >= 1 else labels.take(sampled(labels.ids, self._share))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from monitor.core.schema import CategoricalValues, Flags, Floats, Ints, NumericValues, State
-from monitor.formats.columns import BOOLEANS, text_of, truth_of
+from monitor.formats.columns import BOOLEANS, text_of, truth_of, whole_text
 from monitor.formats.times import NO_TIME, moment_micros
 
 Rule = Callable[[object], str | int]
@@ -107,12 +107,7 @@ def category_of_text(text: object) -> str | int:
     """Text of a csv file: empty is null; "5.0", "True" and "False", as data frames write whole numbers and booleans, are those."""
     if not isinstance(text, str) or not text:
         return CategoricalValues.NULL
-    if text in ("True", "False"):
-        return text.lower()
-    head, point, tail = text.rpartition(".")
-    if point and tail == "0" and head.removeprefix("-").isdecimal() and (head == "0" or not head.removeprefix("-").startswith("0")):
-        return head
-    return text
+    return text.lower() if text in ("True", "False") else whole_text(text)
 
 
 def boolean_of_scalar(scalar: object) -> str | int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from monitor.core.rules import (
     AlertRules,
@@ -26,6 +27,7 @@ from monitor.core.rules import (
 from monitor.core.schema import Column, Kind, Role
 from monitor.settings.durations import shown
 from monitor.settings.model import ModelSettings, TopicSettings
+from monitor.settings.performance import performance_rules
 from monitor.settings.problems import suggestion
 
 
@@ -53,6 +55,7 @@ def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | Non
         drift=_drift(model),
         quality=_quality(model),
         volume=VolumeRules(min_ratio=model.volume.min_ratio, max_ratio=model.volume.max_ratio),
+        performance=performance_rules(model),
         alerts=_alerts(model),
         retraining=_retraining(model),
         importance=importance_of(model),
@@ -133,13 +136,19 @@ def segment_faults(segments: Sequence[str], kinds: Mapping[str, Kind]) -> Iterat
 
 def _streams(model: ModelSettings, columns: tuple[Column, ...]) -> tuple[Stream, ...]:
     streams = model.streams
-    found = [_stream(StreamKind.PREDICTIONS, streams.predictions, streams.predictions.version, columns)]
+    predictions = _stream(StreamKind.PREDICTIONS, streams.predictions, streams.predictions.version, columns)
+    found = [replace(predictions, scores=_scores_of(model))]
     if streams.features:
         found.append(_stream(StreamKind.FEATURES, streams.features, streams.features.version, ()))
     if streams.labels:
         label = tuple(column for column in role_columns(model) if column.role is Role.LABEL)
         found.append(_stream(StreamKind.LABELS, streams.labels, None, label))
     return tuple(found)
+
+
+def _scores_of(model: ModelSettings) -> str:
+    """Where the probabilities of classes are: read only where performance is asked for, as they cost a third of all that is read."""
+    return (model.streams.predictions.score or "") if model.task is Task.MULTICLASS and model.performance else ""
 
 
 def _stream(kind: StreamKind, topic: TopicSettings, version: str | None, columns: tuple[Column, ...]) -> Stream:

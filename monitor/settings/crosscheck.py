@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from monitor.core.results import Check
-from monitor.core.rules import Formula, Task
+from monitor.core.rules import Formula
 from monitor.core.schema import Kind, Role
 from monitor.errors import Permanent
 from monitor.settings.block import Block
@@ -16,6 +16,7 @@ from monitor.settings.durations import duration_text, shown
 from monitor.settings.file import FileSettings
 from monitor.settings.kafka import KafkaSettings, SaslMechanism
 from monitor.settings.model import ModelSettings
+from monitor.settings.performance import evidence_faults, label_faults, metric_faults
 from monitor.settings.problems import suggestion
 from monitor.settings.receivers import SLACK_API_URL, SlackSettings, why_unusable
 from monitor.settings.repair import section_of
@@ -27,9 +28,6 @@ Fault = tuple[Loc, str]
 LEARNED = ("rolling", "seasonal", "previous")
 MIN_WINDOWS = 3  # a limit can be learned from (core/drift/calibration)
 MOST_LEARNED = 5000  # windows that a reference is merged from: at every step all of them are read
-CLASSIFICATION = ("accuracy", "balanced_accuracy", "f1", "precision", "recall", "roc_auc", "log_loss", "mcc")
-BINARY = ("average_precision", "brier")
-REGRESSION = ("mae", "mape", "mse", "r2", "rmse")
 
 
 def cross_check(file: FileSettings, document: Document, found: Sequence[Finding]) -> list[Finding]:
@@ -144,7 +142,16 @@ def _paths(model: ModelSettings) -> Iterator[Fault]:
     if predictions.features in values:
         said = f"{shown(predictions.features)} is mapped as a value; expected an object that holds columns"
         yield ("streams", "predictions", "features"), said
-        return
+    else:
+        yield from _unreadable(mapped)
+    labels = model.streams.labels
+    if labels is not None:
+        yield from _unreadable({("streams", "labels", name): getattr(labels, name) for name in ("id", "time", "label")})
+
+
+def _unreadable(mapped: Mapping[Loc, str]) -> Iterator[Fault]:
+    """Paths of one message that no decoder can read together."""
+    values = set(mapped.values())
     for loc, path in mapped.items():
         steps = path.split(".")
         inside = [above for n in range(1, len(steps)) if (above := ".".join(steps[:n])) in values]
@@ -256,24 +263,6 @@ def _seasonal(lag: timedelta, window: timedelta) -> Iterator[Fault]:
         yield ("reference", "seasonal", "lag"), f"{duration_text(lag)} is the start of no window; {told}"
 
 
-def _performance(model: ModelSettings) -> Iterator[Fault]:
-    if model.performance is None:
-        return
-    known = REGRESSION if model.task is Task.REGRESSION else CLASSIFICATION + (BINARY if model.task is Task.BINARY else ())
-    for i, name in enumerate(model.performance.metrics):
-        if name not in known:
-            yield ("performance", "metrics", i), f"{shown(name)} is not a metric of a {model.task} model{suggestion(name, known)}"
-
-
-def _performance_streams(model: ModelSettings) -> Iterator[Fault]:
-    if model.performance is None:
-        return
-    if model.streams.labels is None:
-        yield ("performance",), "needs labels; expected streams.labels"
-    if not model.streams.predictions.id:
-        yield ("performance",), "needs an id to join labels by; expected streams.predictions.id"
-
-
 def _retraining(model: ModelSettings) -> Iterator[Fault]:
     if model.retraining is None:
         return
@@ -303,8 +292,9 @@ MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[ModelSettings], Iterator[Fa
     (("task", "streams", "columns", "quality"), _ranges),
     (("volume",), _volume),
     (("window", "streams", "reference"), _reference),
-    (("task", "performance"), _performance),
-    (("streams", "performance"), _performance_streams),
+    (("streams",), label_faults),
+    (("task", "performance"), metric_faults),
+    (("task", "streams", "performance"), evidence_faults),
     (("retraining",), _retraining),
     (("retraining", "performance"), _retraining_when),
 )

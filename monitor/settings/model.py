@@ -70,7 +70,11 @@ class PredictionsSettings(TopicSettings):
 
     version: Text | None = Field(default=None, description="Dotted place of the model's version.")
     prediction: Text | None = Field(default=None, description="Dotted place of the prediction.")
-    score: Text | None = Field(default=None, description="Dotted place of the score or probability.")
+    score: Text | None = Field(
+        default=None,
+        description="Dotted place of the score: the probability of the positive class; of a multiclass model an object of probabilities "
+        "by class, or a list of them.",
+    )
     features: Text | None = Field(default=None, description="Dotted place of the object with the columns; left out: the message itself.")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from monitor.core.results import Check
 from monitor.core.rules import Task
 from monitor.settings.build import watched_columns
 from monitor.settings.durations import shown
@@ -33,15 +32,13 @@ def _top(file: FileSettings) -> Iterator[str]:
 
 def _model(path: str, model: ModelSettings) -> Iterator[str]:
     yield from _importance(f"{path}.importance.file", model)
-    if model.performance is not None:
-        yield f"{path}.performance: accepted, but this version does not judge performance"
+    if model.performance is not None and model.streams.labels is None:
+        yield f"{path}.performance: only estimated, as no labels come; streams.labels says where they are"
     yield from _streams(f"{path}.streams", model)
     if model.reference is not None:
         yield from _reference(f"{path}.reference", model, model.reference)
     if model.drift.tests and model.drift.false_alarms is not None:
         yield f"{path}.drift.false_alarms: not used, as explicit tests replace it"
-    if model.retraining is not None and Check.PERFORMANCE in model.retraining.when:
-        yield f"{path}.retraining.when.performance: never met, as this version does not judge performance"
 
 
 def _importance(path: str, model: ModelSettings) -> Iterator[str]:
@@ -56,12 +53,13 @@ def _importance(path: str, model: ModelSettings) -> Iterator[str]:
 
 
 def _streams(path: str, model: ModelSettings) -> Iterator[str]:
-    if model.streams.labels is not None:
-        yield f"{path}.labels: accepted, but this version does not read labels"
+    if model.streams.labels is not None and model.performance is None:
+        yield f"{path}.labels: not read without performance, which says what is made of them"
     if model.streams.features is not None:
         yield f"{path}.features: accepted, but this version reads features from the predictions stream only"
     if model.task is Task.MULTICLASS and model.streams.predictions.score:
-        yield f"{path}.predictions.score: accepted, but the score of a multiclass model is not watched"
+        use = "read for performance, but" if model.performance else "not read without performance, and"
+        yield f"{path}.predictions.score: {use} not watched as a column, as it is the probabilities of a multiclass model"
 
 
 def _reference(path: str, model: ModelSettings, reference: ReferenceSettings) -> Iterator[str]:

@@ -165,13 +165,36 @@ class VolumeSettings(Block):
     max_ratio: Ratio = Field(default=None, description="More rows alert.")
 
 
-class PerformanceSettings(Block):
-    """How well the model does, once labels have come."""
+class ValueSettings(Block):
+    """What a prediction is worth or costs, by cell of the confusion matrix; what is left out is worth nothing."""
 
-    metrics: Texts = Field(min_length=1, description="Metrics to compute, e.g. roc_auc, f1, rmse.")
+    tp: float | None = Field(default=None, description="Predicted positive, and it was.")
+    fp: float | None = Field(default=None, description="Predicted positive, but it was not.")
+    fn: float | None = Field(default=None, description="Predicted negative, but it was positive.")
+    tn: float | None = Field(default=None, description="Predicted negative, and it was.")
+
+    @property
+    def given(self) -> dict[str, float]:
+        """The cells that are given."""
+        cells = {"tp": self.tp, "fp": self.fp, "fn": self.fn, "tn": self.tn}
+        return {name: worth for name, worth in cells.items() if worth is not None}
+
+
+class PerformanceSettings(Block):
+    """How well the model does: by labels once they have come, and until then as far as it can be estimated."""
+
+    metrics: Texts = Field(
+        min_length=1, description="Metrics to judge, by scikit-learn's names, e.g. roc_auc, f1, rmse; of one class: recall[JFK]."
+    )
     max_drop: float = Field(gt=0, description="Worst change allowed: absolute for metrics in [0, 1], the relative rise for errors.")
-    label_delay: Lag = Field(description="How long labels take to come.")
+    label_delay: Lag = Field(description="How long labels are waited for after a window's end, in event time.")
     min_labelled: int = Field(default=100, ge=1, le=MOST_ROWS, description="Labelled rows needed for a verdict.")
+    label_sample: float = Field(
+        default=1.0, gt=0, le=1,
+        description="Share of ids whose predictions and labels are kept, chosen by the id's hash, so the same ids on both sides.",
+    )
+    positive: Text | None = Field(default=None, description="The positive class of a binary model; left out: told by its classes, e.g. 1.")
+    value: ValueSettings | None = Field(default=None, description=ValueSettings.__doc__)
 
 
 class AlertSettings(Block):

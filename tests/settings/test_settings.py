@@ -13,6 +13,7 @@ from monitor.core.rules import (
     Formula,
     GivenRange,
     MinEffect,
+    PerformanceRules,
     Previous,
     Recipe,
     Rolling,
@@ -80,6 +81,7 @@ def model_text(more: str = "", task: str = "binary") -> str:
 def test_the_contract_of_the_design_is_read_to_the_letter(tmp_path: Path) -> None:
     settings = loaded(tmp_path, CONTRACT)
     (model,) = settings.models()
+    assert model.performance == PerformanceRules(metrics=("roc_auc", "f1"), max_drop=0.03, label_delay=timedelta(days=30))
     assert settings.store == "sqlite:///driftd.db"
     assert settings.kafka.bootstrap_servers == ("localhost:9092",)
     assert (model.name, model.task) == ("flight-delay", Task.BINARY)
@@ -280,9 +282,7 @@ models:
 
 def test_notes_tell_exactly_what_is_accepted_but_not_acted_on(tmp_path: Path) -> None:
     notes = loaded(tmp_path, CONTRACT.replace("{version: \"*\", data: reference.parquet}", "{rolling: 14d}")).notes()
-    assert [note.partition(": ")[0].removeprefix("models.flight-delay.") for note in notes] == [
-        "performance", "streams.labels", "reference.rolling", "retraining.when.performance",
-    ]
+    assert [note.partition(": ")[0].removeprefix("models.flight-delay.") for note in notes] == ["reference.rolling"]
 
 
 def test_notes_tell_what_may_not_be_meant(tmp_path: Path) -> None:

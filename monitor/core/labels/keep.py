@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from monitor.core.labels.predicted import Predicted
+from monitor.core.labels.spelling import alike
 from monitor.core.profile.sample import splitmix64
 from monitor.core.rules import Model
 from monitor.core.schema import Batch, CategoricalValues, Flags, Floats, Hashes, NumericValues, Role, State, Values
@@ -24,7 +25,8 @@ def predicted_of(batch: Batch, model: Model, own: OwnValues, seed: int) -> Predi
         return None
     ids = splitmix64(seed, batch.offsets) if batch.ids is None else batch.ids
     scores, classes = _scores(batch, model)
-    rows = Predicted(ids=ids, prediction=_of_role(batch, model, Role.PREDICTION), scores=scores, classes=classes,
+    prediction = _of_role(batch, model, Role.PREDICTION)
+    rows = Predicted(ids=ids, prediction=None if prediction is None else alike(prediction, model.task), scores=scores, classes=classes,
                      segments=_segments(batch, own))
     return rows if model.performance.label_sample >= 1 else rows.take(sampled(ids, model.performance.label_sample))
 
@@ -41,6 +43,8 @@ def _of_role(batch: Batch, model: Model, role: Role) -> Values | None:
 
 
 def _scores(batch: Batch, model: Model) -> tuple[Floats | None, tuple[str, ...]]:
+    if batch.scores is not None:
+        return batch.scores.values, batch.scores.classes
     score = _of_role(batch, model, Role.SCORE)
     if not isinstance(score, NumericValues):
         return None, ()
