@@ -176,9 +176,9 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
                               status=partial(_status, models, metrics, store))
         _closing(closers, "heartbeat", heartbeat.stop)
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
-    return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker, pages=pages, watch=watch,
-                 dispatcher=dispatcher, ticks=ticks, web=web, health=health,
-                 clock=clock, heartbeat=heartbeat, reload=reload, live_within=live_within)
+    return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker, pages=pages,
+                 watch=watch, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock, heartbeat=heartbeat, reload=reload,
+                 live_within=live_within)
 
 
 def _routes(settings: Settings, page: str) -> dict[str, Routes]:

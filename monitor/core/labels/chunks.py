@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from monitor.core.joining import joined_categories, joined_values
+from monitor.core.joining import joined_categories, joined_scores, joined_values
 from monitor.core.labels.labels import Labels
 from monitor.core.labels.predicted import Predicted
-from monitor.core.schema import CategoricalValues, Floats, Values
+from monitor.core.schema import CategoricalValues, Scores, Values
 from monitor.core.segments import NO_VALUE
 
 
@@ -17,12 +17,12 @@ def joined_predicted(chunks: Sequence[Predicted]) -> Predicted:
     """One of these (at least one), in their order. What some of them lack is null there."""
     if len(chunks) == 1:
         return chunks[0]
-    classes = tuple(dict.fromkeys(name for chunk in chunks for name in chunk.classes))
+    scores = _scores(chunks)
     return Predicted(
         ids=np.concatenate([chunk.ids for chunk in chunks]),
         prediction=_values([chunk.prediction for chunk in chunks]),
-        scores=_scores(chunks, classes),
-        classes=classes,
+        scores=None if scores is None else scores.values,
+        classes=() if scores is None else scores.classes,
         segments={column: _segments(chunks, column) for column in dict.fromkeys(name for chunk in chunks for name in chunk.segments)},
     )
 
@@ -50,17 +50,14 @@ def _values(parts: Iterable[Values | None]) -> Values | None:
     return joined_values(found) if found else None
 
 
-def _scores(chunks: Sequence[Predicted], classes: tuple[str, ...]) -> Floats | None:
-    if all(chunk.scores is None for chunk in chunks):
+def _scores(chunks: Sequence[Predicted]) -> Scores | None:
+    """Of all rows; None where no chunk has any."""
+    known = [chunk for chunk in chunks if chunk.scores is not None]
+    if not known:
         return None
-    width = len(classes) or 1
-    parts = []
-    for chunk in chunks:
-        part = np.full((len(chunk), width), np.nan)
-        if chunk.scores is not None:
-            part[:, [classes.index(name) for name in chunk.classes] or [0]] = chunk.scores
-        parts.append(part)
-    return np.concatenate(parts)
+    width, names = len(known[0].classes) or 1, known[0].classes
+    parts = [(np.full((len(chunk), width), np.nan), names) if chunk.scores is None else (chunk.scores, chunk.classes) for chunk in chunks]
+    return joined_scores([Scores(values=values, classes=classes) for values, classes in parts])
 
 
 def _segments(chunks: Sequence[Predicted], column: str) -> CategoricalValues:
