@@ -22,6 +22,7 @@ from monitor.core.labels.packing import (
     unpack_predicted,
 )
 from monitor.core.labels.predicted import Predicted
+from monitor.core.schema import NumericValues
 from monitor.errors import DecodeError
 from tests.core.labelled import categories, labels_of, matches_of, predictions, texts_of, told
 
@@ -67,7 +68,10 @@ def test_a_binary_row_takes_at_most_twenty_bytes() -> None:
         ids=rng.integers(0, 2**64, rows, dtype=np.uint64),
         prediction=categories((scores > 0.5).astype(int), "0", "1"),
         scores=scores[:, np.newaxis],
-        segments={"origin": categories(rng.integers(0, 3, rows), "EWR", "JFK", "LGA"), "carrier": categories(rng.integers(0, 16, rows), *"abcdefghijklmnop")},
+        segments={
+            "origin": categories(rng.integers(0, 3, rows), "EWR", "JFK", "LGA"),
+            "carrier": categories(rng.integers(0, 16, rows), *"abcdefghijklmnop"),
+        },
     )
     assert (len(pack_ids(predicted.ids)) + len(pack_predicted(predicted))) / rows <= 20
     rounded = replace(predicted, scores=np.round(scores[:, np.newaxis], 3))
@@ -83,10 +87,14 @@ def test_a_dictionary_is_kept_as_far_as_it_is_used() -> None:
     assert (carriers.dictionary, texts_of(carriers)) == (("carrier 7", "carrier 9999"), ["carrier 9999", None, "carrier 7"])
 
 
-@pytest.mark.parametrize(("least", "most"), [(-(2**63), 2**63 - 1), (2**63 - 1, 2**63 - 1), (-(2**63), -(2**63)), (0, 255), (5, 261), (0, 2**32)])
+LEAST, MOST = -(2**63), 2**63 - 1
+
+
+@pytest.mark.parametrize(("least", "most"), [(LEAST, MOST), (MOST, MOST), (LEAST, LEAST), (0, 255), (5, 261), (0, 2**32)])
 def test_whole_numbers_of_any_size_come_back(least: int, most: int) -> None:
     numbers = np.array([least, most], dtype=np.int64)
-    labels = Labels(ids=np.array([1, 2], dtype=np.uint64), values=categories([0, 0], "x"), times=numbers, offsets=numbers[::-1], partitions=numbers)
+    ids, values = np.array([1, 2], dtype=np.uint64), categories([0, 0], "x")
+    labels = Labels(ids=ids, values=values, times=numbers, offsets=numbers[::-1], partitions=numbers)
     again = unpack_labels(pack_labels(labels))
     assert (again.times.tolist(), again.offsets.tolist()) == ([least, most], [most, least])
 
@@ -128,8 +136,6 @@ def test_predictions_that_cannot_be_are_refused(packed: bytes, said: str) -> Non
 
 
 def test_states_that_are_none_are_refused() -> None:
-    from monitor.core.schema import NumericValues
-
     numbers = replace(ONE, prediction=NumericValues(values=np.array([1.0]), states=np.array([5], dtype=np.uint8)))
     damaged = changed(pack_predicted(numbers), PREDICTION, 2, 2, to=b"\x06")
     with pytest.raises(DecodeError, match="a state that is none"):
