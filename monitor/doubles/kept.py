@@ -8,15 +8,17 @@ from dataclasses import dataclass, field, replace
 from monitor.core.labels.labels import Labels, Matches
 from monitor.core.labels.predicted import Predicted
 from monitor.core.results import WindowKey
+from monitor.core.schema import Flags
 from monitor.ports import Curve, KeptKey, KeptWindow, LabelAccount, StoredLabels, Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """A settled window with all that is kept of it."""
+    """A settled window with all that is kept of it. ``have``: which of its rows have a label."""
 
     window: KeptWindow
     rows: Predicted
+    have: Flags
     matches: tuple[Matches, ...] = ()
 
 
@@ -39,6 +41,10 @@ class ModelLabels:
             return self
         number = self.chunks_written + 1
         return replace(self, labels=(*self.labels, StoredLabels(number=number, labels=labels, fresh=fresh)), chunks_written=number)
+
+    def woken(self) -> ModelLabels:
+        """The same with every chunk that waits fresh again."""
+        return replace(self, labels=tuple(replace(chunk, fresh=True) for chunk in self.labels))
 
     def without(self, dropped: Sequence[KeptKey]) -> ModelLabels:
         """The same without these windows."""

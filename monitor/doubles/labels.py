@@ -8,11 +8,11 @@ from datetime import datetime
 
 import numpy as np
 
-from monitor.core.labels.chunks import standing
-from monitor.core.labels.labels import Joined
+from monitor.core.labels.beside import joined_matches, joined_rows, no_matches
+from monitor.core.labels.labels import Joined, Matches
 from monitor.core.labels.predicted import Predicted
 from monitor.core.results import Result, identity, latest
-from monitor.core.schema import Hashes
+from monitor.core.schema import Flags, Hashes
 from monitor.doubles.kept import NOTHING, ModelLabels, Settled
 from monitor.doubles.memory import Data, MemoryBase, is_as_known, write_outcome
 from monitor.ports import Applied, Checkpoint, Curve, JoinRound, KeptKey, KeptWindow, LabelAccount, Revision, StoredLabels, Tally
@@ -38,10 +38,15 @@ class MemoryLabels(MemoryBase):
         """Every settled window, without its rows."""
         return [settled.window for _, settled in sorted(self._labels(model).settled.items(), key=lambda item: item[0])]
 
-    def settled_ids(self, model: str, key: KeptKey) -> Hashes:
-        """The ids of a settled window, ascending; none where it is not there (any more)."""
+    def settled_ids(self, model: str, key: KeptKey) -> tuple[Hashes, Flags]:
+        """The ids of a settled window, ascending, and which of them have a label; none where it is not there (any more)."""
         settled = self._labels(model).settled.get(key)
-        return np.empty(0, dtype=np.uint64) if settled is None else settled.rows.ids
+        return (np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.bool_)) if settled is None else (settled.rows.ids, settled.have)
+
+    def matches(self, model: str, key: KeptKey) -> Matches:
+        """Every label that was applied to a settled window so far."""
+        settled = self._labels(model).settled.get(key)
+        return no_matches() if settled is None else joined_matches(settled.matches)
 
     def label_chunks(self, model: str, *, fresh: bool, most: int) -> Sequence[StoredLabels]:
         """The oldest chunks that together hold at most ``most`` labels, but at least one."""
@@ -58,7 +63,7 @@ class MemoryLabels(MemoryBase):
     def joined(self, model: str, key: KeptKey) -> Joined | None:
         """A settled window's predictions with their labels as they stand."""
         settled = self._labels(model).settled.get(key)
-        return None if settled is None else standing(settled.rows, settled.matches)
+        return None if settled is None else joined_rows(settled.rows, joined_matches(settled.matches))
 
     def record_join(self, done: JoinRound) -> bool:
         """By compare-and-set on the number of the round, and on the rows of the windows that it settles."""
@@ -123,7 +128,7 @@ def _after(mine: ModelLabels, done: JoinRound) -> ModelLabels:
     settled = dict(mine.settled)
     for key, rows in done.settled:
         window = KeptWindow(key=key, rows=len(rows), labelled=0, changes=0, judged_changes=None)
-        settled[key] = Settled(window=window, rows=rows)
+        settled[key] = Settled(window=window, rows=rows, have=np.zeros(len(rows), dtype=np.bool_))
     for applied in done.applied:
         settled[applied.key] = _applied(settled[applied.key], applied)
     fresh = tuple(chunk for chunk in mine.labels if chunk.number not in done.consumed)
@@ -131,13 +136,13 @@ def _after(mine: ModelLabels, done: JoinRound) -> ModelLabels:
     curves = {**mine.curves, **{curve.key: curve for curve in done.curves}}
     account = replace(mine.account + done.account, waiting=0)
     after = replace(mine, number=mine.number + 1, settled=settled, labels=fresh, chunks=chunks, curves=curves, account=account)
-    return (after if done.waiting is None else after.with_labels(done.waiting, fresh=False)).without(done.dropped)
+    after = after if done.waiting is None else after.with_labels(done.waiting, fresh=False)
+    return (after.woken() if done.settled else after).without(done.dropped)
 
 
 def _applied(settled: Settled, applied: Applied) -> Settled:
-    window = settled.window
-    window = replace(window, labelled=window.labelled + applied.labelled, changes=window.changes + applied.changes)
-    return replace(settled, window=window, matches=(*settled.matches, applied.matches))
+    window = replace(settled.window, labelled=applied.labelled, changes=applied.changes)
+    return replace(settled, window=window, have=applied.have, matches=(*settled.matches, applied.matches))
 
 
 def _is_known(mine: ModelLabels, key: KeptKey, before: int | None) -> bool:

@@ -12,7 +12,7 @@ from monitor.core.labels.labels import Joined, Labels, Matches
 from monitor.core.labels.predicted import Predicted
 from monitor.core.results import Result, WindowKey
 from monitor.core.retraining import Retraining
-from monitor.core.schema import Flags, Hashes
+from monitor.core.schema import Flags, Hashes, rfc3339
 from monitor.ports.judging import Message
 
 
@@ -186,7 +186,10 @@ class LabelStore(Protocol):
         """Every settled window, without its rows."""
 
     def settled_ids(self, model: str, key: KeptKey) -> tuple[Hashes, Flags]:
-        """The ids of a settled window, ascending, and which of them have a label; nothing else of it is read."""
+        """The ids of a settled window, ascending, and which of them have a label; nothing else of it is read.
+
+        Both are empty where it is not there (any more).
+        """
 
     def matches(self, model: str, key: KeptKey) -> Matches:
         """Every label that was applied to a settled window so far."""

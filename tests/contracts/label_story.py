@@ -46,9 +46,14 @@ def labels(*found: tuple[int, str, int], offset: int = 0, partition: int = 0) ->
     )
 
 
-def applied(where: KeptKey, rows: Sequence[int], found: Labels, *, labelled: int, changes: int | None = None) -> Applied:
+def applied(store: Store, where: KeptKey, rows: Sequence[int], found: Labels) -> Applied:
+    """These labels for these rows of a settled window, as a round would have it."""
+    [window] = [window for window in store.settled("m") if window.key == where]
+    _, have = store.settled_ids("m", where)
+    after = have.copy()
+    after[list(rows)] = True
     matches = Matches(rows=np.array(rows, dtype=np.int64), labels=found)
-    return Applied(key=where, matches=matches, labelled=labelled, changes=labelled if changes is None else changes)
+    return Applied(key=where, matches=matches, have=after, labelled=int(after.sum()), changes=window.changes + len(found))
 
 
 def joining(number: int, **parts: object) -> JoinRound:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from monitor.core.incidents import IncidentState
-from monitor.core.labels.chunks import joined_predicted, sorted_by_id
+from monitor.core.labels.chunks import by_id, joined_labels, joined_predicted
 from monitor.core.results import ALL_ROWS, OTHER_VERSIONS, Verdict
 from monitor.core.retraining import Retraining, RetrainingState
 from monitor.ports import Curve, KeptWindow, LabelAccount, Store, Tally
@@ -45,7 +45,7 @@ def waiting(store: Store, *, fresh: bool) -> list[object]:
 def test_a_store_without_labels_has_none(store: Store) -> None:
     assert (store.join_number("m"), store.unsettled("m", NOW), store.settled("m"), store.curves("m", 9)) == (0, [], [], [])
     assert (store.tallies("m"), store.window_results("m", START), store.label_account("m")) == ([], [], LabelAccount())
-    assert (store.joined("m", kept_key()), store.kept_chunks("m", kept_key()), len(store.settled_ids("m", kept_key()))) == (None, [], 0)
+    assert (store.joined("m", kept_key()), store.kept_chunks("m", kept_key()), len(store.settled_ids("m", kept_key())[0])) == (None, [], 0)
     assert store.label_chunks("m", fresh=True, most=9) == []
 
 
@@ -74,11 +74,11 @@ def test_a_settled_window_is_one_chunk_and_its_ids_are_read_alone(store: Store) 
     store_kept(store, kept(key(), 9, 2), kept(key(version="2"), 7))
     store_kept(store, kept(key(), 4))
     assert store.seal("m", key().end, None)
-    whole = sorted_by_id(joined_predicted(store.kept_chunks("m", kept_key())))
+    whole = by_id(joined_predicted(store.kept_chunks("m", kept_key())))
     assert store.record_join(joining(0, settled=((kept_key(), whole),)))
     assert store.unsettled("m", NOW) == [kept_key(version="2")]
     assert [told(chunk) for chunk in store.kept_chunks("m", kept_key())] == [told(predicted(2, 4, 9))]
-    assert store.settled_ids("m", kept_key()).tolist() == [2, 4, 9]
+    assert store.settled_ids("m", kept_key())[0].tolist() == [2, 4, 9]
     assert store.settled("m") == [KeptWindow(key=kept_key(), rows=3, labelled=0, changes=0, judged_changes=None)]
     joined = store.joined("m", kept_key())
     assert joined is not None
@@ -99,9 +99,9 @@ def test_predictions_that_came_between_reading_and_sealing_are_not_lost(store: S
     assert store.seal("m", key().end, None)
     assert not store.record_join(joining(0, settled=((kept_key(), read),)))
     assert (store.join_number("m"), store.settled("m"), len(store.kept_chunks("m", kept_key()))) == (0, [], 2)
-    again = sorted_by_id(joined_predicted(store.kept_chunks("m", kept_key())))
+    again = by_id(joined_predicted(store.kept_chunks("m", kept_key())))
     assert store.record_join(joining(0, settled=((kept_key(), again),)))
-    assert store.settled_ids("m", kept_key()).tolist() == [1, 2]
+    assert store.settled_ids("m", kept_key())[0].tolist() == [1, 2]
 
 
 # --- labels --------------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def test_a_round_joins_labels_with_rows_and_keeps_what_waits(store: Store) -> No
     found = labels((1, "yes", 10), (3, "no", 11), (77, "yes", 12))
     store.checkpoint(checkpoint(labels=(new_labels(found),)))
     [chunk] = store.label_chunks("m", fresh=True, most=10)
-    parts = {"applied": (applied(where, [0, 2], found.take(np.array([0, 1])), labelled=2),), "waiting": found.take(np.array([2]))}
+    parts = {"applied": (applied(store, where, [0, 2], found.take(np.array([0, 1]))),), "waiting": found.take(np.array([2]))}
     assert store.record_join(joining(1, consumed=(chunk.number,), account=LabelAccount(matched=2, waiting=1), **parts))
     assert store.join_number("m") == 2
     assert store.settled("m") == [KeptWindow(key=where, rows=3, labelled=2, changes=2, judged_changes=None)]
@@ -150,7 +150,7 @@ def test_a_stale_round_is_refused_and_writes_nothing(store: Store) -> None:
     found = labels((1, "yes", 10))
     store.checkpoint(checkpoint(labels=(new_labels(found),)))
     [chunk] = store.label_chunks("m", fresh=True, most=10)
-    done = joining(1, applied=(applied(where, [0], found, labelled=1),), consumed=(chunk.number,), account=LabelAccount(matched=1))
+    done = joining(1, applied=(applied(store, where, [0], found),), consumed=(chunk.number,), account=LabelAccount(matched=1))
     assert store.record_join(done)
     before = store.settled("m"), store.label_account("m")
     assert not store.record_join(done)
@@ -167,7 +167,7 @@ def test_of_two_replicas_that_write_one_round_one_does(store: Store) -> None:
 
     def join(name: str) -> bool:
         start.wait()
-        return store.record_join(joining(1, applied=(applied(where, [0], labels((1, name, 10)), labelled=1),)))
+        return store.record_join(joining(1, applied=(applied(store, where, [0], labels((1, name, 10))),)))
 
     with ThreadPoolExecutor(2) as pool:
         won = list(pool.map(join, ("yes", "no")))
@@ -187,7 +187,7 @@ def test_of_several_labels_of_a_row_the_latest_counts_whatever_the_order_of_roun
     ]
     for number, at in enumerate(order, start=1):
         rows = [int(id) - 1 for id in came[at].ids]
-        assert store.record_join(joining(number, applied=(applied(where, rows, came[at], labelled=0, changes=len(rows)),)))
+        assert store.record_join(joining(number, applied=(applied(store, where, rows, came[at]),)))
     joined = store.joined("m", where)
     assert joined is not None
     assert (classes_of(joined), joined.times.tolist()) == (["yes", "yes", "no"], [10, 10, 30])
@@ -198,9 +198,35 @@ def test_many_rounds_come_to_what_one_would(store: Store) -> None:
     where = settled_window(store, *range(150))
     for number in range(150):
         found = labels((number, "yes" if number % 3 else "no", number), offset=number)
-        assert store.record_join(joining(1 + number, applied=(applied(where, [number], found, labelled=1),)))
+        assert store.record_join(joining(1 + number, applied=(applied(store, where, [number], found),)))
     assert classes_of(store.joined("m", where)) == ["yes" if n % 3 else "no" for n in range(150)]
     assert store.settled("m")[0].labelled == 150
+
+
+def test_rows_that_have_a_label_are_told_without_their_predictions(store: Store) -> None:
+    where = settled_window(store, *range(20))
+    assert not store.settled_ids("m", where)[1].any()
+    assert len(store.matches("m", where).rows) == 0
+    first, second = labels((3, "yes", 1), (17, "no", 2)), labels((3, "no", 3), (8, "yes", 4), offset=2)
+    assert store.record_join(joining(1, applied=(applied(store, where, [3, 17], first),)))
+    assert store.record_join(joining(2, applied=(applied(store, where, [3, 8], second),)))
+    ids, have = store.settled_ids("m", where)
+    assert (ids.tolist(), np.flatnonzero(have).tolist(), len(have)) == (list(range(20)), [3, 8, 17], 20)
+    matches = store.matches("m", where)
+    assert (matches.rows.tolist(), told(matches.labels)) == ([3, 17, 3, 8], told(joined_labels([first, second])))
+    assert len(store.matches("o", where).rows) == 0
+
+
+def test_where_windows_are_settled_what_waits_is_looked_for_again(store: Store) -> None:
+    early, late = labels((1, "yes", 1)), labels((5, "no", 2), offset=1)
+    store.checkpoint(checkpoint(labels=(new_labels(early), new_labels(early, "o"))))
+    [chunk] = store.label_chunks("m", fresh=True, most=9)
+    assert store.record_join(joining(0, consumed=(chunk.number,), waiting=early))
+    store.checkpoint(checkpoint(labels=(new_labels(late),)))
+    assert (waiting(store, fresh=True), waiting(store, fresh=False)) == ([told(late)], [told(early)])
+    settled_window(store, 1, 2)
+    assert sorted(waiting(store, fresh=True)) == sorted([told(late), told(early)])
+    assert (waiting(store, fresh=False), len(store.label_chunks("o", fresh=True, most=9))) == ([], 1)
 
 
 def test_the_sums_of_rounds_add_up_to_what_was_received(store: Store) -> None:
@@ -227,10 +253,10 @@ def test_a_window_that_waits_no_longer_leaves_its_curve_alone(store: Store) -> N
     store_kept(store, kept(key(0, model="o"), 1))
     found = labels((1, "yes", 5))
     curve = Curve(key=first, document={"hours": [1, 2.5], "labelled": 1, "texts": {"é": None}})
-    last = applied(first, [0], found, labelled=1)
+    last = applied(store, first, [0], found)
     assert store.record_join(joining(2, applied=(last,), dropped=(first,), curves=(curve,), account=LabelAccount(matched=1, unlabelled=1)))
     assert [window.key for window in store.settled("m")] == [second]
-    assert (store.joined("m", first), store.kept_chunks("m", first), store.settled_ids("m", first).tolist()) == (None, [], [])
+    assert (store.joined("m", first), store.kept_chunks("m", first), store.settled_ids("m", first)[0].tolist()) == (None, [], [])
     assert store.curves("m", 9) == [curve]
     assert store.record_join(joining(3, dropped=(second,), curves=(Curve(key=second, document={}),)))
     assert [found.key for found in store.curves("m", 9)] == [first, second]
@@ -245,9 +271,10 @@ def test_a_window_that_was_never_settled_may_be_dropped(store: Store) -> None:
 
 
 def test_labels_for_a_window_that_is_not_there_are_a_fault_and_write_nothing(store: Store) -> None:
-    with pytest.raises((KeyError, ValueError)):
-        store.record_join(joining(0, applied=(applied(kept_key(), [0], labels((1, "yes", 1)), labelled=1),)))
-    assert store.join_number("m") == 0
+    found = applied(store, settled_window(store, 1), [0], labels((1, "yes", 1)))
+    with pytest.raises((KeyError, ValueError), match="2013-03-01T07:00:00Z|hour=7|KeptKey"):
+        store.record_join(joining(1, applied=(replace(found, key=kept_key(7)),)))
+    assert (store.join_number("m"), store.settled("m")[0].changes) == (1, 0)
 
 
 def test_every_version_has_its_own_windows(store: Store) -> None:
@@ -256,7 +283,7 @@ def test_every_version_has_its_own_windows(store: Store) -> None:
     assert store.seal("m", key().end, None)
     keys = [kept_key(version=version) for version in versions]
     assert store.record_join(joining(0, settled=tuple((where, predicted(n)) for n, where in enumerate(keys))))
-    assert [store.settled_ids("m", where).tolist() for where in keys] == [[n] for n in range(4)]
+    assert [store.settled_ids("m", where)[0].tolist() for where in keys] == [[n] for n in range(4)]
     assert [window.key for window in store.settled("m")] == sorted(keys)
 
 
@@ -268,7 +295,7 @@ def test_a_revision_is_written_once_and_the_latest_one_is_read(store: Store) -> 
     first = performance(0, 0, estimated=True, labelled=0)
     assert store.record(judgement(results=(first, result())))
     assert store.window_results("m", START) == [result(), first]
-    assert store.record_join(joining(1, applied=(applied(where, [0], labels((1, "yes", 1)), labelled=1),)))
+    assert store.record_join(joining(1, applied=(applied(store, where, [0], labels((1, "yes", 1))),)))
     made = revision(where, None, 1, results=(performance(),), messages=(message("a"),))
     assert store.record_revision(made)
     assert not store.record_revision(replace(made, results=(performance(value=0.5),)))
