@@ -38,6 +38,7 @@ kept_windows = Table(
     Column("labelled", BigInteger, nullable=False),
     Column("changes", BigInteger, nullable=False),
     Column("judged_changes", BigInteger),
+    Column("have", LargeBinary, nullable=False),  # a bit for each row: whether it has a label
     PrimaryKeyConstraint("model", "start", "version"),
 )
 

@@ -78,8 +78,8 @@ def settled_window(store: Store, *ids: int, hour: int = 0) -> KeptKey:
 
 
 def performance(hour: int = 0, revision: int = 1, **fields: object) -> Result:
-    parts = {"metric": "accuracy", "revision": revision, "labelled": 2, "estimated": False, "ci_low": 0.5, "ci_high": 0.75} | fields
-    return result(hour, None, check=Check.PERFORMANCE, verdict=Verdict.OK, **{key: value for key, value in parts.items() if key != "verdict"})
+    parts = {"metric": "accuracy", "verdict": Verdict.OK, "labelled": 2, "estimated": False, "ci_low": 0.5, "ci_high": 0.75}
+    return result(hour, None, check=Check.PERFORMANCE, revision=revision, **{**parts, **fields})
 
 
 def revision(where: KeptKey, before: int | None, changes: int, *, at: datetime = NOW, **parts: object) -> Revision:

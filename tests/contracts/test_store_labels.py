@@ -272,7 +272,7 @@ def test_a_window_that_was_never_settled_may_be_dropped(store: Store) -> None:
 
 def test_labels_for_a_window_that_is_not_there_are_a_fault_and_write_nothing(store: Store) -> None:
     found = applied(store, settled_window(store, 1), [0], labels((1, "yes", 1)))
-    with pytest.raises((KeyError, ValueError), match="2013-03-01T07:00:00Z|hour=7|KeptKey"):
+    with pytest.raises((KeyError, ValueError), match=r"2013-03-01T07:00:00Z|hour=7|KeptKey"):
         store.record_join(joining(1, applied=(replace(found, key=kept_key(7)),)))
     assert (store.join_number("m"), store.settled("m")[0].changes) == (1, 0)
 

@@ -20,7 +20,7 @@ def categories(codes: Sequence[int] | np.ndarray, *dictionary: str) -> Categoric
     return CategoricalValues(codes=np.asarray(codes, dtype=np.int32), dictionary=dictionary)
 
 
-def texts_of(values: CategoricalValues) -> list[str | None | bool]:
+def texts_of(values: CategoricalValues) -> list[str | bool | None]:
     """The text of each row; None for a null, False for a value of a wrong type."""
     found = {CategoricalValues.NULL: None, CategoricalValues.WRONG: False} | dict(enumerate(values.dictionary))
     return [found[code] for code in values.codes.tolist()]

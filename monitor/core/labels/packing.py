@@ -7,15 +7,17 @@ dictionary that they use; whole numbers are differences from their least, of the
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.core.labels.chunks import joined_labels
 from monitor.core.labels.labels import Labels, Matches
 from monitor.core.labels.predicted import Predicted
-from monitor.core.schema import CategoricalValues, Hashes, Ints, NumericValues, State, Values
+from monitor.core.schema import CategoricalValues, Flags, Hashes, Ints, NumericValues, State, Values
 from monitor.errors import DecodeError
 
 FORMAT = 1
@@ -84,6 +86,18 @@ def unpack_ids(data: bytes) -> Hashes:
     return np.frombuffer(data, dtype=HASHES).astype(np.uint64, copy=False)
 
 
+def pack_flags(flags: Flags) -> bytes:
+    """A bit each."""
+    return np.packbits(flags, bitorder="little").tobytes()
+
+
+def unpack_flags(data: bytes, rows: int) -> Flags:
+    """Raises DecodeError."""
+    if len(data) != (rows + 7) // 8:
+        raise DecodeError(f"{len(data)} bytes of flags are not those of {rows} rows")
+    return np.unpackbits(np.frombuffer(data, dtype=np.uint8), count=rows, bitorder="little").astype(np.bool_)
+
+
 def pack_predicted(predicted: Predicted) -> bytes:
     """All but the ids."""
     packed = _Predicted(
@@ -135,12 +149,20 @@ def pack_matches(matches: Matches) -> bytes:
 def unpack_matches(data: bytes, ids: Hashes) -> Matches:
     """Of the window whose rows have these ids. Raises DecodeError."""
     packed = _decode(data, _labels)
-    if packed.where is None:
-        raise DecodeError("stored matches have no rows")
-    rows = _unpack_whole(packed.where, packed.rows)
+    rows = _rows_from(packed)
     if not _within(rows, 0, len(ids)):
         raise DecodeError(f"stored matches are of rows beyond the {len(ids)} of their window")
     return Matches(rows=rows, labels=_labels_from(packed, ids[rows]))
+
+
+def merged_matches(parts: Sequence[bytes]) -> bytes:
+    """Packed matches of one window as one, without knowing its ids. Raises DecodeError."""
+    found = []
+    for part in parts:
+        packed = _decode(part, _labels)
+        found.append((_rows_from(packed), _labels_from(packed, np.zeros(packed.rows, dtype=np.uint64))))
+    rows, labels = np.concatenate([rows for rows, _ in found]), joined_labels([labels for _, labels in found])
+    return pack_matches(Matches(rows=rows, labels=labels))
 
 
 _predicted, _labels = msgspec.msgpack.Decoder(_Predicted), msgspec.msgpack.Decoder(_Labels)
@@ -160,6 +182,12 @@ def _labels_of(labels: Labels, ids: _Array | None, where: _Whole | None) -> _Lab
     times, offsets, partitions = (_pack_whole(numbers) for numbers in (labels.times, labels.offsets, labels.partitions))
     values = _pack_values(labels.values)
     return _Labels(FORMAT, len(labels), ids=ids, where=where, values=values, times=times, offsets=offsets, partitions=partitions)
+
+
+def _rows_from(packed: _Labels) -> Ints:
+    if packed.where is None:
+        raise DecodeError("stored matches have no rows")
+    return _unpack_whole(packed.where, packed.rows)
 
 
 def _labels_from(packed: _Labels, ids: Hashes) -> Labels:

@@ -1,5 +1,7 @@
 """Labels: predictions that wait for them, labels that wait for their predictions, and what joining them came to."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -22,15 +24,15 @@ INCOMPRESSIBLE = {
 """Hashes, and what is packed already: PostgreSQL would try to compress them again, in vain."""
 
 
-def column(name: str, kind: sa.types.TypeEngine, *, nullable: bool = False) -> sa.Column:
+def column(name: str, kind: sa.types.TypeEngine[Any], *, nullable: bool = False) -> sa.Column[Any]:
     return sa.Column(name, kind, nullable=nullable)
 
 
-def number() -> sa.Column:
+def number() -> sa.Column[Any]:
     return sa.Column("number", BIG_KEY, autoincrement=True, nullable=False)
 
 
-def window(*, end: bool = True) -> list[sa.Column]:
+def window(*, end: bool = True) -> list[sa.Column[Any]]:
     key = [column("model", TEXT), column("version", TEXT), column("start", TIME)]
     return [*key, column("end", TIME)] if end else key
 
@@ -52,6 +54,7 @@ def upgrade() -> None:
         *window(),
         *(column(name, sa.BigInteger()) for name in ("rows", "labelled", "changes")),
         column("judged_changes", sa.BigInteger(), nullable=True),
+        column("have", sa.LargeBinary()),
         sa.PrimaryKeyConstraint("model", "start", "version", name=op.f("pk_kept_windows")),
     )
     op.create_table(
