@@ -11,19 +11,22 @@ from datetime import datetime
 from typing import TypeVar
 
 from monitor.core.gaps import Gap
-from monitor.core.incidents import Incident, IncidentEvent
+from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.reference import Reference
 from monitor.core.results import ALL_ROWS, BAD, Result, WindowKey, identity
 from monitor.core.retraining import Retraining
 from monitor.core.schema import Hashes
+from monitor.doubles.kept import ModelLabels
 from monitor.errors import UsageError
 from monitor.ports import (
     Advance,
     DeliveryRow,
+    Judgement,
     Mark,
     Message,
     Progress,
     QuarantineRow,
+    Revision,
     StoredReference,
     StoredWindow,
     StreamCount,
@@ -71,6 +74,7 @@ class Data:
     outbox: dict[str, OutboxEntry] = field(default_factory=dict)
     references: dict[tuple[str, int], tuple[Reference, datetime]] = field(default_factory=dict)
     active: dict[tuple[str, str], int] = field(default_factory=dict)
+    labels: dict[str, ModelLabels] = field(default_factory=dict)
 
     def copy(self) -> Data:
         """A snapshot."""
@@ -92,6 +96,36 @@ def add_messages(data: Data, messages: Sequence[Message], at: datetime) -> None:
     """One entry each, in order; a message that is there already stays as it is."""
     for message in messages:
         data.outbox.setdefault(message.id, OutboxEntry(id=message.id, message=message, created_at=at))
+
+
+def is_as_known(data: Data, outcome: Judgement | Revision) -> bool:
+    """Whether the incident is still in the state that it was judged from, and is the only one of its model that is open."""
+    incident, events = outcome.incident, outcome.events
+    if incident is None:
+        return True
+    stored = data.incidents.get(incident.id)
+    state = None if stored is None else stored.state
+    if state is None and any(_is_open(other, incident.model) for other in data.incidents.values()):
+        return False
+    return state == events[0].before if events else state in (None, incident.state)
+
+
+def _is_open(incident: Incident, model: str) -> bool:
+    return incident.model == model and incident.condition is None and incident.state is not IncidentState.RESOLVED
+
+
+def write_outcome(data: Data, outcome: Judgement | Revision, at: datetime) -> None:
+    """Results, the incident with its history, the wish to retrain and what goes out about them."""
+    for result in outcome.results:
+        if result_key(result) in data.results:
+            raise ValueError(f"a result is there already: {result_key(result)}")
+        data.results[result_key(result)] = result
+    if outcome.incident is not None:
+        data.incidents[outcome.incident.id] = outcome.incident
+    data.events += outcome.events
+    if outcome.retraining is not None:
+        data.retrainings.setdefault(outcome.retraining.id, outcome.retraining)
+    add_messages(data, outcome.messages, at)
 
 
 def with_gaps(data: Data, window: StoredWindow) -> StoredWindow:

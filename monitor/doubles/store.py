@@ -15,6 +15,7 @@ from monitor.core.results import ALL_ROWS, Account, Result, WindowKey
 from monitor.core.retraining import Retraining
 from monitor.core.schema import Hashes
 from monitor.doubles.history import MemoryHistory
+from monitor.doubles.labels import MemoryLabels, add_kept
 from monitor.doubles.memory import (
     DEAD,
     PENDING,
@@ -24,9 +25,10 @@ from monitor.doubles.memory import (
     MemoryReferences,
     OutboxEntry,
     add_messages,
+    is_as_known,
     last_judged,
-    result_key,
     with_gaps,
+    write_outcome,
 )
 from monitor.doubles.watching import MemoryWatching, add_gaps
 from monitor.errors import Fenced
@@ -52,7 +54,7 @@ QUARANTINE_ROWS = 10_000
 """Quarantined messages kept per model, the newest."""
 
 
-class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching):
+class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels):
     """Safe to use from several threads; every verb is one transaction."""
 
     def ping(self) -> None:
@@ -101,6 +103,7 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
                     data.ids[key] = np.concatenate([data.ids.get(key, ids.hashes[:0]), ids.hashes])
             _add_quarantined(data, checkpoint.quarantined)
             add_gaps(data, checkpoint)
+            add_kept(data, booked)
             for count in booked.streams:
                 _add_stream(data, count)
 
@@ -170,19 +173,10 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
         """By compare-and-set on ``judged_until`` and on the state of the incident."""
         with self._write() as data:
             progress = data.progress.get(judgement.model, NOT_BEGUN)
-            if progress.judged_until != judgement.previous or not _is_as_judged(data, judgement):
+            if progress.judged_until != judgement.previous or not is_as_known(data, judgement):
                 return False
             data.progress[judgement.model] = replace(progress, judged_until=judgement.judged_until)
-            for result in judgement.results:
-                if result_key(result) in data.results:
-                    raise ValueError(f"a result is there already: {result_key(result)}")
-                data.results[result_key(result)] = result
-            if judgement.incident is not None:
-                data.incidents[judgement.incident.id] = judgement.incident
-            data.events += judgement.events
-            if judgement.retraining is not None:
-                data.retrainings.setdefault(judgement.retraining.id, judgement.retraining)
-            add_messages(data, judgement.messages, judgement.at or judgement.judged_until)
+            write_outcome(data, judgement, judgement.at or judgement.judged_until)
         return True
 
     def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = ()) -> bool:
@@ -307,16 +301,6 @@ def _add_stream(data: Data, count: StreamCount) -> None:
         names = ("received", "counted", "late", "duplicate", "quarantined", "untimed", "sampled_out")
         count = replace(count, **{name: getattr(stored, name) + getattr(count, name) for name in names})
     data.streams[key] = count
-
-
-def _is_as_judged(data: Data, judgement: Judgement) -> bool:
-    if judgement.incident is None:
-        return True
-    stored = data.incidents.get(judgement.incident.id)
-    state = None if stored is None else stored.state
-    if judgement.events:
-        return state == judgement.events[0].before
-    return state in (None, judgement.incident.state)
 
 
 def _is_due(entry: OutboxEntry, now: datetime) -> bool:

@@ -12,7 +12,7 @@ from monitor.core.labels.labels import Joined, Labels, Matches
 from monitor.core.labels.predicted import Predicted
 from monitor.core.results import Result, WindowKey
 from monitor.core.retraining import Retraining
-from monitor.core.schema import Flags, Hashes
+from monitor.core.schema import Flags, Hashes, rfc3339
 from monitor.ports.judging import Message
 
 
@@ -160,9 +160,18 @@ class JoinRound:
     curves: tuple[Curve, ...] = ()
     account: LabelAccount = field(default_factory=LabelAccount)
 
+    def check_sealed(self, until: datetime | None) -> None:
+        """Raises ValueError where a window is settled that may get more predictions: a fault of the program."""
+        for key, _ in self.settled:
+            if until is None or key.end > until:
+                raise ValueError(f"{self.model}: the window that ends at {rfc3339(key.end)} is not sealed, so it cannot be settled")
+
 
 class LabelStore(Protocol):
-    """What joining labels needs of the store. All of it is of one model; lists are ordered by key or number."""
+    """What joining labels needs of the store. All of it is of one model; lists are ordered by key or number.
+
+    Raises DecodeError where stored bytes are damaged.
+    """
 
     def join_number(self, model: str) -> int:
         """How many rounds were written."""
@@ -177,19 +186,23 @@ class LabelStore(Protocol):
         """Every settled window, without its rows."""
 
     def settled_ids(self, model: str, key: KeptKey) -> tuple[Hashes, Flags]:
-        """The ids of a settled window, ascending, and which of them have a label; nothing else of it is read."""
+        """The ids of a settled window, ascending, and which of them have a label; nothing else of it is read.
+
+        Both are empty where it is not there (any more).
+        """
 
     def matches(self, model: str, key: KeptKey) -> Matches:
         """Every label that was applied to a settled window so far."""
 
     def label_chunks(self, model: str, *, fresh: bool, most: int) -> Sequence[StoredLabels]:
-        """Chunks of labels, the oldest first, until they hold ``most`` labels (at least one chunk)."""
+        """The oldest chunks that together hold at most ``most`` labels, but at least one chunk."""
 
     def joined(self, model: str, key: KeptKey) -> Joined | None:
         """A settled window's predictions with their labels as they stand; None where it is not there (any more)."""
 
     def record_join(self, done: JoinRound) -> bool:
-        """One transaction. False: another replica wrote a round first; nothing written."""
+        """One transaction. False: another replica wrote a round first, or a window that is settled has other predictions than these
+        (they were read before it was sealed); nothing written."""
 
     def curves(self, model: str, newest: int) -> Sequence[Curve]:
         """How labels came in for the last windows that wait no longer, oldest first."""

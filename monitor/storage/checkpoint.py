@@ -19,6 +19,7 @@ from monitor.ports import Advance, Checkpoint, Mark, Quarantined, SeenIds, Strea
 from monitor.storage.again import again
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.gaps import add_gaps
+from monitor.storage.kept import add_kept, add_labels
 from monitor.storage.progress import locked_progress, read_progress
 from monitor.storage.rows import fields_of
 from monitor.storage.tables import id_chunks, marks, quarantine, streams, windows
@@ -109,6 +110,8 @@ class CheckpointVerbs:
             booked = checkpoint.booked(sealed)
             self._add_windows(connection, booked.windows)
             _add_ids(connection, checkpoint.ids, sealed)
+            add_kept(connection, booked.windows)
+            add_labels(connection, checkpoint.labels)
             _add_quarantined(connection, checkpoint.quarantined)
             add_gaps(connection, checkpoint.gaps, checkpoint.gap_ends)
             for count in sorted(booked.streams, key=lambda count: (count.model, count.stream, count.topic)):

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 
 from monitor import failpoints
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.results import ALL_ROWS, Result, WindowKey
 from monitor.core.retraining import Retraining
 from monitor.failpoints import Point
-from monitor.ports import Judgement, Message, Progress, StoredWindow
+from monitor.ports import Judgement, Message, Progress, Revision, StoredWindow
 from monitor.storage.again import again
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.outbox import PENDING
-from monitor.storage.progress import ensure_progress, read_progress
+from monitor.storage.progress import ensure_progress, held_progress, read_progress
 from monitor.storage.reading import CHECK_TEXT, RESULT_ORDER, last_judged
 from monitor.storage.rows import columns_of, fields_of, made
 from monitor.storage.tables import deliveries, id_chunks, incident_events, incidents, progress, results, retrainings, windows
@@ -85,7 +85,7 @@ class JudgingVerbs:
         """The incident of a model's windows that is not resolved, pending ones included."""
         query = (
             columns_of(incidents, Incident)
-            .where(incidents.c.model == model, incidents.c.state != IncidentState.RESOLVED, incidents.c.condition.is_(None))
+            .where(*are_open(model))
             .order_by(incidents.c.since.desc(), incidents.c.id.desc())
             .limit(1)
         )
@@ -115,19 +115,10 @@ class JudgingVerbs:
         False: another replica was first, or a person changed the incident meanwhile; nothing written.
         """
         with self._db.write() as connection:
-            if not _is_as_judged(connection, judgement):
+            if held_progress(connection, judgement.model).judged_until != judgement.previous or not is_as_known(connection, judgement):
                 return False
-            if not _move(connection, judgement.model, "judged_until", judgement.judged_until, judgement.previous):
-                return False
-            if judgement.results:
-                connection.execute(insert(results), [fields_of(result) for result in judgement.results])
-            if judgement.incident is not None:
-                put_incident(connection, judgement.incident)
-            add_events(connection, judgement.events)
-            if judgement.retraining is not None:
-                new = insert_into(connection, retrainings).values(fields_of(judgement.retraining))
-                connection.execute(new.on_conflict_do_nothing(index_elements=["id"]))
-            add_messages(connection, judgement.messages, judgement.at or judgement.judged_until)
+            _move(connection, judgement.model, "judged_until", judgement.judged_until, judgement.previous)
+            write_outcome(connection, judgement, judgement.at or judgement.judged_until)
             failpoints.at(Point.JUDGE_BEFORE_COMMIT)
         failpoints.at(Point.JUDGE_AFTER_COMMIT)
         return True
@@ -153,14 +144,36 @@ def _move(connection: Connection, model: str, line: str, until: datetime, previo
     return connection.execute(update(progress).where(*here).values({line: until})).rowcount == 1
 
 
-def _is_as_judged(connection: Connection, judgement: Judgement) -> bool:
-    """Whether the incident is still in the state that the judgement went out from."""
-    if judgement.incident is None:
+def is_as_known(connection: Connection, outcome: Judgement | Revision) -> bool:
+    """Whether the incident is still in the state that it was judged from, and is the only one of its model that is open.
+
+    The model's progress is held, or another could be opened at the same time. Locked until the end of the transaction.
+    """
+    incident, events = outcome.incident, outcome.events
+    if incident is None:
         return True
-    stored = _stored_state(connection, judgement.incident.id)
-    if judgement.events:
-        return stored == judgement.events[0].before
-    return stored in (None, judgement.incident.state)
+    stored = _stored_state(connection, incident.id)
+    if stored is None and connection.execute(select(exists().where(*are_open(incident.model)))).scalar_one():
+        return False
+    return stored == events[0].before if events else stored in (None, incident.state)
+
+
+def are_open(model: str) -> tuple[ColumnElement[bool], ...]:
+    """Of a row of ``incidents``: it is of the model's windows, and not resolved."""
+    return incidents.c.model == model, incidents.c.state != IncidentState.RESOLVED, incidents.c.condition.is_(None)
+
+
+def write_outcome(connection: Connection, outcome: Judgement | Revision, at: datetime) -> None:
+    """Results, the incident with its history, the wish to retrain and what goes out about them."""
+    if outcome.results:
+        connection.execute(insert(results), [fields_of(result) for result in outcome.results])
+    if outcome.incident is not None:
+        put_incident(connection, outcome.incident)
+    add_events(connection, outcome.events)
+    if outcome.retraining is not None:
+        new = insert_into(connection, retrainings).values(fields_of(outcome.retraining))
+        connection.execute(new.on_conflict_do_nothing(index_elements=["id"]))
+    add_messages(connection, outcome.messages, at)
 
 
 def _stored_state(connection: Connection, incident: str) -> IncidentState | None:

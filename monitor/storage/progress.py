@@ -22,8 +22,17 @@ def locked_progress(connection: Connection, model: str) -> Progress:
 
     Shared: checkpoints of several replicas do not wait for one another. (A writing transaction on SQLite is alone anyway.)
     """
+    return _locked(connection, model, shared=True)
+
+
+def held_progress(connection: Connection, model: str) -> Progress:
+    """The same, alone: nobody writes results or opens an incident of the model at the same time."""
+    return _locked(connection, model, shared=False)
+
+
+def _locked(connection: Connection, model: str, *, shared: bool) -> Progress:
     ensure_progress(connection, model)
-    row = connection.execute(select(progress).where(progress.c.model == model).with_for_update(read=True)).one()
+    row = connection.execute(select(progress).where(progress.c.model == model).with_for_update(read=shared)).one()
     return Progress(sealed_until=row.sealed_until, judged_until=row.judged_until)
 
 

@@ -10,6 +10,7 @@ from monitor.storage.engine import Database
 from monitor.storage.gaps import GapVerbs
 from monitor.storage.history import HistoryVerbs
 from monitor.storage.judging import JudgingVerbs
+from monitor.storage.labels import LabelVerbs
 from monitor.storage.outbox import OutboxVerbs
 from monitor.storage.reading import ReadVerbs
 from monitor.storage.references import ReferenceVerbs
@@ -17,7 +18,9 @@ from monitor.storage.tables import progress
 from monitor.storage.windows import GridShelf
 
 
-class SqlStore(CheckpointVerbs, GapVerbs, JudgingVerbs, HistoryVerbs, ConditionVerbs, OutboxVerbs, ReferenceVerbs, ReadVerbs):
+class SqlStore(
+    CheckpointVerbs, GapVerbs, JudgingVerbs, LabelVerbs, HistoryVerbs, ConditionVerbs, OutboxVerbs, ReferenceVerbs, ReadVerbs
+):
     """SQLite or PostgreSQL; safe to use from several threads. Every verb is one transaction."""
 
     def __init__(self, database: Database) -> None:

@@ -140,6 +140,16 @@ def test_a_judgement_made_before_a_person_changed_the_incident_is_made_again(sto
     assert store.open_incident("m") == replace(incident(ACKNOWLEDGED), bad_windows=2)
 
 
+def test_a_second_incident_of_a_model_is_not_opened_beside_one_that_is_open(store: Store) -> None:
+    """Revisions open incidents too, so that one may have come since the judgement looked."""
+    assert store.record(judgement(0, incident=incident(), events=(event(None, FIRING),)))
+    beside = incident(id="inc_2", hour=1)
+    assert not store.record(judgement(1, incident=beside, events=(event(None, FIRING, id="inc_2", hour=1),)))
+    assert store.save_incident(incident(RESOLVED), event(FIRING, RESOLVED))
+    assert store.record(judgement(1, incident=beside, events=(event(None, FIRING, id="inc_2", hour=1),)))
+    assert store.open_incident("m") == beside
+
+
 def test_a_retraining_is_asked_for_once_by_its_id(store: Store) -> None:
     assert store.last_retraining("m") is None
     assert store.record(judgement(0, retraining=retraining()))
@@ -228,8 +238,8 @@ def test_accounts_and_incidents_are_listed_oldest_first_and_cut_from_the_end(sto
     assert list(store.window_accounts(model="m", newest=3)) == list(listed)[-3:]
     assert {window.key.start for window in store.window_accounts(since=START + 2 * HOUR)} == {key(2).start}
     for hour in range(3):
-        later = incident(id=f"inc_{9 - hour}", hour=hour)
-        assert store.record(judgement(hour, incident=later, events=(event(None, FIRING, id=later.id),)))
+        later = incident(RESOLVED, id=f"inc_{9 - hour}", hour=hour)
+        assert store.record(judgement(hour, incident=later, events=(event(None, RESOLVED, id=later.id),)))
     assert [found.id for found in store.incidents()] == ["inc_9", "inc_8", "inc_7"]
     assert [found.id for found in store.incidents(newest=2)] == ["inc_8", "inc_7"]
 

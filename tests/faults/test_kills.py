@@ -90,6 +90,8 @@ LATER = {
     Point.JUDGE_AFTER_COMMIT: 12, Point.DELIVERY_CLAIMED: 3, Point.DELIVERY_AFTER_SEND: 4, Point.DELIVERY_MARKED: 3,
 }  # fmt: skip
 """A later passage of every point but the heartbeat's, which writes nothing."""
+OF_LABELS = {Point.JOIN_BEFORE_COMMIT, Point.JOIN_AFTER_COMMIT, Point.REVISION_BEFORE_COMMIT, Point.REVISION_AFTER_COMMIT}
+"""Where a model without labels never comes."""
 REBALANCED = {Point.AFTER_TAKE_OVER}
 """Passed again only when the group gives the partitions anew."""
 ALL = [Case(point, 1, mode) for point in LATER for mode in Mode]
@@ -102,7 +104,7 @@ CASES = [case if case in QUICK else pytest.param(case, marks=pytest.mark.long) f
 
 
 def test_every_point_but_the_heartbeats_is_among_them() -> None:
-    assert set(LATER) == set(Point) - {Point.HEARTBEAT}
+    assert set(LATER) == set(Point) - {Point.HEARTBEAT, *OF_LABELS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
