@@ -116,7 +116,8 @@ def _text_chunk(first: int, texts: Mapping[str, Sequence[str]], wanted: Wanted, 
     columns = {name: _text_values(kind, texts[name]) for name, kind in wanted.columns.items()}
     times = None if wanted.time is None else rules.times_of(texts[wanted.time])
     versions = None if wanted.version is None else rules.encode(texts[wanted.version], rules.category_of_text)
-    return Chunk(batch=batch_of(first, rows, wanted, columns, times, versions), done=done, total=total)
+    scores = None if wanted.scores is None else rules.scores_of_texts(texts[wanted.scores])
+    return Chunk(batch=batch_of(first, rows, wanted, columns, times=times, versions=versions, scores=scores), done=done, total=total)
 
 
 def _text_values(kind: Kind, texts: Sequence[str]) -> Values:
@@ -179,7 +180,9 @@ def _scalar_chunk(first: int, piece: Piece, wanted: Wanted) -> Chunk:
     columns = {name: _scalar_values(kind, raw[name]) for name, kind in wanted.columns.items()}
     times = None if wanted.time is None else rules.times_of(raw[wanted.time])
     versions = None if wanted.version is None else rules.encode(raw[wanted.version], rules.category_of_scalar)
-    return Chunk(batch=batch_of(first, rows, wanted, columns, times, versions), done=piece.done, total=piece.total)
+    scores = None if wanted.scores is None else rules.scores_of_scalars(raw[wanted.scores])
+    batch = batch_of(first, rows, wanted, columns, times=times, versions=versions, scores=scores)
+    return Chunk(batch=batch, done=piece.done, total=piece.total)
 
 
 def _scalar_values(kind: Kind, scalars: Sequence[object]) -> Values:

@@ -59,7 +59,8 @@ def chunks(path: Path, wanted: Wanted, size: int) -> Iterator[Chunk]:
             columns = {name: _arrow_values(kind, table.column(name)) for name, kind in wanted.columns.items()}
             times = None if wanted.time is None else _arrow_times(table.column(wanted.time))
             versions = None if wanted.version is None else _arrow_categories(table.column(wanted.version), rules.category_of_scalar)
-            batch = batch_of(first, table.num_rows, wanted, columns, times, versions)
+            scores = None if wanted.scores is None else rules.scores_of_scalars(table.column(wanted.scores).to_pylist())
+            batch = batch_of(first, table.num_rows, wanted, columns, times=times, versions=versions, scores=scores)
             first += table.num_rows
             yield Chunk(batch=batch, done=first, total=total)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.core.schema import Batch, CategoricalValues, Ints, Kind, Values
+from monitor.core.schema import Batch, CategoricalValues, Ints, Kind, Scores, Values
 from monitor.errors import UsageError
 from monitor.formats.times import NO_TIME
 from monitor.references import values as rules
@@ -16,16 +16,17 @@ from monitor.references import values as rules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is to be read of a file: columns with their kinds, and the columns of time and version where there are any."""
+    """What is to be read of a file: columns with their kinds, and those of time, version and probabilities where there are any."""
 
     columns: Mapping[str, Kind]
     time: str | None = None
     version: str | None = None
+    scores: str | None = None
 
     @property
     def names(self) -> list[str]:
         """Every column to be read, once."""
-        return list(dict.fromkeys([*self.columns, *(name for name in (self.time, self.version) if name is not None)]))
+        return list(dict.fromkeys([*self.columns, *(name for name in (self.time, self.version, self.scores) if name is not None)]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,16 @@ class Piece:
     total: int
 
 
-def batch_of(first: int, rows: int, wanted: Wanted, columns: Mapping[str, Values], times: Ints | None, versions: Values | None) -> Batch:
+def batch_of(
+    first: int,
+    rows: int,
+    wanted: Wanted,
+    columns: Mapping[str, Values],
+    *,
+    times: Ints | None,
+    versions: Values | None,
+    scores: Scores | None,
+) -> Batch:
     """Rows from number ``first`` on."""
     return Batch(
         offsets=np.arange(first, first + rows),
@@ -57,6 +67,7 @@ def batch_of(first: int, rows: int, wanted: Wanted, columns: Mapping[str, Values
         versions=versions if isinstance(versions, CategoricalValues) else None,
         ids=None,
         columns=dict(zip(wanted.columns, columns.values(), strict=True)),
+        scores=scores,
     )
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 
+import msgspec
 import numpy as np
 
-from monitor.core.schema import CategoricalValues, Flags, Floats, Ints, NumericValues, State
+from monitor.core.schema import CategoricalValues, Flags, Floats, Ints, NumericValues, Scores, State
 from monitor.formats.columns import BOOLEANS, text_of, truth_of, whole_text
+from monitor.formats.scores import scores_of
 from monitor.formats.times import NO_TIME, moment_micros
 
 Rule = Callable[[object], str | int]
@@ -97,10 +100,17 @@ def encode(scalars: Iterable[object], rule: Rule) -> CategoricalValues:
 
 def category_of_scalar(scalar: object) -> str | int:
     """As in messages: texts as they are, whole numbers as "5" (5.0 too), booleans as "true" and "false"."""
-    text = text_of(scalar)
+    text = text_of(_plain(scalar))
     if isinstance(text, str):
         return text
     return CategoricalValues.NULL if text is None else CategoricalValues.WRONG
+
+
+def _plain(scalar: object) -> object:
+    """A decimal of a parquet file as the number that a message would carry."""
+    if not isinstance(scalar, Decimal):
+        return scalar
+    return int(scalar) if scalar == scalar.to_integral_value() else float(scalar)
 
 
 def category_of_text(text: object) -> str | int:
@@ -112,7 +122,7 @@ def category_of_text(text: object) -> str | int:
 
 def boolean_of_scalar(scalar: object) -> str | int:
     """As in messages: a boolean, 0 or 1; all else is a wrong type."""
-    code = truth_of(scalar)
+    code = truth_of(_plain(scalar))
     return code if code < 0 else BOOLEANS[code]
 
 
@@ -143,6 +153,31 @@ def _scalar_of_text(text: str) -> object:
         return float(text)
     except ValueError:
         return text
+
+
+# --- probabilities of classes --------------------------------------------------------------------------------
+
+
+def scores_of_scalars(scalars: Sequence[object]) -> Scores:
+    """As in messages: objects by class and lists by position; of a parquet file also maps, which come as lists of pairs."""
+    return scores_of([None] * len(scalars), dict(enumerate(map(_object_of_pairs, scalars))))
+
+
+def _object_of_pairs(scalar: object) -> object:
+    is_map = isinstance(scalar, list) and bool(scalar) and all(isinstance(pair, tuple) for pair in scalar)
+    return {str(key): value for key, value in scalar} if is_map else scalar  # type: ignore[attr-defined]  # told just before
+
+
+def scores_of_texts(texts: Sequence[str]) -> Scores:
+    """Text of a csv file: the JSON of an object or a list; what is none has no probabilities."""
+    return scores_of_scalars([_json_of(text) for text in texts])
+
+
+def _json_of(text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 # --- times ---------------------------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from monitor.core.labels.spelling import spelled
+from monitor.core.performance.metrics import metric_names, metric_of
+from monitor.core.performance.metrics.value import VALUE
 from monitor.core.rules import PerformanceRules, Task
 from monitor.settings.document import Loc
 from monitor.settings.durations import shown
@@ -16,19 +17,13 @@ Fault = tuple[Loc, str]
 
 OF_SCORES = frozenset({"roc_auc", "average_precision", "log_loss", "brier", "calibration_error"})
 """Metrics that compare labels with scores; all others compare them with predictions."""
-CLASSIFICATION = ("accuracy", "balanced_accuracy", "f1", "log_loss", "mcc", "precision", "recall", "roc_auc")
-METRICS: Mapping[Task, tuple[str, ...]] = {
-    Task.BINARY: (*CLASSIFICATION, "average_precision", "brier", "calibration_error", "value"),
-    Task.MULTICLASS: (*CLASSIFICATION, "f1_macro", "f1_weighted"),
-    Task.REGRESSION: ("error_p50", "error_p90", "error_p95", "error_p99", "mae", "mape", "mean_error", "mse", "r2", "rmse"),
-}
-_OF_CLASS = re.compile(r"(f1|precision|recall)\[.+\]", re.DOTALL)
-"""Of one class of a multiclass model: ``recall[JFK]``."""
-VALUE = "value"
 
 
 def _is_metric(name: str, task: Task) -> bool:
-    return name in METRICS[task] or (task is Task.MULTICLASS and _OF_CLASS.fullmatch(name) is not None)
+    try:
+        return task in metric_of(name).tasks
+    except KeyError:
+        return False
 
 
 def performance_rules(model: ModelSettings) -> PerformanceRules | None:
@@ -55,7 +50,7 @@ def metric_faults(model: ModelSettings) -> Iterator[Fault]:
         return
     for i, name in enumerate(asked.metrics):
         if not _is_metric(name, model.task):
-            known = suggestion(name, sorted(METRICS[model.task]))
+            known = suggestion(name, metric_names(model.task))
             yield ("performance", "metrics", i), f"{shown(name)} is not a metric of a {model.task} model{known}"
         elif name in asked.metrics[:i]:
             yield ("performance", "metrics", i), f"{shown(name)} is given twice; expected it only once"

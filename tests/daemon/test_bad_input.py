@@ -180,7 +180,7 @@ def test_a_version_without_reference_is_skipped_and_says_which_versions_have_one
     assert results[0]["reason"] == "no reference for version '7' of flight-delay; versions with one: 1"
 
 
-def test_what_this_version_does_not_do_yet_is_noted_in_the_log(kafka, tmp_path):
+def test_what_is_configured_but_not_read_is_noted_in_the_log(kafka, tmp_path):
     run = a_run(tmp_path, kafka.bootstrap, new_topic(kafka), api_version=kafka.api_version)
     labels = {"topic": "labels", "format": "json", "id": "prediction_id", "time": "ts", "label": "arrived_late"}
     model = json.loads(run.config.read_text())["models"][MODEL]
@@ -188,4 +188,4 @@ def test_what_this_version_does_not_do_yet_is_noted_in_the_log(kafka, tmp_path):
                 model={"streams": {**model["streams"], "labels": labels}})
     with daemon(run) as d:
         said = [line["event"] for line in d.log("daemon.started")]
-        assert f"models.{MODEL}.streams.labels: accepted, but this version does not read labels" in said
+        assert f"models.{MODEL}.streams.labels: not read without performance, which says what is made of them" in said

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.rules import PerformanceRules, StreamKind
+from monitor.core.performance.metrics import METRICS, metric_names
+from monitor.core.rules import PerformanceRules, StreamKind, Task
 from monitor.errors import SettingsError
+from monitor.settings.performance import OF_SCORES
 from tests.settings.test_settings import loaded
 
 SLACK = "slack: {webhook_url: https://hooks.example/x}\n"
@@ -131,6 +133,18 @@ def test_a_regression_has_quantiles_of_its_error(tmp_path: Path, metric: str, sa
     else:
         with pytest.raises(SettingsError, match=said):
             loaded(tmp_path, written)
+
+
+def test_the_metrics_of_scores_are_metrics() -> None:
+    assert set(METRICS) >= OF_SCORES
+
+
+@pytest.mark.parametrize("task", Task)
+def test_every_metric_that_is_computed_can_be_asked_for(tmp_path: Path, task: Task) -> None:
+    names = metric_names(task)
+    worth = ", value: {tp: 1}" if "value" in names else ""
+    asked = f"{{metrics: [{', '.join(names)}], max_drop: 0.1, label_delay: 2h{worth}}}"
+    assert rules(tmp_path, text(task, performance=asked)).metrics == names
 
 
 @pytest.mark.parametrize("label", ["t", "i"])
