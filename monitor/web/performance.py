@@ -1,4 +1,4 @@
-"""What the page shows of performance, as plain data: per metric the realised and the estimated value of each window, and the worst segments."""
+"""What the page shows of performance, as plain data: per metric the realised and estimated values of the windows; the worst segments."""
 
 from __future__ import annotations
 
@@ -76,7 +76,10 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """The worst metric of one segment in the newest window that tells of it. ``beyond``: how many times the allowed change."""
+    """The worst metric of one segment in the newest window that labels tell of, else that is estimated.
+
+    ``beyond``: how many times the allowed change.
+    """
 
     result: Result
     reference: float | None
@@ -93,7 +96,7 @@ class Slices:
 
 
 def curves(results: Iterable[Result], rules: PerformanceRules) -> tuple[Curve, ...]:
-    """Over all rows, the metrics that the configuration names first, in its order; of several versions the one of the newest window first."""
+    """Over all rows, first the metrics that the configuration names, in its order; of several versions first that of the newest window."""
     series: dict[tuple[str, str], dict[datetime, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
         if result.check is Check.PERFORMANCE and result.segment == ALL_ROWS:
@@ -128,7 +131,7 @@ def _place(metric: str, rules: PerformanceRules) -> int:
 
 
 def slices(results: Iterable[Result], rules: PerformanceRules) -> Slices:
-    """The segments of the results, each by its worst metric in its newest window with a value."""
+    """The segments of the results, the worst first."""
     parts: dict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in latest(results).values():
         if result.check is Check.PERFORMANCE and result.segment != ALL_ROWS:
@@ -140,8 +143,9 @@ def slices(results: Iterable[Result], rules: PerformanceRules) -> Slices:
 
 
 def _worst(results: Sequence[Result], rules: PerformanceRules) -> Slice:
-    newest = max(result.window_start for result in results)
-    result = max((r for r in results if r.window_start == newest), key=lambda r: (r.verdict in BAD, beyond(r, rules), r.metric))
+    told = [result for result in results if not result.estimated] or results
+    newest = max(result.window_start for result in told)
+    result = max((r for r in told if r.window_start == newest), key=lambda r: (r.verdict in BAD, beyond(r, rules), r.metric))
     return Slice(result=result, reference=reference_value(result.metric, result.threshold, rules), beyond=beyond(result, rules))
 
 
