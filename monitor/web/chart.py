@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +18,8 @@ PADDING = 0.08
 """Of the range of values, above and below."""
 LEAST_RANGE = 0.01
 """Values that are all alike are drawn on a scale of so much, or of so large a part of them."""
+LARGEST = 1e100
+"""Values beyond are not drawn."""
 HALF_STEP = 0.4
 """Of the way to the next window: how far the interval of a window without neighbours reaches."""
 
@@ -130,19 +131,22 @@ def _dots(i: int, outcome: Outcome, scale: _Scale) -> Iterable[Dot]:
 
 
 def _value(result: Result | None) -> float | None:
-    return None if result is None or result.value is None or not math.isfinite(result.value) else result.value
+    return None if result is None else _drawable(result.value)
+
+
+def _drawable(value: float | None) -> float | None:
+    """None also for what no scale can hold."""
+    return value if value is not None and abs(value) <= LARGEST else None
 
 
 def _limit(outcome: Outcome) -> float | None:
-    told = [each.threshold for each in (outcome.realised, outcome.estimated, outcome.last) if each is not None]
-    return next((limit for limit in told if limit is not None and math.isfinite(limit)), None)
+    told = [_drawable(each.threshold) for each in (outcome.realised, outcome.estimated, outcome.last) if each is not None]
+    return next((limit for limit in told if limit is not None), None)
 
 
 def _interval(outcome: Outcome) -> tuple[float, float] | None:
-    result = outcome.realised
-    if result is None or result.ci_low is None or result.ci_high is None:
-        return None
-    return result.ci_low, result.ci_high
+    low, high = (None, None) if outcome.realised is None else map(_drawable, (outcome.realised.ci_low, outcome.realised.ci_high))
+    return None if low is None or high is None else (low, high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +158,8 @@ class _Scale:
     @staticmethod
     def of(outcomes: Sequence[Outcome]) -> _Scale:
         """All values and lines are within; intervals as far as they do not halve the rest."""
-        found = [v for o in outcomes for v in (_value(o.realised), _value(o.estimated), o.reference, _limit(o)) if v is not None]
+        told = (v for o in outcomes for v in (_value(o.realised), _value(o.estimated), _drawable(o.reference), _limit(o)))
+        found = [value for value in told if value is not None]
         low, high = min(found, default=0.0), max(found, default=1.0)
         reach = max(high - low, LEAST_RANGE * max(abs(low), abs(high), 1.0))
         ends = [end for o in outcomes for end in (_interval(o) or ())]
@@ -163,7 +168,8 @@ class _Scale:
         return _Scale(low=low - margin, high=high + margin, count=len(outcomes))
 
     def at(self, index: float, value: float | None) -> Place | None:
-        if value is None or not math.isfinite(value):
+        value = _drawable(value)
+        if value is None:
             return None
         x = MARGIN + (WIDTH - 2 * MARGIN) * (index / (self.count - 1) if self.count > 1 else 0.5)
         share = min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)

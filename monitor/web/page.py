@@ -142,11 +142,11 @@ def _model_page(parts: Parts, found: Model) -> ModelPage:
 
 def _findings(store: Store, model: str | None = None) -> tuple[Result, ...]:
     """The newest findings, newest first, without estimates that labels have proved wrong since."""
-    found = store.results(model=model, verdicts=BAD, segment=ALL_ROWS, newest=FINDINGS)
+    found = store.results(model=model, verdicts=BAD, segment=ALL_ROWS, newest=2 * FINDINGS)
     of_performance = [result.window_start for result in found if result.check is Check.PERFORMANCE]
     known = store.results(model=model, check=Check.PERFORMANCE, segment=ALL_ROWS, since=min(of_performance), newest=ROWS_READ) \
         if of_performance else ()
-    return tuple(reversed(standing_findings(found, known)))
+    return tuple(reversed(standing_findings(found, known)))[:FINDINGS]
 
 
 def _in_segments(store: Store, found: Model) -> tuple[Result, ...]:
