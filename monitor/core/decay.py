@@ -14,10 +14,16 @@ from monitor.core.results import ALL_ROWS, Check, Result, Verdict, latest
 from monitor.core.rules import Model, PerformanceRules
 
 DROPPED = frozenset({Verdict.ALERT, Verdict.WARN})
-RELATIVE = frozenset({"mae", "rmse", "mape", "mse", "log_loss"})
-"""Errors without an upper end: their limit is the reference times ``1 + max_drop``."""
-LOSSES = frozenset({"brier", "brier_score", "brier_score_loss", "calibration_error"})
-"""Errors within [0, 1]: their limit lies ``max_drop`` above the reference. Of every other metric it lies so far below."""
+RELATIVE = frozenset({"mae", "rmse", "mape", "mse", "log_loss", "brier"})
+"""Errors whose limit is the reference times ``1 + max_drop``; so are the quantiles of the error."""
+QUANTILES = "error_p"
+"""What their names begin with."""
+LOSSES = frozenset({"calibration_error"})
+"""Their limit lies ``max_drop`` above the reference. Of every metric that is named nowhere here it lies so far below."""
+WORTH = "value"
+"""Its limit is the reference less ``max_drop`` of it."""
+TWO_SIDED = frozenset({"mean_error"})
+"""Worse in both directions: its limit tells no reference."""
 
 FEWEST_DECIMALS = 2
 MOST_DECIMALS = 5
@@ -31,11 +37,19 @@ LONGEST_PLACE = 60
 
 def reference_value(metric: str, threshold: float | None, rules: PerformanceRules | None) -> float | None:
     """What the reference had, told by the limit; None where nobody can tell."""
-    if threshold is None or rules is None:
+    if threshold is None or rules is None or metric in TWO_SIDED:
         return None
-    if metric in RELATIVE:
-        return threshold / (1 + rules.max_drop)
-    return threshold - rules.max_drop if metric in LOSSES else threshold + rules.max_drop
+    if _is_error(metric):
+        return threshold - rules.max_drop if metric in LOSSES else threshold / (1 + rules.max_drop)
+    if metric == WORTH:
+        left = 1 - rules.max_drop if threshold > 0 else 1 + rules.max_drop
+        return threshold / left if left > 0 else None
+    return threshold + rules.max_drop
+
+
+def _is_error(metric: str) -> bool:
+    """Whether less is better."""
+    return metric in RELATIVE | LOSSES or metric.startswith(QUANTILES)
 
 
 def beyond(result: Result, rules: PerformanceRules | None) -> float:
@@ -44,7 +58,7 @@ def beyond(result: Result, rules: PerformanceRules | None) -> float:
     if before is None or result.threshold is None or result.value is None:
         return 0.0
     allowed, change = result.threshold - before, result.value - before
-    return change / allowed if allowed else (-change if result.metric not in RELATIVE | LOSSES else change)
+    return change / allowed if allowed else (change if _is_error(result.metric) else -change)
 
 
 def worst_first(results: Iterable[Result], rules: PerformanceRules | None) -> list[Result]:
@@ -90,6 +104,12 @@ def evidence_words(result: Result) -> str:
     if not result.estimated and result.labelled is None:
         return "realised"
     return f"{'estimated' if result.estimated else 'realised'}, {labels}"
+
+
+def evidence_in_short(result: Result) -> str:
+    """``63 % labelled``, or ``estimated``."""
+    share = labelled_share(result)
+    return "estimated" if result.estimated else f"{share_words(share)} labelled" if share is not None else "realised"
 
 
 def change_sentence(result: Result, rules: PerformanceRules | None, *, versions: bool = False) -> str:

@@ -55,9 +55,22 @@ def test_a_drop_is_told_from_where_to_where_and_by_what() -> None:
 def test_an_error_rises_and_its_reference_is_told_by_its_relative_limit() -> None:
     worse = replace(REALISED, metric="mae", value=15.31, threshold=10.3, ci_low=14.9, ci_high=15.7)
     assert change_sentence(worse, PERFORMANCE) == "mae rose from 10.0 to 15.3 [14.9, 15.7] (realised, 96 % labelled)"
-    assert reference_value("mae", 10.3, PERFORMANCE) == pytest.approx(10.0)
-    assert reference_value("brier", 0.15, PERFORMANCE) == pytest.approx(0.12)
-    assert reference_value("roc_auc", 0.79, PERFORMANCE) == pytest.approx(0.82)
+
+
+@pytest.mark.parametrize(
+    ("metric", "threshold", "reference"),
+    [
+        ("mae", 10.3, 10.0), ("error_p90", 10.3, 10.0), ("brier", 0.103, 0.1), ("calibration_error", 0.15, 0.12), ("roc_auc", 0.79, 0.82),
+        ("f1[UA]", 0.79, 0.82), ("r2", -0.53, -0.5), ("value", 97.0, 100.0), ("value", -103.0, -100.0), ("mean_error", 0.5, None),
+    ],
+)  # fmt: skip
+def test_the_limit_tells_what_the_reference_had(metric: str, threshold: float, reference: float | None) -> None:
+    told = reference_value(metric, threshold, PERFORMANCE)
+    assert told is reference or told == pytest.approx(reference)
+
+
+def test_a_limit_of_all_that_a_prediction_is_worth_tells_no_reference() -> None:
+    assert reference_value("value", 1.0, replace(PERFORMANCE, max_drop=1.0)) is None
 
 
 @pytest.mark.parametrize("changes", [{"threshold": None}, {"value": None}])
