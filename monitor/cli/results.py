@@ -69,7 +69,8 @@ class Asked:
 def _columns(found: Sequence[Result]) -> list[str]:
     """Those of the table; revisions only where there are some."""
     revision = ["revision"] if any(result.revision for result in found) else []
-    return ["window_start", "model", "version", "segment", "check", "column", "metric", *revision, "value", "threshold", "verdict", "reason"]
+    key = ["window_start", "model", "version", "segment", "check", "column", "metric"]
+    return [*key, *revision, "value", "threshold", "verdict", "reason"]
 
 
 def _table_row(result: Result) -> dict[str, object]:

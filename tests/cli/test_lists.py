@@ -147,8 +147,8 @@ def performing(tmp_path: Path) -> Path:
     store = open_store(f"sqlite:///{tmp_path}/driftd.db")
     store.checkpoint(checkpoint(delta(key(0), 1.0)))
     store.seal("m", key(0).end, None)
-    guess = result(0, None, check=Check.PERFORMANCE, metric="accuracy", value=0.802, threshold=0.81, ci_low=0.785, ci_high=0.819, labelled=0,
-                   estimated=True, rows=2000)  # fmt: skip
+    guess = result(0, None, check=Check.PERFORMANCE, metric="accuracy", value=0.802, threshold=0.81, ci_low=0.785, ci_high=0.819,
+                   labelled=0, estimated=True, rows=2000)  # fmt: skip
     known = replace(guess, value=0.84, ci_low=0.82, ci_high=0.86, labelled=1260, estimated=False, revision=1, verdict=Verdict.OK)
     silent = replace(guess, metric="f1", value=None, verdict=Verdict.INSUFFICIENT, reason="no labels yet", estimated=None)
     store.record(judgement(0, results=(result(0, "delay"), result(0, "late", verdict=Verdict.WARN), guess, known, silent)))
@@ -184,5 +184,5 @@ def test_results_are_chosen_by_verdict_and_column_and_by_their_last_revision(dri
 
 def test_the_help_of_results_teaches_revisions(driftd):
     said = " ".join(driftd("results", "--help").out.replace("│", " ").split())
-    for words in ("--latest", "first estimated (revision 0), then realised as labels come", "driftd results CONFIG --latest --verdict alert"):
+    for words in ("first estimated (revision 0), then realised as labels come", "driftd results CONFIG --latest --verdict alert"):
         assert words in said
