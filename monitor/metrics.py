@@ -1,7 +1,8 @@
 """Every metric of driftd: one attribute, one sentence. Base units; times are exported as timestamps, never as ages.
 
 Labels stay small: models, streams, receivers and reasons come from the configuration or from closed sets. Only
-``driftd_result_value`` and ``driftd_result_threshold`` know columns; they stop at ``MAX_RESULT_SERIES``.
+``driftd_result_value`` and ``driftd_result_threshold`` know columns, and ``driftd_performance_value`` the classes of metrics like
+``f1[UA]``; they stop at ``MAX_RESULT_SERIES``.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from monitor.core.incidents import IncidentState
 from monitor.core.results import ALL_ROWS, Check, Result, Verdict
 from monitor.core.rules import Model
 from monitor.core.schema import Reason
-from monitor.ports import Checkpoint, Judgement, StreamCount, TopicPartition
+from monitor.ports import Checkpoint, Judgement, LabelAccount, Revision, StreamCount, TopicPartition
 
 MAX_RESULT_SERIES = 1000
-"""So many (model, check, column, metric) are exported; what comes after is only counted in ``driftd_result_series_dropped``."""
+"""So many (model, check, column, metric) are exported; what comes after only sets ``driftd_result_series_dropped``."""
 
 OUTCOMES = ("counted", "late", "duplicate", "quarantined", "sampled_out")
 CHECKPOINT_OUTCOMES = ("committed", "fenced")
@@ -33,6 +34,10 @@ DELIVERY_OUTCOMES = ("sent", "postponed", "dead")
 OUTBOX_STATES = ("pending", "sent", "dead")
 STORE_RETRY_REASONS = ("serialization_failure", "deadlock", "lock_timeout", "canceled")
 HEARTBEAT_OUTCOMES = ("sent", "failed", "withheld")
+LABEL_OUTCOMES = ("matched", "revised", "repeated", "expired")
+"""What becomes of a label in the end, as in ``LabelAccount``; until then it waits."""
+REALISED, ESTIMATED = "false", "true"
+"""The values of the label ``estimated``."""
 RECENT_SECONDS = 300.0
 """What ``driftd_quarantine_share`` looks back on."""
 FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -82,9 +87,10 @@ class Metrics:
         GCCollector(registry=self.registry)
         self._init_intake()
         self._init_judging()
+        self._init_labels()
         self._init_deliveries()
         self._init_daemon()
-        self._series: set[tuple[str, str, str, str]] = set()
+        self._newest: dict[tuple[str, ...], datetime] = {}
         self._recent: dict[tuple[str, str], Recent] = {}
 
     def _init_intake(self) -> None:
@@ -140,6 +146,21 @@ class Metrics:
         self.retrainings = self._counter("driftd_retrainings", "Requests to retrain.", "model")
         # Pages of incidents: written, failed (the log says why: incident.page; tried three times), empty (there is nothing to show).
         self.incident_pages = self._counter("driftd_incident_pages", "Attempts to write a page of an incident, by outcome.", "outcome")
+
+    def _init_labels(self) -> None:
+        # Labels by what became of them: matched with a prediction, revised (another value than before), repeated (nothing new), expired
+        # (the prediction never came, or was no longer waited for). Counted by the replica that joined them.
+        self.labels = self._counter("driftd_labels", "Labels by what became of them.", "model", "outcome")
+        # Predictions whose label had not come label_delay after their window's end; it is not waited for any longer.
+        self.unlabelled = self._counter("driftd_unlabelled_predictions", "Predictions whose label never came.", "model")
+        # Labels in the store that wait for their prediction; read from SQL at each scrape, so all replicas tell the same.
+        self.labels_waiting = self._gauge("driftd_labels_waiting", "Labels that wait for their prediction.", "model")
+        # Performance over all rows in the newest window that has it: by labels (estimated="false"), and estimated without them ("true").
+        self.performance = self._gauge("driftd_performance_value", "Performance of the newest window.", "model", "metric", "estimated")
+        # End (event time) of the newest window whose performance is known, by labels and estimated.
+        self.performance_end = self._gauge("driftd_performance_window_end_timestamp_seconds", "Newest such window.", "model", "estimated")
+        # Share of the rows of the newest window known by labels that have one; growing with each revision.
+        self.labelled_share = self._gauge("driftd_labelled_share", "Share of a window's rows that have a label.", "model")
 
     def _init_deliveries(self) -> None:
         # Attempts to deliver, by what came of them: sent, postponed (tried again later) or dead (given up).
@@ -222,6 +243,9 @@ class Metrics:
         for check in Check:
             for verdict in Verdict:
                 self.results.labels(model.name, str(check), str(verdict))
+        for outcome in LABEL_OUTCOMES if model.performance is not None else ():
+            self.labels.labels(model.name, outcome)
+            self.unlabelled.labels(model.name)
         self.set_incident(model.name, None)
         for counter in (self.windows_judged, self.retrainings, self.crowded_rows, self.undeduplicated):
             counter.labels(model.name)
@@ -275,6 +299,22 @@ class Metrics:
         if judgement.retraining is not None:
             self.retrainings.labels(judgement.model).inc()
 
+    def window_revised(self, revision: Revision) -> None:
+        """A judged window has results by labels in SQL; it is no other window judged."""
+        self.observe_results(revision.results)
+        if revision.retraining is not None:
+            self.retrainings.labels(revision.model).inc()
+
+    def labels_joined(self, model: str, added: LabelAccount) -> None:
+        """A round of joining is in SQL: what it added. Labels that wait are not added up, but read at each scrape."""
+        for outcome in LABEL_OUTCOMES:
+            self.labels.labels(model, outcome).inc(getattr(added, outcome))
+        self.unlabelled.labels(model).inc(added.unlabelled)
+
+    def set_labels_waiting(self, model: str, waiting: int) -> None:
+        """Labels that wait for their prediction, by whichever replica."""
+        self.labels_waiting.labels(model).set(waiting)
+
     def set_lag(self, lag: Mapping[TopicPartition, int]) -> None:
         """Export the lag of the partitions owned now, and of no others."""
         self.lag.clear()
@@ -313,17 +353,38 @@ class Metrics:
             self.results.labels(result.model, str(result.check), str(result.verdict)).inc()
             if result.segment == ALL_ROWS:
                 self._export(result)
+                self._export_performance(result)
 
     def _export(self, result: Result) -> None:
         key = (result.model, str(result.check), result.column or "", result.metric)
-        if key not in self._series:
-            if len(self._series) >= MAX_RESULT_SERIES:
-                self.series_dropped.set(1)
-                return
-            self._series.add(key)
+        if not self._is_newest(key, result.window_end):
+            return
         self.result_value.labels(*key).set(math.nan if result.value is None else result.value)
         if result.threshold is not None:
             self.result_threshold.labels(*key).set(result.threshold)
+
+    def _export_performance(self, result: Result) -> None:
+        """Values alone: what is not known yet leaves the newest window standing that is."""
+        if result.check is not Check.PERFORMANCE or result.value is None:
+            return
+        key = (result.model, result.metric, ESTIMATED if result.estimated else REALISED)
+        if not self._is_newest(key, result.window_end):
+            return
+        self.performance.labels(*key).set(result.value)
+        newest = self._newest[key]
+        self.performance_end.labels(result.model, key[2]).set(newest.timestamp())
+        if not result.estimated and result.labelled is not None and result.rows:
+            self.labelled_share.labels(result.model).set(result.labelled / result.rows)
+
+    def _is_newest(self, series: tuple[str, ...], end: datetime) -> bool:
+        """Whether a series may show this window: labels bring revisions of old ones. One series too many is none."""
+        if series not in self._newest and len(self._newest) >= MAX_RESULT_SERIES:
+            self.series_dropped.set(1)
+            return False
+        if series in self._newest and end < self._newest[series]:
+            return False
+        self._newest[series] = end
+        return True
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

@@ -13,7 +13,7 @@ import msgspec
 
 from monitor.core.conditions import EVERY_MODEL
 from monitor.core.incidents import Incident, Notify, NotifyKind
-from monitor.core.results import Account, Result, Verdict
+from monitor.core.results import ALL_ROWS, Account, Result, Verdict
 from monitor.core.retraining import Retraining
 from monitor.core.schema import rfc3339
 from monitor.errors import DecodeError
@@ -26,6 +26,9 @@ MAX_RESULTS = 10
 
 MAX_TEXT = 600
 """Characters of one text in a body; column names and categories come from logs and may be of any length."""
+
+MAX_SEGMENT = 100
+"""Characters of a segment's name beside a result."""
 
 RETRAINING_REQUESTED = "driftd.retraining.requested"
 
@@ -42,8 +45,8 @@ class ColumnLine:
 class Occasion:
     """Everything that a message about an incident is made of.
 
-    ``evidence``: what the headline's signature was recognised by. ``columns``: the largest cause first. ``account``: of the judged
-    window; None where a person made the change.
+    ``evidence``: what the headline's signature was recognised by. ``columns``: the largest cause first. ``performance``: what is known
+    of it, in one sentence. ``account``: of the judged window; None where a person made the change.
     ``page_url``: where the daemon's pages are.
     """
 
@@ -52,6 +55,7 @@ class Occasion:
     headline: str = ""
     evidence: str = ""
     columns: tuple[ColumnLine, ...] = ()
+    performance: str = ""
     account: Account | None = None
     page_url: str | None = None
 
@@ -83,11 +87,12 @@ class IncidentMessage:
     url: str | None
     condition: str = ""
     evidence: str = ""
+    performance: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One alerting result behind a request to retrain."""
+    """One alerting result behind a request to retrain. The last four are of performance alone, as in ``Result``."""
 
     window_start: datetime
     window_end: datetime
@@ -97,11 +102,19 @@ class Evidence:
     value: float | None
     threshold: float | None
     reason: str
+    segment: str = ALL_ROWS
+    ci_low: float | None = None
+    ci_high: float | None = None
+    labelled: int | None = None
+    estimated: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainingRequest:
-    """The ``data`` of the retraining webhook; ``id`` is the request's and the same in every delivery of it."""
+    """The ``data`` of the retraining webhook; ``id`` is the request's and the same in every delivery of it.
+
+    ``performance``: what is known of it in one sentence; empty where it is not judged.
+    """
 
     id: str
     model: str
@@ -113,6 +126,7 @@ class RetrainingRequest:
     requested_at: datetime
     results: tuple[Evidence, ...]
     url: str | None
+    performance: str = ""
 
 
 def incident_message(occasion: Occasion) -> IncidentMessage:
@@ -138,6 +152,7 @@ def incident_message(occasion: Occasion) -> IncidentMessage:
         url=occasion.page_url if incident.model == EVERY_MODEL else model_url(occasion.page_url, incident.model),
         condition=incident.condition or "",
         evidence=_cut(occasion.evidence),
+        performance=_cut(occasion.performance),
     )
 
 
@@ -157,7 +172,7 @@ def retraining_dedupe(receiver: str, retraining: Retraining) -> str:
 
 
 def retraining_request(
-    retraining: Retraining, *, cause: str = "", results: Iterable[Result] = (), page_url: str | None = None
+    retraining: Retraining, *, cause: str = "", performance: str = "", results: Iterable[Result] = (), page_url: str | None = None
 ) -> RetrainingRequest:
     """The request with the alerts behind it, the newest first. ``page_url``: where the daemon's pages are."""
     alerts = sorted((r for r in results if r.verdict is Verdict.ALERT), key=lambda r: r.window_end, reverse=True)
@@ -172,6 +187,7 @@ def retraining_request(
         requested_at=retraining.requested_at,
         results=tuple(map(_evidence, alerts[:MAX_RESULTS])),
         url=model_url(page_url, retraining.model),
+        performance=_cut(performance),
     )
 
 
@@ -251,6 +267,11 @@ def _evidence(result: Result) -> Evidence:
         value=_finite(result.value),
         threshold=_finite(result.threshold),
         reason=_cut(result.reason),
+        segment=_cut(result.segment, MAX_SEGMENT),
+        ci_low=_finite(result.ci_low),
+        ci_high=_finite(result.ci_high),
+        labelled=result.labelled,
+        estimated=result.estimated,
     )
 
 
@@ -259,7 +280,7 @@ def _finite(number: float | None) -> float | None:
     return number if number is not None and math.isfinite(number) else None
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, most: int = MAX_TEXT) -> str:
     """Short enough, and writable as UTF-8: a log may hold lone surrogates."""
     text = text.encode("utf-8", "replace").decode()
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"

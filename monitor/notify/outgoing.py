@@ -42,6 +42,7 @@ def incident_messages(
         headline="" if told is None else told.headline,
         evidence="" if told is None else told.evidence,
         columns=() if told is None else tuple(ColumnLine(column=column.name, sentence=column.sentence) for column in told.columns),
+        performance="" if told is None else told.performance,
         account=_whole(accounts),
         page_url=page_url,
     )
@@ -62,8 +63,8 @@ def retraining_message(
     retraining: Retraining, cause: Cause | None, receiver: str, *, results: Iterable[Result] = (), page_url: str | None = None
 ) -> Message:
     """The request to retrain, for the receiver that retrains the model. It belongs to no incident's thread and order."""
-    headline = "" if cause is None else cause.headline
-    request = retraining_request(retraining, cause=headline, results=results, page_url=page_url)
+    headline, performance = ("", "") if cause is None else (cause.headline, cause.performance)
+    request = retraining_request(retraining, cause=headline, performance=performance, results=results, page_url=page_url)
     dedupe = retraining_dedupe(receiver, retraining)
     return Message(receiver=receiver, kind=RETRAINING, dedupe=dedupe, incident=None, body=retraining_body(request))
 

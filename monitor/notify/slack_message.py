@@ -58,8 +58,9 @@ def build(message: IncidentMessage) -> SlackMessage:
     look = look_of(message)
     blocks = [
         section(message.sentence),
-        *([section(f"Likely cause: {message.cause}")] if message.cause else []),
+        *([section(f"Likely cause: {message.cause}")] if message.cause not in ("", message.performance) else []),
         *([context(f"Seen by: {message.evidence}")] if message.evidence else []),
+        *([section(f"Performance: {message.performance}")] if message.performance else []),
         *columns([line for line in message.columns if line.sentence != message.cause], message.more_columns),
         fields(facts(message)),
         *([context(account_line(message.account))] if message.account is not None else []),

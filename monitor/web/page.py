@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -17,13 +17,15 @@ from starlette.responses import HTMLResponse, Response
 
 from monitor import __version__
 from monitor.core.incidents import Incident, IncidentState
-from monitor.core.results import ALL_ROWS, BAD, Result, Verdict
+from monitor.core.results import ALL_ROWS, BAD, Check, Result, Verdict
 from monitor.core.rules import Model
 from monitor.ports import DeliveryRow, Store, StoredReference, StreamCount
 from monitor.settings.durations import duration_text
 from monitor.web.draw import SPARK_WINDOWS, STRIP_WINDOWS, Bar, Spark, spark, strip
 from monitor.web.errors import not_found
+from monitor.web.panel import Panel, performance_glance, performance_panel
 from monitor.web.parts import Parts, parts_of
+from monitor.web.performance import standing_findings
 from monitor.web.view import TONES, AccountLine, Measure, Standing, account_lines, cells, measures, standing
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -38,7 +40,7 @@ ROWS_READ = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One model at a glance."""
+    """One model at a glance. ``performance``: its first metric in a few words; empty where there is nothing to tell."""
 
     model: Model
     standing: Standing
@@ -46,6 +48,7 @@ class Card:
     bars: tuple[Bar, ...]
     last: AccountLine | None
     incident: Incident | None
+    performance: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,7 @@ class ModelPage:
 
     card: Card
     incidents: tuple[Incident, ...]
+    performance: Panel | None
     measures: tuple[MeasureRow, ...]
     more_measures: int
     accounts: tuple[AccountLine, ...]
@@ -103,12 +107,12 @@ def model(request: Request) -> Response:
 
 def _overview(parts: Parts) -> Overview:
     store = parts.store
-    cards = tuple(_card(parts, each) for each in parts.models)
+    cards = tuple(replace(_card(parts, each), performance=performance_glance(store, each)) for each in parts.models)
     return Overview(
         cards=cards,
         open=(*store.open_conditions(), *(card.incident for card in cards if card.incident is not None)),
         past=tuple(each for each in reversed(store.incidents(newest=INCIDENTS)) if each.state is IncidentState.RESOLVED),
-        findings=tuple(reversed(store.results(verdicts=BAD, segment=ALL_ROWS, newest=FINDINGS))),
+        findings=_findings(store),
         accounts=account_lines(store.window_accounts(segment=ALL_ROWS, newest=ROWS_READ), ACCOUNTS),
         streams=tuple(store.stream_counts()),
         depth=store.outbox_depth(),
@@ -122,17 +126,27 @@ def _model_page(parts: Parts, found: Model) -> ModelPage:
     store, name = parts.store, found.name
     shown = cells(store.verdict_counts(name, windows=SPARK_WINDOWS))
     results: Sequence[Result] = store.results(model=name, segment=ALL_ROWS, since=shown[0].start) if shown else ()
-    found_measures = measures(results)
+    found_measures = measures(result for result in results if result.check is not Check.PERFORMANCE)
     return ModelPage(
         card=_card(parts, found),
         incidents=tuple(reversed(store.incidents(model=name, newest=INCIDENTS))),
+        performance=performance_panel(store, found),
         measures=tuple(MeasureRow(measure=each, drawing=spark(each)) for each in found_measures[:MEASURES]),
         more_measures=max(len(found_measures) - MEASURES, 0),
         accounts=account_lines(store.window_accounts(model=name, segment=ALL_ROWS, newest=ROWS_READ), MODEL_ACCOUNTS),
-        findings=tuple(reversed(store.results(model=name, verdicts=BAD, segment=ALL_ROWS, newest=FINDINGS))),
+        findings=_findings(store, name),
         in_segments=_in_segments(store, found),
         reports=parts.reports(),
     )
+
+
+def _findings(store: Store, model: str | None = None) -> tuple[Result, ...]:
+    """The newest findings, newest first, without estimates that labels have proved wrong since."""
+    found = store.results(model=model, verdicts=BAD, segment=ALL_ROWS, newest=2 * FINDINGS)
+    of_performance = [result.window_start for result in found if result.check is Check.PERFORMANCE]
+    known = store.results(model=model, check=Check.PERFORMANCE, segment=ALL_ROWS, since=min(of_performance), newest=ROWS_READ) \
+        if of_performance else ()
+    return tuple(reversed(standing_findings(found, known)))[:FINDINGS]
 
 
 def _in_segments(store: Store, found: Model) -> tuple[Result, ...]:

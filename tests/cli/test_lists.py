@@ -139,3 +139,50 @@ def test_a_segment_is_chosen_by_its_name(command, driftd, tmp_path):
     for segment in places:
         assert [row["segment"] for row in lines(driftd(command, config, "--segment", segment, "--format", "jsonl").out)] == [segment]
     assert "origin=JFK" in driftd(command, config).out
+
+
+@pytest.fixture
+def performing(tmp_path: Path) -> Path:
+    """A model with an estimate that labels have proved wrong, and a column that drifts."""
+    store = open_store(f"sqlite:///{tmp_path}/driftd.db")
+    store.checkpoint(checkpoint(delta(key(0), 1.0)))
+    store.seal("m", key(0).end, None)
+    guess = result(0, None, check=Check.PERFORMANCE, metric="accuracy", value=0.802, threshold=0.81, ci_low=0.785, ci_high=0.819,
+                   labelled=0, estimated=True, rows=2000)  # fmt: skip
+    known = replace(guess, value=0.84, ci_low=0.82, ci_high=0.86, labelled=1260, estimated=False, revision=1, verdict=Verdict.OK)
+    silent = replace(guess, metric="f1", value=None, verdict=Verdict.INSUFFICIENT, reason="no labels yet", estimated=None)
+    store.record(judgement(0, results=(result(0, "delay"), result(0, "late", verdict=Verdict.WARN), guess, known, silent)))
+    store.close()
+    return configuration(tmp_path, "m")
+
+
+def test_the_table_shows_the_interval_of_performance_and_what_it_rests_on(driftd, performing):
+    table = driftd("results", performing).out
+    assert "0.80 [0.79, 0.82], estimated" in table
+    assert "0.84 [0.82, 0.86], 63 % labelled" in table
+    assert "revision" in table.splitlines()[0]
+    assert "revision" not in driftd("results", performing, "--check", "drift").out.splitlines()[0]
+    row = lines(driftd("results", performing, "--check", "performance", "--format", "jsonl").out)[1]
+    assert (row["value"], row["ci_low"], row["labelled"], row["estimated"], row["revision"]) == (0.84, 0.82, 1260, False, 1)
+
+
+def test_results_are_chosen_by_verdict_and_column_and_by_their_last_revision(driftd, performing):
+    def found(*words: object) -> list[tuple[object, object]]:
+        out = driftd("results", performing, *words, "--format", "jsonl").out
+        return [(row["column"] or row["metric"], row["revision"]) for row in lines(out)]
+
+    assert found() == [("delay", 0), ("late", 0), ("accuracy", 0), ("accuracy", 1), ("f1", 0)]
+    assert found("--verdict", "alert") == [("delay", 0), ("accuracy", 0)]
+    assert found("--verdict", "alert", "--latest") == [("delay", 0)], "the estimate's alert was taken back"
+    assert found("--verdict", "warn", "--verdict", "insufficient") == [("late", 0), ("f1", 0)]
+    assert found("--latest") == [("delay", 0), ("late", 0), ("accuracy", 1), ("f1", 0)]
+    assert found("--column", "late") == [("late", 0)]
+    assert found("--column", "nothing") == []
+    assert driftd("results", performing, "--column", "nothing").line == "no results match"
+    assert driftd("results", performing, "--verdict", "good").code == 2
+
+
+def test_the_help_of_results_teaches_revisions(driftd):
+    said = " ".join(driftd("results", "--help").out.replace("│", " ").split())
+    for words in ("first estimated (revision 0), then realised as labels come", "driftd results CONFIG --latest --verdict alert"):
+        assert words in said

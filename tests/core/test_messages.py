@@ -26,6 +26,7 @@ from monitor.core.messages import (
     retraining_dedupe,
     retraining_request,
     span,
+    to_body,
 )
 from monitor.core.results import Account, Check, Result, Verdict
 from monitor.core.retraining import Retraining, RetrainingState
@@ -80,6 +81,23 @@ def test_a_body_goes_through_json_and_comes_back_as_it_was() -> None:
     stored = json.loads(json.dumps(message_body(occasion), allow_nan=False))
     assert from_body(stored, IncidentMessage) == incident_message(occasion)
     assert stored["since"] == "2013-07-01T00:00:00Z"
+
+
+def test_a_body_from_before_performance_was_told_is_still_read() -> None:
+    told = incident_message(Occasion(incident=INCIDENT, notify=FIRING, performance="f1 fell"))
+    old = {name: value for name, value in to_body(told).items() if name != "performance"}
+    assert from_body(old, IncidentMessage) == replace(told, performance="")
+
+
+def test_a_drop_of_performance_goes_to_the_trainer_with_its_interval() -> None:
+    dropped = replace(
+        evidence(0), check=Check.PERFORMANCE, column=None, metric="f1", value=0.6, segment="s" * 200, ci_low=0.5, ci_high=math.inf,
+        labelled=7, estimated=False,
+    )  # fmt: skip
+    request = retraining_request(REQUEST, cause="f1 fell", performance="f1 fell", results=[dropped])
+    (told,) = request.results
+    assert (told.ci_low, told.ci_high, told.labelled, told.estimated, len(told.segment)) == (0.5, None, 7, False, 100)
+    assert request.performance == "f1 fell"
 
 
 def test_a_body_that_is_no_message_names_what_is_wrong() -> None:
@@ -140,4 +158,5 @@ def test_a_request_to_retrain_has_the_frame_of_standard_webhooks_and_its_evidenc
     assert len(body["data"]["results"]) == MAX_RESULTS
     assert body["data"]["results"][0]["window_start"] == "2013-07-15T00:00:00Z"
     assert body["data"]["results"][0]["value"] is None
+    assert (body["data"]["results"][0]["segment"], body["data"]["results"][0]["estimated"]) == ("*", None)
     assert retraining_dedupe("retraining:m", REQUEST) == "retraining:m:ret_1"

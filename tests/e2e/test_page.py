@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.edges import performance_story
 from tests.edges.web_site import Site, site
 from tests.edges.web_story import OPEN_ID
 
@@ -23,6 +24,7 @@ FLAGS = (
     "--no-first-run",
 )
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+NARROW = PHONE | {"width": 420}
 DESK = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
 
 pytestmark = [
@@ -36,6 +38,12 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not in
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with site(tmp_path_factory.mktemp("page")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def performing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with site(tmp_path_factory.mktemp("performing"), story=performance_story.tell, models=performance_story.MODELS) as made:
         yield made
 
 
@@ -72,6 +80,33 @@ def style(browser: webdriver.Chrome, selector: str, name: str) -> str:
 def test_no_page_is_wider_than_its_screen(browser: webdriver.Chrome, shown: Site, path: str, screen: dict[str, object]) -> None:
     look(browser, shown, path, screen)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= int(str(screen["width"]))
+
+
+@pytest.mark.parametrize("path", ["/", "/models/flight-delay", "/models/fare-price"])
+def test_pages_of_performance_can_be_read_at_420_pixels_without_scrolling_sideways(
+    browser: webdriver.Chrome, performing: Site, path: str
+) -> None:
+    look(browser, performing, path, NARROW)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 420
+    for selector in (".metric", "table.stack"):
+        for element in browser.find_elements("css selector", selector):
+            assert browser.execute_script("return arguments[0].scrollWidth - arguments[0].clientWidth", element) == 0, selector
+            assert element.rect["x"] + element.rect["width"] <= 420, selector
+
+
+def test_a_chart_tells_estimates_from_labels_without_its_colours(browser: webdriver.Chrome, performing: Site) -> None:
+    look(browser, performing, "/models/flight-delay", DESK)
+    assert style(browser, ".chart circle.hollow", "fill") == style(browser, ".metric", "backgroundColor")
+    assert style(browser, ".chart circle:not(.hollow)", "fill") == "rgb(79, 154, 118)"
+    assert style(browser, ".chart polyline.estimated", "strokeDasharray") == "4px, 3px"
+    assert style(browser, ".chart polyline:not([class])", "strokeDasharray") == "none"
+
+
+def test_hovering_a_point_of_a_chart_tells_its_interval_and_what_it_rests_on(browser: webdriver.Chrome, performing: Site) -> None:
+    look(browser, performing, "/models/flight-delay", DESK)
+    titles = [each.get_attribute("textContent") for each in browser.find_elements("css selector", ".metric:first-child .chart title")]
+    assert titles[-1] == "2013-03-30 00:00: 0.79 [0.77, 0.81], estimated, no labels yet, alert"
+    assert "2013-03-27 00:00: 0.73 [0.70, 0.75], realised, 63 % labelled, alert" in titles
 
 
 def test_the_style_sheet_passes_its_own_security_policy(browser: webdriver.Chrome, shown: Site) -> None:

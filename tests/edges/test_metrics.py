@@ -9,10 +9,12 @@ from pathlib import Path
 import monitor.metrics
 from monitor.core.gaps import GapReason
 from monitor.core.incidents import IncidentState
-from monitor.core.results import Verdict
+from monitor.core.results import Result, Verdict
+from monitor.core.retraining import Retraining, RetrainingState
 from monitor.core.schema import Reason
 from monitor.metrics import MAX_RESULT_SERIES, RECENT_SECONDS, Metrics, Recent
-from monitor.ports import Checkpoint, Judgement, Quarantined, StreamCount, TopicPartition
+from monitor.ports import Checkpoint, Judgement, LabelAccount, Quarantined, Revision, StreamCount, TopicPartition
+from tests.edges import performance_story
 from tests.edges.web_story import FAULT_DAYS, FLIGHTS, MODELS, OPEN_ID, Day, incident, results_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -183,3 +185,76 @@ def test_the_lag_of_all_partitions_is_summed_up() -> None:
     assert metrics.total_lag() == 0
     metrics.set_lag({TopicPartition("t", 0): 40, TopicPartition("t", 1): 2})
     assert metrics.total_lag() == 42
+
+
+def exported(metrics: Metrics, metric: str = "accuracy", *, estimated: str = "false") -> float | None:
+    return value(metrics, "driftd_performance_value", model=FLIGHTS.name, metric=metric, estimated=estimated)
+
+
+def of_day(number: int) -> tuple[Result, Result]:
+    """The estimate and the realised accuracy of a day."""
+    first, later = performance_story.revisions(Day(model=FLIGHTS.name, number=number), "accuracy")
+    return first, later
+
+
+def test_performance_is_exported_by_labels_and_as_estimated_apart() -> None:
+    metrics, (guess, known) = Metrics(), of_day(26)
+    assert exported(metrics) is None
+    metrics.observe_results([guess, known])
+    assert exported(metrics) == known.value
+    assert exported(metrics, estimated="true") == guess.value
+    assert value(metrics, "driftd_labelled_share", model=FLIGHTS.name) == 0.63
+    for estimated in ("true", "false"):
+        labels = {"model": FLIGHTS.name, "estimated": estimated}
+        assert value(metrics, "driftd_performance_window_end_timestamp_seconds", **labels) == known.window_end.timestamp()
+
+
+def test_a_revision_of_an_old_window_changes_nothing_of_a_newer_one_and_a_segment_is_not_exported() -> None:
+    metrics, (_, old), (guess, known) = Metrics(), of_day(3), of_day(26)
+    metrics.observe_results([known, guess])
+    metrics.window_revised(Revision(model=FLIGHTS.name, start=old.window_start, known=(), results=(old,), at=AT))
+    metrics.observe_results([replace(known, segment="origin=JFK", value=0.1)])
+    assert exported(metrics) == known.value
+    assert value(metrics, "driftd_labelled_share", model=FLIGHTS.name) == 0.63
+    labels = {"model": FLIGHTS.name, "check": "performance", "column": "", "metric": "accuracy"}
+    assert value(metrics, "driftd_result_value", **labels) == guess.value
+    assert value(metrics, "driftd_results_total", model=FLIGHTS.name, check="performance", verdict="ok") == 1
+    assert value(metrics, "driftd_windows_judged_total", model=FLIGHTS.name) is None
+
+
+def test_what_is_not_known_yet_leaves_the_last_known_performance_standing() -> None:
+    metrics, (_, known) = Metrics(), of_day(26)
+    silent = replace(known, window_end=known.window_end + timedelta(days=1), value=None, estimated=None, verdict=Verdict.INSUFFICIENT)
+    metrics.observe_results([known, silent])
+    assert exported(metrics) == known.value
+    assert value(metrics, "driftd_labelled_share", model=FLIGHTS.name) == 0.63
+
+
+def test_metrics_of_very_many_classes_stop_at_the_limit_too() -> None:
+    metrics, (_, known) = Metrics(), of_day(26)
+    metrics.observe_results(replace(known, metric=f"f1[{i}]") for i in range(MAX_RESULT_SERIES))
+    assert value(metrics, "driftd_result_series_dropped") == 1
+    assert sum(exported(metrics, f"f1[{i}]") is not None for i in range(MAX_RESULT_SERIES)) == MAX_RESULT_SERIES // 2
+
+
+def test_a_round_of_labels_is_counted_by_what_became_of_them() -> None:
+    metrics = Metrics()
+    metrics.declare([performance_story.LATE, FLIGHTS])
+    assert value(metrics, "driftd_labels_total", model=FLIGHTS.name, outcome="expired") == 0
+    added = LabelAccount(matched=5, revised=2, repeated=1, expired=3, waiting=99, unlabelled=4)
+    metrics.labels_joined(FLIGHTS.name, added)
+    metrics.labels_joined(FLIGHTS.name, replace(added, matched=1))
+    got = {o: value(metrics, "driftd_labels_total", model=FLIGHTS.name, outcome=o) for o in monitor.metrics.LABEL_OUTCOMES}
+    assert got == {"matched": 6, "revised": 4, "repeated": 2, "expired": 6}
+    assert value(metrics, "driftd_unlabelled_predictions_total", model=FLIGHTS.name) == 8
+    assert value(metrics, "driftd_labels_waiting", model=FLIGHTS.name) is None
+    metrics.set_labels_waiting(FLIGHTS.name, 99)
+    assert value(metrics, "driftd_labels_waiting", model=FLIGHTS.name) == 99
+
+
+def test_a_revision_that_asks_for_retraining_counts_it() -> None:
+    metrics = Metrics()
+    state = RetrainingState.REQUESTED
+    asked = Retraining(id="r", model="m", version="1", state=state, reason="", incident=None, columns=(), requested_at=AT)
+    metrics.window_revised(Revision(model="m", start=AT, known=(), retraining=asked, at=AT))
+    assert value(metrics, "driftd_retrainings_total", model="m") == 1

@@ -399,11 +399,14 @@ def test_a_step_that_tells_makes_one_message_a_receiver() -> None:
     assert made[0].body["account"] == {"counted": 7, "late": 1, "duplicate": 0, "quarantined": 0, "sampled_out": 0}
 
 
-@pytest.mark.parametrize(("notify", "told"), [(FIRING, "x: mean 1 → 60"), (RESOLVED, "x: what it was")])
-def test_a_beginning_is_told_with_the_windows_cause_and_an_end_with_the_incidents(notify: Notify, told: str) -> None:
-    cause = Cause(headline="x: mean 1 → 60", columns=())
+@pytest.mark.parametrize(
+    ("notify", "told", "performance"), [(FIRING, "x: mean 1 → 60", "f1 fell from 0.8 to 0.6 (estimated)"), (RESOLVED, "x: what it was", "")]
+)
+def test_a_beginning_is_told_with_the_windows_cause_and_an_end_with_the_incidents(notify: Notify, told: str, performance: str) -> None:
+    cause = Cause(headline="x: mean 1 → 60", columns=(), performance="f1 fell from 0.8 to 0.6 (estimated)")
     (made,) = incident_messages(Step(incident=replace(INCIDENT, cause="x: what it was"), notify=notify), cause, (), ("slack",))
     assert made.body["cause"] == told
+    assert made.body["performance"] == performance
 
 
 def test_a_step_that_tells_nobody_makes_none() -> None:

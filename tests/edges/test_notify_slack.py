@@ -418,7 +418,7 @@ def test_names_from_logs_wake_nobody_and_link_nowhere() -> None:
     lines = (ColumnLine(column=NASTY, sentence=NASTY),)
     incident = replace(INCIDENT, model=NASTY, columns=(NASTY,), summary=NASTY, cause=NASTY)
     for kind in NotifyKind:
-        said = incident_message(occasion(kind, incident=incident, headline=NASTY, columns=lines))
+        said = incident_message(occasion(kind, incident=incident, headline=NASTY, columns=lines, performance=f"f1 in {NASTY}"))
         for message in (build(said), build_note(said)):
             interpreted = list(mrkdwn(as_arguments(message)))
             assert interpreted
@@ -440,13 +440,23 @@ def test_a_cause_that_is_the_only_columns_sentence_is_said_once() -> None:
     assert said.count(line.sentence) == 1
 
 
+def test_performance_is_told_beside_a_cause_and_once_where_it_is_the_cause() -> None:
+    dropped = "accuracy fell from 0.84 to 0.71 [0.69, 0.73] (realised, 96 % labelled)"
+    beside = json.dumps(as_arguments(build(incident_message(occasion(performance=dropped)))), ensure_ascii=False)
+    assert f"Performance: {dropped}" in beside
+    alone = build(incident_message(occasion(headline=dropped, performance=dropped, evidence="", columns=())))
+    said = json.dumps(as_arguments(alone), ensure_ascii=False)
+    assert said.count(dropped) == 1
+    assert f"Performance: {dropped}" in said, "a drop is not its own cause"
+
+
 @pytest.mark.fault(31)
 def test_the_largest_message_is_within_slacks_limits() -> None:
     huge = "&" * 100_000
     lines = tuple(ColumnLine(column=huge, sentence=huge) for _ in range(500))
     incident = replace(INCIDENT, model=huge, summary=huge, cause=huge, columns=(huge,) * 500, checks=("drift", "quality", "volume"))
     for kind in NotifyKind:
-        said = incident_message(occasion(kind, incident=incident, headline=huge, columns=lines))
+        said = incident_message(occasion(kind, incident=incident, headline=huge, columns=lines, performance=huge + "."))
         for message in (build(said), build_note(said)):
             assert refusal(as_arguments(message)) is None
             assert len(json.dumps(as_arguments(message), ensure_ascii=False)) < 16_000

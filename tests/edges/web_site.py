@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from monitor.core.rules import Model
 from monitor.health import Health, NotReady
 from monitor.metrics import Metrics
 from monitor.reports import Shelf
@@ -43,16 +44,19 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, *, token: str | None = TOKEN, host: str = "127.0.0.1") -> Iterator[Site]:
-    """Serve the story on a free port."""
-    store, health, metrics = tell(folder), Health(), Metrics()
-    metrics.declare(MODELS, ["slack"])
+def site(
+    folder: Path, *, token: str | None = TOKEN, host: str = "127.0.0.1", story: Callable[[Path], SqlStore] = tell,
+    models: Sequence[Model] = MODELS,
+) -> Iterator[Site]:  # fmt: skip
+    """Serve a story on a free port."""
+    store, health, metrics = story(folder), Health(), Metrics()
+    metrics.declare(models, ["slack"])
     http = HttpSettings(host=host, port=0, token=None if token is None else Secret(text=token))
     server = WebServer(store=store, health=health, metrics=metrics, http=http)
     shelf = Shelf(folder / "pages", 5)
     for id in (OPEN_ID, PAST_ID):
         shelf.put(id, REPORT)
-    server.show(MODELS, shelf=shelf)
+    server.show(models, shelf=shelf)
     server.start()
     health.clear(NotReady.STARTING)
     try:

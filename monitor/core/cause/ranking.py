@@ -15,6 +15,7 @@ from monitor.core.cause.sentence import said
 from monitor.core.cause.signatures import recognised
 from monitor.core.cause.signatures.collapse import collapse
 from monitor.core.cause.signatures.sign import Sign
+from monitor.core.decay import change_sentence, performance_sentence, worst_first
 from monitor.core.evaluate import Subject
 from monitor.core.explained import Explanation, explained_by
 from monitor.core.incidents import Incident
@@ -29,7 +30,7 @@ CONSEQUENCES = frozenset({"out_of_range_share"})  # of values that moved: told a
 
 
 def explain(results: Iterable[Result], subjects: Sequence[Subject], rules: Model, *, opened: Incident | None = None) -> Cause:
-    """The causes of a window's bad results: trouble with the volume leads, then features, then predictions and scores.
+    """The causes of a window's bad results: trouble with the volume leads, then features, then predictions and scores, then performance.
 
     ``results`` are all of the window, good ones too: they tell which versions and segments are well. ``opened``: the
     model's incident from before this window, which tells since when.
@@ -42,21 +43,28 @@ def explain(results: Iterable[Result], subjects: Sequence[Subject], rules: Model
     explanation = explained_by(bad, subjects, rules)
     parts = _parts(bad, by_key, rules, explanation)
     columns = tuple(part.cause for part in parts)
-    whole = sorted((r for r in bad if r.column is None), key=lambda r: (-times(r), r.metric))
+    whole = sorted((r for r in bad if r.column is None and r.check is not Check.PERFORMANCE), key=lambda r: (-times(r), r.metric))
     together = _together(parts[0], bad) if parts else ()
     where = where_it_is(Trouble(lead=parts[0].top, columns=together), results, explanation) if parts else ""
     leading, trailing = _whole(whole, by_key, told_by_columns=any(part.cause.signature and part.cause.effect >= MOST for part in parts))
     told = Told(
         volume=leading,
         columns=columns,
-        whole=trailing,
+        whole=[*trailing, *_dropped(bad, rules)],
         together=together,
         paired=parts[0].partner if parts else "",
         only=where,
         since=_since(opened, together, min(result.window_start for result in bad)),
         until=max(result.window_end for result in bad),
     )
-    return Cause(headline=headline(told), columns=columns, only=where)
+    return Cause(headline=headline(told), columns=columns, only=where, performance=performance_sentence(results, rules))
+
+
+def _dropped(bad: Iterable[Result], rules: Model) -> list[str]:
+    """What is said of performance: a consequence, so it comes after the columns."""
+    found = worst_first((result for result in bad if result.check is Check.PERFORMANCE), rules.performance)
+    versions = len({result.version for result in found}) > 1
+    return [change_sentence(result, rules.performance, versions=versions) for result in found]
 
 
 def _since(opened: Incident | None, together: Collection[str], start: datetime) -> datetime:

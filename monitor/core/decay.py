@@ -1,0 +1,161 @@
+"""How well a model does, in words: what results of performance say to people.
+
+A result tells its value and the limit that it is held against. The limit lies ``max_drop`` from what the reference had, so that can be
+told too: under the rules by which the result was judged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from monitor.core.finding import number, percent
+from monitor.core.results import ALL_ROWS, Check, Result, Verdict, latest
+from monitor.core.rules import Model, PerformanceRules
+
+DROPPED = frozenset({Verdict.ALERT, Verdict.WARN})
+RELATIVE = frozenset({"mae", "rmse", "mape", "mse", "log_loss", "brier"})
+"""Errors whose limit is the reference times ``1 + max_drop``; so are the quantiles of the error."""
+QUANTILES = "error_p"
+"""What their names begin with."""
+LOSSES = frozenset({"calibration_error"})
+"""Their limit lies ``max_drop`` above the reference. Of every metric that is named nowhere here it lies so far below."""
+WORTH = "value"
+"""Its limit is the reference less ``max_drop`` of it."""
+TWO_SIDED = frozenset({"mean_error"})
+"""Worse in both directions: its limit tells no reference."""
+
+FEWEST_DECIMALS = 2
+MOST_DECIMALS = 5
+SMALL = 10.0
+"""Values from here on need no decimals of their own."""
+WHOLE_PERCENT = 0.1
+"""From this share on people are told whole per cents, rounded down: 99.9 % labelled is not all."""
+LONGEST_PLACE = 60
+"""Characters of a segment or version in a sentence; they come from logs."""
+
+
+def reference_value(metric: str, threshold: float | None, rules: PerformanceRules | None) -> float | None:
+    """What the reference had, told by the limit; None where nobody can tell."""
+    if threshold is None or rules is None or metric in TWO_SIDED:
+        return None
+    if _is_error(metric):
+        return threshold - rules.max_drop if metric in LOSSES else threshold / (1 + rules.max_drop)
+    if metric == WORTH:
+        left = 1 - rules.max_drop if threshold > 0 else 1 + rules.max_drop
+        return threshold / left if left > 0 else None
+    return threshold + rules.max_drop
+
+
+def _is_error(metric: str) -> bool:
+    """Whether less is better."""
+    return metric in RELATIVE | LOSSES or metric.startswith(QUANTILES)
+
+
+def beyond(result: Result, rules: PerformanceRules | None) -> float:
+    """How many times the allowed change a value is from the reference's, in the bad direction; negative where it is better. 0: unknown."""
+    before = reference_value(result.metric, result.threshold, rules)
+    if before is None or result.threshold is None or result.value is None:
+        return 0.0
+    allowed, change = result.threshold - before, result.value - before
+    return change / allowed if allowed else (change if _is_error(result.metric) else -change)
+
+
+def worst_first(results: Iterable[Result], rules: PerformanceRules | None) -> list[Result]:
+    """All rows before segments, then by how far beyond."""
+    return sorted(results, key=lambda r: (r.segment != ALL_ROWS, -beyond(r, rules), r.metric, r.version, r.segment))
+
+
+def precise(value: float, step: float | None) -> str:
+    """A value with the digits that its uncertainty ``step`` leaves: ``0.71`` at ±0.02, ``0.7104`` at ±0.0004."""
+    if step is None or not 0 < step < math.inf:
+        return number(value)
+    places = min(max(math.floor(-math.log10(step)) + 1, FEWEST_DECIMALS if abs(value) < SMALL else 0), MOST_DECIMALS)
+    return f"{round(value, places) + 0.0:,.{places}f}"  # + 0.0: there is no minus nothing
+
+
+def step_of(result: Result) -> float | None:
+    """Half of a result's interval; None without one."""
+    return None if result.ci_low is None or result.ci_high is None else (result.ci_high - result.ci_low) / 2
+
+
+def value_with_interval(result: Result) -> str:
+    """``0.79 [0.77, 0.81]``; the value alone where it has no interval."""
+    if result.value is None or result.ci_low is None or result.ci_high is None:
+        return number(result.value)
+    step = step_of(result)
+    return f"{precise(result.value, step)} [{precise(result.ci_low, step)}, {precise(result.ci_high, step)}]"
+
+
+def labelled_share(result: Result) -> float | None:
+    """Rows with a label of all rows, within [0, 1]; None where that is not told."""
+    return None if result.labelled is None or not result.rows else min(result.labelled / result.rows, 1.0)
+
+
+def share_words(share: float) -> str:
+    """``63 %``, ``2.51 %``; never more than there is."""
+    return percent(math.floor(share * 100) / 100 if share >= WHOLE_PERCENT else share)
+
+
+def evidence_words(result: Result) -> str:
+    """``realised, 96 % labelled`` or ``estimated, no labels yet``."""
+    share = labelled_share(result)
+    labels = f"{share_words(share)} labelled" if share else "no labels yet"
+    if not result.estimated and result.labelled is None:
+        return "realised"
+    return f"{'estimated' if result.estimated else 'realised'}, {labels}"
+
+
+def evidence_in_short(result: Result) -> str:
+    """``63 % labelled``, or ``estimated``."""
+    share = labelled_share(result)
+    return "estimated" if result.estimated else f"{share_words(share)} labelled" if share is not None else "realised"
+
+
+def change_sentence(result: Result, rules: PerformanceRules | None, *, versions: bool = False) -> str:
+    """``accuracy fell from 0.84 to 0.71 [0.69, 0.73] (realised, 96 % labelled)``; the check's own words where less is known.
+
+    ``versions``: whether to name the version, as there are several.
+    """
+    before = reference_value(result.metric, result.threshold, rules)
+    what = _subject(result, versions)
+    if before is None or result.value is None or result.value == before:
+        return f"{what}: {result.reason}"
+    moved = "fell" if result.value < before else "rose"
+    return f"{what} {moved} from {precise(before, step_of(result))} to {value_with_interval(result)} ({evidence_words(result)})"
+
+
+def performance_sentence(results: Iterable[Result], rules: Model) -> str:
+    """What a message tells of performance beside the cause: the worst drop; or that none is seen so far; or that nothing is known yet.
+
+    Empty where there are no results of performance.
+    """
+    current = [result for result in latest(results).values() if result.check is Check.PERFORMANCE]
+    versions = len({result.version for result in current}) > 1
+    dropped = worst_first((r for r in current if r.verdict in DROPPED), rules.performance)
+    if dropped:
+        more = len(dropped) - 1
+        return change_sentence(dropped[0], rules.performance, versions=versions) + (f"; and {more} more" if more else "")
+    whole = _by_importance([result for result in current if result.segment == ALL_ROWS], rules.performance)
+    well = [result for result in whole if result.verdict is Verdict.OK and result.value is not None]
+    if well:
+        first = well[0]
+        how = "estimated" if first.estimated else evidence_words(first)
+        return f"no drop of performance seen so far: {_subject(first, versions)} {value_with_interval(first)}, {how}"
+    return f"performance is not known yet: {whole[0].reason}" if whole else ""
+
+
+def _by_importance(results: Sequence[Result], rules: PerformanceRules | None) -> list[Result]:
+    """In the order in which the configuration names the metrics."""
+    named = () if rules is None else rules.metrics
+    return sorted(results, key=lambda r: (named.index(r.metric) if r.metric in named else len(named), r.metric, r.version))
+
+
+def _subject(result: Result, versions: bool) -> str:
+    """The metric, and where it is of a part of the rows, which."""
+    where = "" if result.segment == ALL_ROWS else f" in {_short(result.segment)}"
+    return f"{result.metric}{where}{f' of version {_short(result.version)}' if versions else ''}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_PLACE else f"{text[: LONGEST_PLACE - 1]}…"
