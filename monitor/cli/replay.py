@@ -93,7 +93,7 @@ def _difference(store: Store, before: Model, after: Model, since: datetime | Non
     from monitor.clock import SystemClock
     from monitor.pipeline.replay import rejudge
 
-    stored = list(store.results(model=before.name, since=since))
+    stored = [result for result in store.results(model=before.name, since=since) if result.check is not Check.PERFORMANCE]
     with bar(f"judging {before.name}", len({result.window_start for result in stored}) or None) as (progress, task):
         judged = rejudge(store, after, SystemClock(), since=since, told=lambda _until: progress.advance(task), tester=tester)
     results = [result for judgement in judged for result in judgement.results]

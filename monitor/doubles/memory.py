@@ -105,6 +105,8 @@ def is_as_known(data: Data, outcome: Judgement | Revision) -> bool:
         return True
     stored = data.incidents.get(incident.id)
     state = None if stored is None else stored.state
+    if outcome.opened is not None and outcome.opened.id == incident.id and stored != outcome.opened:
+        return False
     if state is None and any(_is_open(other, incident.model) for other in data.incidents.values()):
         return False
     return state == events[0].before if events else state in (None, incident.state)

@@ -180,8 +180,8 @@ class Judge:
         accounts = [window.account for window in windows if window.key.segment == ALL_ROWS]
         messages = (*self._telling.window(taken, cause, accounts, stale=stale),
                     *self._telling.retraining(retraining, history, cause))
-        return Judgement(model=model.name, previous=previous, judged_until=key.end, results=results, incident=taken.incident,
-                         events=taken.events, retraining=retraining, messages=messages, at=self._clock.now())
+        return Judgement(model=model.name, previous=previous, judged_until=key.end, results=results, opened=opened,
+                         incident=taken.incident, events=taken.events, retraining=retraining, messages=messages, at=self._clock.now())
 
     def _results(self, subject: Subject, model: Model) -> Sequence[Result]:
         """A version whose evaluation fails is an error of its own: the others, and the windows after it, are judged all the same."""

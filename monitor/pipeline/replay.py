@@ -8,6 +8,7 @@ from typing import Protocol
 
 from monitor.core.gaps import Gap
 from monitor.core.incidents import OPEN, Incident
+from monitor.core.labels.predicted import Predicted
 from monitor.core.recipes import Candidate, Disturbance
 from monitor.core.reference import Reference
 from monitor.core.results import Account, Result, WindowKey
@@ -24,6 +25,7 @@ from monitor.ports import (
     Clock,
     HistoryStore,
     Judgement,
+    KeptKey,
     JudgingStore,
     Mark,
     Progress,
@@ -77,6 +79,10 @@ class Rehearsal:
     def windows(self, model: str, start: datetime) -> Sequence[StoredWindow]:
         """The real one's, or the silence that was noted here."""
         return self._store.windows(model, start) or ([self._empty[start]] if start in self._empty else [])
+
+    def kept_chunks(self, model: str, key: KeptKey) -> Sequence[Predicted]:  # noqa: ARG002  the judge asks by name
+        """None: predictions are gone once their labels have come, so performance is not judged again."""
+        return ()
 
     def gaps(self, model: str, start: datetime, end: datetime) -> Sequence[Gap]:
         """The real one's."""

@@ -65,7 +65,7 @@ class Reviser:
         messages = (*self._telling.window(taken, cause, accounts, stale=stale), *self._telling.retraining(retraining, history, cause))
         revision = Revision(model=model.name, start=start, results=results, tallies=tuple(t for _, _, own in found for t in own),
                             known=tuple(Known(key=w.key, before=w.judged_changes, changes=w.changes) for w in windows),
-                            incident=taken.incident, events=taken.events, retraining=retraining, messages=messages, at=now)
+                            opened=opened, incident=taken.incident, events=taken.events, retraining=retraining, messages=messages, at=now)
         if not self._store.record_revision(revision):
             return False
         self._tell(model, revision, windows)

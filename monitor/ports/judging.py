@@ -60,13 +60,15 @@ class Message:
 class Judgement:
     """What one window of a model came to, over all its versions and segments: written in one transaction.
 
-    ``at``: wall time, kept with the deliveries alone; None: the judged window's end.
+    ``opened``: the open incident that it went out from, as it was read. ``at``: wall time, kept with the deliveries alone; None: the
+    judged window's end.
     """
 
     model: str
     judged_until: datetime
     previous: datetime | None
     results: tuple[Result, ...]
+    opened: Incident | None = None
     incident: Incident | None = None
     events: tuple[IncidentEvent, ...] = ()
     retraining: Retraining | None = None
@@ -109,7 +111,7 @@ class JudgingStore(Protocol):
     def last_retraining(self, model: str) -> Retraining | None: ...
 
     def record(self, judgement: Judgement) -> bool:
-        """One transaction, by compare-and-set on ``judged_until`` and on the state of the incident.
+        """One transaction, by compare-and-set on ``judged_until`` and on the incident.
 
         False: another replica was first, or a person changed the incident meanwhile; nothing written.
         """

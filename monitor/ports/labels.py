@@ -124,7 +124,7 @@ class Known:
 class Revision:
     """What labels make of windows of one start that were judged before: written in one transaction.
 
-    By compare-and-set on ``known`` and on the state of the incident. ``results`` bear revisions of their own; the rest as in
+    By compare-and-set on ``known`` and on the incident. ``results`` bear revisions of their own; the rest as in
     ``Judgement``. ``tallies`` replace what was stored of the same window and segment.
     """
 
@@ -133,6 +133,7 @@ class Revision:
     known: tuple[Known, ...]
     results: tuple[Result, ...] = ()
     tallies: tuple[Tally, ...] = ()
+    opened: Incident | None = None
     incident: Incident | None = None
     events: tuple[IncidentEvent, ...] = ()
     retraining: Retraining | None = None

@@ -145,7 +145,7 @@ def _move(connection: Connection, model: str, line: str, until: datetime, previo
 
 
 def is_as_known(connection: Connection, outcome: Judgement | Revision) -> bool:
-    """Whether the incident is still in the state that it was judged from, and is the only one of its model that is open.
+    """Whether the incident still stands as it was when it was judged from, and is the only one of its model that is open.
 
     The model's progress is held, or another could be opened at the same time. Locked until the end of the transaction.
     """
@@ -153,6 +153,8 @@ def is_as_known(connection: Connection, outcome: Judgement | Revision) -> bool:
     if incident is None:
         return True
     stored = _stored_state(connection, incident.id)
+    if outcome.opened is not None and outcome.opened.id == incident.id and _stored_incident(connection, incident.id) != outcome.opened:
+        return False
     if stored is None and connection.execute(select(exists().where(*are_open(incident.model)))).scalar_one():
         return False
     return stored == events[0].before if events else stored in (None, incident.state)
@@ -181,6 +183,11 @@ def _stored_state(connection: Connection, incident: str) -> IncidentState | None
     query = select(incidents.c.state).where(incidents.c.id == incident).with_for_update()
     state: IncidentState | None = connection.execute(query).scalar_one_or_none()
     return state
+
+
+def _stored_incident(connection: Connection, incident: str) -> Incident | None:
+    row = connection.execute(columns_of(incidents, Incident).where(incidents.c.id == incident)).one_or_none()
+    return None if row is None else made(Incident, row)
 
 
 def put_incident(connection: Connection, incident: Incident) -> None:
