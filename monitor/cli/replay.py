@@ -18,6 +18,7 @@ from monitor.cli.output import ListFormat, json_line, moment, printable, write
 from monitor.cli.progress import bar
 from monitor.core.incidents import Incident
 from monitor.core.replay import Change, Side, changes, incidents, sides
+from monitor.core.results import Check
 from monitor.core.rules import Model
 from monitor.core.schema import rfc3339
 from monitor.errors import UsageError

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 
-from monitor.core.drift.calibration import SHARE_OF_BUDGET, alpha_per_window
+from monitor.core.drift.calibration import alpha_per_window, budget_shares
+from monitor.core.estimated.findings import estimated_findings
 from monitor.core.finding import Finding, number, percent
 from monitor.core.labels.labels import Joined
 from monitor.core.labels.maturity import Arrivals, expected
 from monitor.core.labels.predicted import Predicted
-from monitor.core.performance import judge_performance
+from monitor.core.performance.classes import classes_of
+from monitor.core.performance.metrics import Undefined, metric_of
+from monitor.core.performance.part import PerformancePart
+from monitor.core.performance.tally import Tally, tally_and_rows, tally_of
+from monitor.core.performance.verdict import judge_performance, measured
 from monitor.core.profile import Profile
 from monitor.core.reference import Reference
 from monitor.core.results import ALL_ROWS, Check, Result, WindowKey
@@ -28,10 +34,14 @@ def first_look(
     """What can be said before labels are looked at: an estimate, or that none have come. Nothing where performance is not watched."""
     if predicted is None or rules.performance is None:
         return []
-    part = None if reference is None else reference.performance
+    part, share = None if reference is None else reference.performance, alpha * budget_shares(rules)[Check.PERFORMANCE]
+    found = estimated_findings(predicted, profile, part, rules, share)
+    if not rules.awaits_labels:
+        return [replace(finding, labelled=None) for finding in found]
     nothing = Joined(rows=predicted, labels=no_labels(len(predicted), rules.task), times=np.zeros(len(predicted), dtype=np.int64))
-    found = {finding.metric: finding for finding in judge_performance(nothing, part, rules, alpha)}
-    return list(found.values())
+    waiting = {finding.metric: finding for finding in judge_performance(nothing, part, rules, share)}
+    said = {finding.metric: replace(finding, labelled=0) for finding in found if finding.value is not None}
+    return list((waiting | said).values())
 
 
 def realised(
@@ -45,9 +55,8 @@ def realised(
     if rules.performance is None or (key.segment != ALL_ROWS and segment_parts(key.segment)[0] not in rules.segments):
         return ()
     shared = with_share(rules, key.segment, reference, versions)
-    alpha = alpha_per_window(shared.drift.budget, rules.window) * SHARE_OF_BUDGET[Check.PERFORMANCE]
-    part = _part(reference, key.segment)
-    findings = judge_performance(joined, part, shared, alpha)
+    alpha = alpha_per_window(shared.drift.budget, rules.window) * budget_shares(rules)[Check.PERFORMANCE]
+    findings = judge_performance(joined, _part(reference, key.segment), shared, alpha)
     told = findings if key.segment != ALL_ROWS else [_with_end(finding, rules, age, learned) for finding in findings]
     digest = None if reference is None else reference.hash
     ordered = sorted(told, key=lambda finding: finding.order)
@@ -74,7 +83,28 @@ def no_labels(rows: int, task: Task) -> Values:
     return CategoricalValues(codes=np.full(rows, CategoricalValues.NULL, dtype=np.int32), dictionary=())
 
 
-def _part(reference: Reference | None, segment: str):  # type: ignore[no-untyped-def]
+def values_of(joined: Joined, rules: Model, reference: Reference | None) -> Mapping[str, float]:
+    """The metrics that are asked for of these rows, as far as they are defined."""
+    if rules.performance is None:
+        return {}
+    classes = () if reference is None or reference.performance is None else reference.performance.classes
+    tally, rows = tally_and_rows(joined, rules.task, classes_of(joined, rules.task, rules.performance, classes))
+    found = {}
+    for name in rules.performance.metrics:
+        with suppress(Undefined, KeyError):
+            found[name] = measured(metric_of(name, rules.performance.value), tally, rows).value
+    return found
+
+
+def counted(joined: Joined, rules: Model, reference: Reference | None) -> Tally | None:
+    """The counts of a window's or segment's rows, which can be merged with others."""
+    if rules.performance is None:
+        return None
+    classes = () if reference is None or reference.performance is None else reference.performance.classes
+    return tally_of(joined, rules.task, rules.performance, classes)
+
+
+def _part(reference: Reference | None, segment: str) -> PerformancePart | None:
     if reference is None or segment == ALL_ROWS:
         return None if reference is None else reference.performance
     own = reference.of_segment(*segment_parts(segment))

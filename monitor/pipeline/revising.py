@@ -13,7 +13,7 @@ from monitor.core.evaluate import Subject
 from monitor.core.incidents import Judged, Step, revise
 from monitor.core.labels.maturity import Arrivals, arrivals_of
 from monitor.core.labels.parts import joined_of
-from monitor.core.realised import realised, tally_data
+from monitor.core.performed import counted, realised, values_of
 from monitor.core.results import ALL_ROWS, Check, Identity, Result, Verdict, identity, latest
 from monitor.core.retraining import Retraining, decide
 from monitor.core.rules import Model
@@ -41,6 +41,7 @@ class Reviser:
 
     def __init__(self, *, store: RevisingStore, references: References, clock: Clock, metrics: Metrics, telling: Telling) -> None:
         self._store = store
+        self._references = references
         self._standards = Standards(store, references, clock)
         self._clock = clock
         self._metrics = metrics
@@ -74,7 +75,10 @@ class Reviser:
     def curve(self, model: Model, key: KeptKey) -> Curve | None:
         """How the labels of a window came in; None where none did."""
         joined = self._store.joined(model.name, key)
-        found = None if joined is None else arrivals_of(joined, key.end, model)
+        if joined is None:
+            return None
+        reference = self._references.of(model.name, key.version)
+        found = arrivals_of(joined, key.end, model.label_delay, lambda rows: values_of(rows, model, reference))
         return None if found is None else Curve(key=key, document=found.document())
 
     def _judged(
@@ -86,17 +90,18 @@ class Reviser:
         if joined is None or not own:
             return [], [], []
         standards = self._standards.of(model, stored)
-        arrivals = [Arrivals.of(curve.document) for curve in self._store.curves(model.name, CURVES)]
+        learned = [found for curve in self._store.curves(model.name, CURVES) if (found := Arrivals.of(curve.document)) is not None]
         sealed = self._store.progress(model.name).sealed_until
         age = None if sealed is None else sealed - window.key.end
         subjects, results, tallies = [], [], []
         for one in own:
             part, standard = joined_of(joined, one.key.segment), standards[one.key]
-            subject = Subject(key=one.key, account=replace(one.account, late=0), profile=one.profile, reference=standard.reference,
-                              unready=standard.unready, damage=one.damage or standard.damage)
-            subjects.append(subject)
-            results += realised(subject, part, model, arrivals, age)
-            tallies += [Tally(key=one.key, data=tally_data(subject, part, model))] if len(part) else []
+            subjects.append(Subject(key=one.key, account=replace(one.account, late=0), profile=one.profile, reference=standard.reference,
+                                    unready=standard.unready, damage=one.damage or standard.damage))
+            results += realised(one.key, part, standard.reference, model, counted=one.account.counted, versions=_sharing(stored, model),
+                                learned=learned, age=age)
+            tally = counted(part, model, standard.reference)
+            tallies += [Tally(key=one.key, data=tally.to_bytes())] if tally is not None and tally.labelled else []
         return subjects, results, tallies
 
     def _retraining(
@@ -120,6 +125,12 @@ class Reviser:
         for event in revision.events:
             log.warning("incident changed", action=Action.INCIDENT_CHANGED, model=model.name, incident=event.incident,
                         state=event.after, reason=event.reason)
+
+
+def _sharing(stored: Sequence[StoredWindow], model: Model) -> int:
+    """How many versions share the false alarms of the window."""
+    counted_rows = [window.account.counted for window in stored if window.key.segment == ALL_ROWS]
+    return sum(rows >= max(model.min_rows, 1) for rows in counted_rows)
 
 
 def _numbered(results: Sequence[Result], before: Mapping[Identity, Result]) -> tuple[Result, ...]:
