@@ -93,7 +93,9 @@ class Reviser:
         learned = [found for curve in self._store.curves(model.name, CURVES) if (found := Arrivals.of(curve.document)) is not None]
         sealed = self._store.progress(model.name).sealed_until
         age = None if sealed is None else sealed - window.key.end
-        subjects, results, tallies = [], [], []
+        subjects: list[Subject] = []
+        results: list[Result] = []
+        tallies: list[Tally] = []
         for one in own:
             part, standard = joined_of(joined, one.key.segment), standards[one.key]
             subjects.append(Subject(key=one.key, account=replace(one.account, late=0), profile=one.profile, reference=standard.reference,

@@ -75,15 +75,11 @@ def arrivals_of(joined: Joined, end: datetime, delay: timedelta, values_of: Valu
     after, values = joined.times - to_micros(end), []
     by_then = [there & (after <= age * (delay // MICROSECOND)) for age in AGES[:-1]] + [there]
     for flags in by_then:
-        values.append(values_of(_only(joined, flags)) if flags.any() else {})
+        values.append(values_of(joined.take(flags)) if flags.any() else {})
     return Arrivals(
         shares=tuple(float(flags.mean()) for flags in by_then),
         values={name: tuple(found.get(name) for found in values) for name in values[-1]},
     )
-
-
-def _only(joined: Joined, flags: Flags) -> Joined:
-    return Joined(rows=joined.rows.take(flags), labels=joined.labels.take(flags), times=joined.times[flags])
 
 
 def expected(metric: str, value: float, age: timedelta, delay: timedelta, learned: Sequence[Arrivals]) -> Expected | None:

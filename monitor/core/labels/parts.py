@@ -26,5 +26,4 @@ def joined_of(joined: Joined, segment: str) -> Joined:
     """The rows of a segment with their labels."""
     if segment == ALL_ROWS:
         return joined
-    at = rows_of(joined.rows, segment)
-    return Joined(rows=joined.rows.take(at), labels=joined.labels.take(at), times=joined.times[at])
+    return joined.take(rows_of(joined.rows, segment))
