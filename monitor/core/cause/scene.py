@@ -97,7 +97,8 @@ def scene_of(name: str, subject: Subject | None, moved: tuple[str, ...] = ()) ->
         return None
     if subject.profile.grid != against.grid or name not in subject.profile.columns:
         return None
-    return Scene(name=name, window=subject.profile, against=against, moved=moved, start=subject.key.start)
+    known = tuple(other for other in moved if other in subject.profile.columns)  # labels are no column of the window
+    return Scene(name=name, window=subject.profile, against=against, moved=known, start=subject.key.start)
 
 
 def key_of(result: Result) -> WindowKey:
