@@ -50,10 +50,10 @@ def _number(value: object) -> float:
 
 
 def _by_shape(values: Sequence[Any]) -> dict[Shape, list[int]]:
-    """Positions of the rows that name the same classes in the same order: nearly always all of them."""
+    """Positions of the rows that name the same classes in the same order: nearly always all of them; without those of too many."""
     shapes: dict[Shape, list[int]] = {}
     for i, value in enumerate(values):
-        if value:
+        if value and len(value) <= MOST_CLASSES:
             shapes.setdefault(tuple(value) if isinstance(value, dict) else len(value), []).append(i)
     return shapes
 

@@ -18,7 +18,7 @@ from monitor.core.profile import BOOLEANS, CategoricalGrid, Grid, NumericProfile
 from monitor.core.reference import Reference
 from monitor.core.results import Account
 from monitor.core.rules import Model, Stream, StreamKind, Task
-from monitor.core.schema import Batch, CategoricalValues, Column, Kind, NumericValues, State, Values, to_micros
+from monitor.core.schema import MOST_CLASSES, Batch, CategoricalValues, Column, Kind, NumericValues, Scores, State, Values, to_micros
 from monitor.formats import FORMATS
 from monitor.formats.moments import ANCIENT, LATEST
 from tests.fuzz.mutation import JSON_WORDS
@@ -46,6 +46,9 @@ STREAMS = (
     replace(WHOLE, id="", version=""),
     replace(WHOLE, id="f.c", version="f.c", time="f.x"),  # one path, many uses: the fast path takes anything
     replace(WHOLE, id="meta.id", time="meta.ts", version="meta.v"),
+    replace(WHOLE, scores="p"),
+    replace(WHOLE, scores="f.c"),  # a value and probabilities in one place
+    replace(WHOLE, kind=StreamKind.LABELS),
 )
 """The first byte of an input chooses one."""
 GRID = Grid(
@@ -59,7 +62,7 @@ GRID = Grid(
 )
 GOOD: dict[str, object] = {
     "id": "i1", "ts": "2024-03-01T11:00:00Z", "v": "7", "top": "t", "meta": {"id": 5, "ts": 1709290800123, "v": 2},
-    "f": {"x": 1.5, "hour": 7, "c": "a", "deep": {"b": True}},
+    "f": {"x": 1.5, "hour": 7, "c": "a", "deep": {"b": True}}, "p": {"a": 0.25, "b": 0.75},
 }  # fmt: skip
 
 
@@ -74,7 +77,7 @@ class Message:
 
 
 def seeds() -> Sequence[bytes]:
-    other = GOOD | {"id": 2**60, "ts": 1709290800, "v": None, "f": {"x": None, "hour": -0.0, "c": 5.0, "deep": None}}
+    other = GOOD | {"p": [0.5, None], "id": 2**60, "ts": 1709290800, "v": None, "f": {"x": None, "hour": -0.0, "c": 5.0, "deep": None}}
     lines = [json.dumps(GOOD), json.dumps(other), json.dumps(GOOD | {"id": "i2", "ts": "2024-03-01T10:00:00.5+01:00"}), ""]
     text = "\n".join(lines).encode() + b"\n" + TOMBSTONE
     odd = b'{"id":"a","ts":1709290800,"id":"b","f":{"x":NaN,"c":"\\ud800"},"f":{"x":1e999,"deep":{"b":1}}}'
@@ -190,6 +193,18 @@ def adds_up(batch: Batch, received: int) -> None:
             sound_numbers(name, values, len(batch))
 
 
+    if batch.scores is not None:
+        sound_scores(batch.scores, len(batch))
+
+
+def sound_scores(scores: Scores, rows: int) -> None:
+    require(scores.values.shape == (rows, len(scores.classes)), f"scores are of shape {scores.values.shape}")
+    require(len(set(scores.classes)) == len(scores.classes) <= MOST_CLASSES, "a class twice, or too many")
+    require(not np.isinf(scores.values).any(), "an infinite probability")
+    require(all("\0" not in name for name in scores.classes), "scores: NUL")
+    "".join(scores.classes).encode()
+
+
 def sound_categories(name: str, values: CategoricalValues, rows: int) -> None:
     require(len(values.codes) == rows, f"{name} has {len(values.codes)} of {rows} values")
     known = ((values.codes >= CategoricalValues.WRONG) & (values.codes < len(values.dictionary))).all()
@@ -231,7 +246,7 @@ def keeps(profile: Profile) -> None:
             require(bool(np.isfinite(found).all()), f"{name}: {found}")
 
 
-KEYS = [b'"id":', b'"ts":', b'"v":', b'"f":', b'"x":', b'"deep":', b'"c":']
+KEYS = [b'"id":', b'"ts":', b'"v":', b'"f":', b'"x":', b'"deep":', b'"c":', b'"p":']
 WORDS = [*KEYS, b",", b"\n", b"{", b"}", b"\xc3\x28", b"\xef\xbb\xbf", *JSON_WORDS]
 
 TARGETS = (
