@@ -105,7 +105,10 @@ class Notify:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """One judged window of a model over all its versions and segments. ``columns`` are the causes, the largest first."""
+    """One judged window of a model over all its versions and segments. ``columns`` are the causes, the largest first.
+
+    ``revision``: the latest of its results, where labels made them others.
+    """
 
     model: str
     start: datetime
@@ -113,6 +116,7 @@ class Judged:
     results: tuple[Result, ...]
     headline: str = ""
     columns: tuple[str, ...] = ()
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,7 +323,7 @@ def _resolved(incident: Incident, at: datetime, *, event_at: datetime, reason: T
 
 def _opened(judged: Judged) -> Incident:
     return Incident(
-        id=incident_id(judged.model, judged.start),
+        id=incident_id(judged.model, judged.start, judged.revision),
         model=judged.model,
         state=IncidentState.PENDING,
         severity=Verdict.OK,
@@ -366,9 +370,12 @@ def _event(after: Incident, at: datetime, before: IncidentState | None, reason: 
     return IncidentEvent(incident=after.id, at=at, before=before, after=after.state, reason=reason, detail=detail)
 
 
-def incident_id(model: str, since: datetime) -> str:
-    """The same problem has the same name in every replica and every replay."""
-    return "inc_" + stable_hex(model, rfc3339(since))
+def incident_id(model: str, since: datetime, revision: int = 0) -> str:
+    """The same problem has the same name in every replica and every replay.
+
+    What labels show of a window, whose own incident may be over by then, has a name of its own.
+    """
+    return "inc_" + stable_hex(model, rfc3339(since), *([f"revision {revision}"] if revision else []))
 
 
 def stable_hex(*words: str) -> str:

@@ -57,7 +57,7 @@ class Reviser:
         after = tuple((dict(before) | {identity(result): result for result in results}).values())
         cause = explain(after, [subject for subjects, _, _ in found for subject in subjects], model, opened=opened)
         judged = Judged(model=model.name, start=start, end=windows[0].key.end, results=after, headline=cause.headline,
-                        columns=tuple(column.name for column in cause.columns))
+                        columns=tuple(column.name for column in cause.columns), revision=max((r.revision for r in results), default=0))
         taken = revise(opened, before.values(), judged, model.alerts)
         history, retraining = self._retraining(model, results, taken, windows[0].key)
         now = self._clock.now()
