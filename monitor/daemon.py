@@ -47,7 +47,8 @@ def run(settings: Settings, config: Path, *, until_idle: bool, patience: timedel
         log.warning("a failpoint is armed: this process is under test", action=Action.DAEMON_STARTED, point=point, what=armed.action)
     stop = Stop(EXIT_FAILED if until_idle else EXIT_DONE)  # a script must not take it for read to the end
     with ExitStack() as closers:
-        parts = build(settings, config, closers)
+        with stop.building():
+            parts = build(settings, config, closers)
         stop.gently()
         log.info("driftd runs", action=Action.DAEMON_STARTED, models=sorted(settings.model_names()), config=config.name)
         for note in settings.notes():

@@ -8,6 +8,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -52,6 +54,17 @@ class Stop:
     def gently(self) -> None:
         """From now on the loop looks at it."""
         self._gently = True
+
+    @contextmanager
+    def building(self) -> Iterator[None]:
+        """An error after a signal came is the end that was asked for: what a library was doing was cut off, and it says so in its own
+        words."""
+        try:
+            yield
+        except Exception as error:
+            if self:
+                raise SystemExit(self._code) from error
+            raise
 
     def reload_asked(self) -> bool:
         """Whether a reload was asked for since this was last looked at."""

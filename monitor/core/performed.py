@@ -10,7 +10,6 @@ from datetime import timedelta
 import numpy as np
 
 from monitor.core.drift.calibration import alpha_per_window, budget_shares
-from monitor.core.estimated.findings import estimated_findings
 from monitor.core.finding import Finding, number, percent
 from monitor.core.labels.labels import Joined
 from monitor.core.labels.maturity import Arrivals, expected
@@ -20,7 +19,6 @@ from monitor.core.performance.metrics import Undefined, metric_of
 from monitor.core.performance.part import PerformancePart
 from monitor.core.performance.tally import Tally, tally_and_rows, tally_of
 from monitor.core.performance.verdict import judge_performance, measured
-from monitor.core.profile import Profile
 from monitor.core.reference import Reference
 from monitor.core.results import ALL_ROWS, Check, Result, WindowKey
 from monitor.core.rules import Model, Task
@@ -29,19 +27,14 @@ from monitor.core.segments import segment_parts, with_share
 
 
 def first_look(
-    predicted: Predicted | None, profile: Profile | None, reference: Reference | None, rules: Model, alpha: float
+    predicted: Predicted | None, reference: Reference | None, rules: Model, alpha: float
 ) -> list[Finding]:
     """What can be said before labels are looked at: an estimate, or that none have come. Nothing where performance is not watched."""
     if predicted is None or rules.performance is None:
         return []
     part, share = None if reference is None else reference.performance, alpha * budget_shares(rules)[Check.PERFORMANCE]
-    found = estimated_findings(predicted, profile, part, rules, share)
-    if not rules.awaits_labels:
-        return [replace(finding, labelled=None) for finding in found]
     nothing = Joined(rows=predicted, labels=no_labels(len(predicted), rules.task), times=np.zeros(len(predicted), dtype=np.int64))
-    waiting = {finding.metric: finding for finding in judge_performance(nothing, part, rules, share)}
-    said = {finding.metric: replace(finding, labelled=0) for finding in found if finding.value is not None}
-    return list((waiting | said).values())
+    return judge_performance(nothing, part, rules, share) if rules.awaits_labels else []
 
 
 def realised(

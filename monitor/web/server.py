@@ -30,6 +30,7 @@ from monitor.web.parts import Parts, tell_nobody
 AT_A_TIME = 3
 """Requests that are worked on at once, the probes apart: the others wait, so that many readers of pages hold up no checkpoint."""
 START_SECONDS = 10.0
+STEP_SECONDS = 0.1
 STOP_SECONDS = 3
 """So long may requests under way take when the server stops."""
 KEEP_ALIVE_SECONDS = 5
@@ -100,7 +101,9 @@ class WebServer:
             raise UsageError(f"http: cannot listen on {self._host}:{self._wanted}: {error.strerror or error}") from None
 
     def _await(self, started: threading.Event, seconds: float = START_SECONDS) -> None:
-        if not started.wait(seconds) or self.failed is not None:
+        """In short waits: a process that is paused meanwhile, for however long, has lost one of them."""
+        answers = any(started.wait(STEP_SECONDS) for _ in range(max(round(seconds / STEP_SECONDS), 1)))
+        if not answers or self.failed is not None:
             raise UsageError(f"the HTTP server did not start on {self.url}: {self.failed or 'no answer'}")
 
     def _serve(self, server: uvicorn.Server, listener: socket.socket, started: threading.Event) -> None:

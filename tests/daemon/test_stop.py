@@ -186,3 +186,21 @@ def test_a_signal_before_the_loop_ends_it_with_the_code_of_what_was_asked(code):
     script = f"from monitor.stopping import Stop; import os, signal; Stop({code}); os.kill(os.getpid(), signal.SIGTERM); print('went on')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (code, "")
+
+
+@pytest.mark.fault(34)
+@pytest.mark.parametrize(("asked", "code"), [(True, 3), (False, 1)])
+def test_a_library_that_is_cut_off_by_a_signal_while_building_may_say_what_it_likes(asked, code):
+    script = f"""
+from monitor.stopping import Stop
+import os, signal
+stop = Stop(3)
+with stop.building():
+    try:
+        {"os.kill(os.getpid(), signal.SIGTERM)" if asked else "pass"}
+    finally:
+        raise ValueError("can't change 'autocommit' now: connection in transaction status ACTIVE")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert ended.returncode == code
+    assert ("autocommit" in ended.stderr) is not asked

@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from monitor.core.performance.metrics import METRICS, metric_names
 
+from monitor.core.performance.metrics import METRICS, metric_names
 from monitor.core.rules import PerformanceRules, StreamKind, Task
 from monitor.errors import SettingsError
 from monitor.settings.performance import OF_SCORES

@@ -63,14 +63,11 @@ def test_every_metric_of_the_table_is_compared():
         assert {name for name in missing if not name.startswith("error_p")} == set()
 
 
-def test_the_names_that_the_settings_accept_are_kept():
-    from monitor.settings.crosscheck import BINARY as FOR_BINARY
-    from monitor.settings.crosscheck import CLASSIFICATION
-    from monitor.settings.crosscheck import REGRESSION as FOR_REGRESSION
-
-    assert {*FOR_BINARY, *CLASSIFICATION} <= set(metric_names(Task.BINARY))
-    assert set(CLASSIFICATION) <= set(metric_names(Task.MULTICLASS))
-    assert set(FOR_REGRESSION) <= set(metric_names(Task.REGRESSION))
+def test_names_that_configurations_have_used_are_kept():
+    classes = {"accuracy", "balanced_accuracy", "f1", "precision", "recall", "roc_auc", "log_loss", "mcc"}
+    assert classes | {"average_precision", "brier"} <= set(metric_names(Task.BINARY))
+    assert classes <= set(metric_names(Task.MULTICLASS))
+    assert {"mae", "mape", "mse", "r2", "rmse"} <= set(metric_names(Task.REGRESSION))
 
 
 # --- binary --------------------------------------------------------------------------------------------------
@@ -233,7 +230,8 @@ def test_any_few_numbers_are_as_scikit_learn_has_them(found):
     tally = tally_of(joined(numbers(truth), numbers(predicted)), Task.REGRESSION, RULES)
     for name in ("mae", "mse", "rmse", "mape", "mean_error"):
         ours = METRICS[name].of(tally)
-        assert ours.value == pytest.approx(REGRESSION[name](truth, predicted), rel=1e-9, abs=1e-300), name
+        lost = 1e-12 * float(np.abs(predicted - truth).max()) if name == "mean_error" else 1e-300  # where errors cancel, floats lose them
+        assert ours.value == pytest.approx(REGRESSION[name](truth, predicted), rel=1e-9, abs=lost), name
         assert np.isfinite([ours.low, ours.high, ours.variance]).all()
 
 
