@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monitor.core.drift.calibration import SHARE_OF_BUDGET, alpha_per_window
+from monitor.core.drift.calibration import alpha_per_window, budget_shares
 from monitor.core.drift.multivariate import judge_multivariate
 from monitor.core.drift.sampled import needs_samples, unanswered
 from monitor.core.drift.verdict import judge_drift, kind_of
@@ -74,7 +74,7 @@ def evaluate(subject: Subject, rules: Model, sampled: Sequence[Finding] = ()) ->
 
 def _judge_whole(subject: Subject, rules: Model, alpha: float) -> list[Finding]:
     """What all rows together tell. How many of them are in a segment shows in its column's drift."""
-    share = alpha * SHARE_OF_BUDGET[Check.VOLUME]
+    share = alpha * budget_shares(rules)[Check.VOLUME]
     findings = judge_volume(subject.key, subject.account, subject.reference, rules, share, other_rows=subject.other_rows,
                             gaps=subject.gaps)
     findings += [*judge_gaps(subject.gaps), *judge_duplicates(subject.account, rules)]
@@ -95,7 +95,7 @@ def _judge_columns(subject: Subject, rules: Model, alpha: float, sampled: Sequen
         return unjudged
     apart = "" if subject.key.segment == ALL_ROWS else segment_parts(subject.key.segment)[0]
     columns = [column for column in watched(rules, reference) if column.name != apart]
-    drift, quality = (alpha * SHARE_OF_BUDGET[check] for check in (Check.DRIFT, Check.QUALITY))
+    drift, quality = (alpha * budget_shares(rules)[check] for check in (Check.DRIFT, Check.QUALITY))
     classified = rules.drift.domain_classifier and not apart
     together = [] if apart else _together(profile, reference, rules.drift, drift / (len(columns) + 1 + classified))
     single = drift * len(columns) / (len(columns) + len(together) + classified) if columns else drift

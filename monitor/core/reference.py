@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from monitor.core.performance.part import PerformancePart
 from monitor.core.profile import Grid, NumericGrid, NumericProfile, Profile, RowSample, canonical
 from monitor.core.profile.grid import grid_of
 from monitor.core.profile.profile import profile_of
@@ -112,14 +113,19 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentPart:
-    """What the reference says of one segment: its rows, on the reference's grid, and how its windows differ from the rest of them."""
+    """What the reference says of one segment: its rows, on the reference's grid, how its windows differ from the rest of them, and how
+    well the model did on it, where labels tell."""
 
     profile: Profile
     baseline: Baseline | None = None
+    performance: PerformancePart | None = None
 
     def document(self) -> dict[str, object]:
         """As plain JSON values."""
-        return {"profile": self.profile.document(), "baseline": None if self.baseline is None else self.baseline.document()}
+        performance = {} if self.performance is None else {"performance": self.performance.document()}
+        return performance | {
+            "profile": self.profile.document(), "baseline": None if self.baseline is None else self.baseline.document(),
+        }
 
 
 Segments = Mapping[str, Mapping[str, SegmentPart]]
@@ -132,7 +138,8 @@ class Reference:
 
     ``window`` is the length of the windows that ``baseline`` was made from; ``provenance`` holds JSON values only.
     ``whole`` is set where this is one segment's part of a reference: the hash of all of it, which is this one's hash too. Raw rows are
-    kept only where asked for: ``sample``, whose column ``WINDOW_START`` tells the window of each row.
+    kept only where asked for: ``sample``, whose column ``WINDOW_START`` tells the window of each row. ``performance``: how well the model
+    did, where the rows have labels.
     """
 
     model: str
@@ -146,6 +153,7 @@ class Reference:
     segments: Segments = field(default_factory=dict)
     whole: str = ""
     sample: RowSample | None = None
+    performance: PerformancePart | None = None
     hash: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -159,14 +167,16 @@ class Reference:
         part = self.segments.get(column, {}).get(value)
         if part is None:
             return None
-        return replace(self, profile=part.profile, baseline=part.baseline, segments={}, sample=None, whole=self.hash)
+        return replace(self, profile=part.profile, baseline=part.baseline, segments={}, sample=None, performance=part.performance,
+                       whole=self.hash)
 
     def content(self) -> dict[str, object]:
-        """What the hash covers, as plain JSON values. Without segments or a sample there is no word of them: such documents keep their
-        hash."""
+        """What the hash covers, as plain JSON values. Without segments, a sample or labels there is no word of them: such documents keep
+        their hash."""
         segments = {} if not self.segments else {"segments": _documents(self.segments)}
         sample = {} if self.sample is None else {"sample": self.sample.document()}
-        return segments | sample | {
+        performance = {} if self.performance is None else {"performance": self.performance.document()}
+        return segments | sample | performance | {
             "format": FORMAT,
             "model": self.model,
             "version": self.version,
@@ -198,6 +208,7 @@ class Reference:
             window=fields.whole("window_microseconds", least=1) * MICROSECOND,
             segments=_segments(fields.part("segments"), grid) if fields.has("segments") else {},
             sample=RowSample.of(fields.part("sample")) if fields.has("sample") else None,
+            performance=PerformancePart.of(fields.part("performance")) if fields.has("performance") else None,
         )
         stated = fields.text("hash")
         if stated != reference.hash:
@@ -223,7 +234,8 @@ def _segments(fields: canonical.Fields, grid: Grid) -> dict[str, dict[str, Segme
 
 def _part(fields: canonical.Fields, grid: Grid) -> SegmentPart:
     baseline = _baseline(fields.part("baseline"), grid) if fields.has("baseline") else None
-    return SegmentPart(profile=profile_of(fields.part("profile"), grid), baseline=baseline)
+    performance = PerformancePart.of(fields.part("performance")) if fields.has("performance") else None
+    return SegmentPart(profile=profile_of(fields.part("profile"), grid), baseline=baseline, performance=performance)
 
 
 def _lists(series: Series) -> dict[str, dict[str, list[float]]]:

@@ -1,4 +1,4 @@
-"""Builds a reference from a file in passes: the first derives the grid, the second counts every row on it, a third its segments."""
+"""Builds a reference from a file in passes: the grid and the classes, then every row, then its segments."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from monitor.errors import UsageError
 from monitor.formats.times import NO_TIME
 from monitor.references.files import File
 from monitor.references.kept import KeptRows
+from monitor.references.labelled import LabelledRows, SeenClasses, label_column, labelled_columns
 from monitor.references.rows import Wanted
 from monitor.references.survey import Survey
 
@@ -30,6 +31,7 @@ MAX_WINDOWS = 2000  # windows of the reference that are profiled apart; of more,
 CUT = 0.05  # of a window without rows at its outer end, beyond what is usual: it is not whole
 USUAL_GAP = 0.9  # the quantile of the other windows' gaps that is usual
 FEWEST_TO_COMPARE = 5  # windows from which a usual gap can be told
+MAX_LABELLED_WINDOWS = 200  # windows whose labelled rows are counted apart; a tally is larger than a profile
 MIN_SEGMENT_WINDOWS = 10  # of each segment at least; MAX_WINDOWS are shared by all of them
 MIN_WINDOWS = 2  # leave-one-out needs a rest
 
@@ -54,16 +56,21 @@ def build_reference(
     file = File(path)
     wanted = _wanted(file, model, version, time_column)
     derived = grid is None or not _fits(grid, wanted.columns, model.quality.ranges)
-    passes = Passes(file, wanted, version, progress, 1 + derived + bool(model.segments))
-    if grid is None or derived:
-        survey = Survey(wanted.columns, ranges=model.quality.ranges)
-        for batch in passes.read():
+    labelled = labelled_columns(model, wanted)
+    passes = Passes(file, wanted, version, progress, 1 + (derived or labelled is not None) + bool(model.segments))
+    survey = Survey(wanted.columns, ranges=model.quality.ranges)
+    seen = SeenClasses(labelled)
+    for batch in passes.read() if derived or labelled is not None else ():
+        seen.add(batch)
+        if derived:
             survey.add(batch)
-        grid = survey.grid()
+    grid = survey.grid() if grid is None or derived else grid
     count = Count(model, MAX_WINDOWS, partial(Profile.empty, grid))
+    performance = LabelledRows(model, labelled, seen.found, MAX_LABELLED_WINDOWS)
     kept = KeptRows(grid, model)
     for batch in passes.read():
         count.add(batch)
+        performance.add(batch)
         kept.add(batch)
     count.check(path, version, wanted)
     return Reference(
@@ -74,8 +81,9 @@ def build_reference(
         baseline=count.baseline(),
         provenance=_provenance(file, wanted, count),
         window=model.window,
-        segments=_segments(model, count.total, passes),
+        segments=_segments(model, count.total, passes, partial(LabelledRows, model, labelled, seen.found)),
         sample=kept.sample if kept.sample.size else None,
+        performance=performance.part(),
     )
 
 
@@ -98,21 +106,25 @@ class Passes:
         self._done += 1
 
 
-def _segments(model: Model, total: Profile, passes: Passes) -> dict[str, dict[str, SegmentPart]]:
-    """Profiles and baselines of every segment with at least ``min_rows`` rows, on the grid of all rows."""
+def _segments(
+    model: Model, total: Profile, passes: Passes, labelled: Callable[[int], LabelledRows]
+) -> dict[str, dict[str, SegmentPart]]:
+    """What is kept of every segment with at least ``min_rows`` rows, on the grid of all rows."""
     own = {column: frequent_values(total, column, model) for column in model.segments}
-    windows = max(MAX_WINDOWS // max(sum(len(segments_of(values)) for values in own.values()), 1), MIN_SEGMENT_WINDOWS)
+    sharing = max(sum(len(segments_of(values)) for values in own.values()), 1)
+    windows, few = (max(most // sharing, MIN_SEGMENT_WINDOWS) for most in (MAX_WINDOWS, MAX_LABELLED_WINDOWS))
     lean = partial(Profile.lean, total.grid)
-    counts = {column: [Count(model, windows, lean) for _ in segments_of(values)] for column, values in own.items()}
+    counts = {column: [(Count(model, windows, lean), labelled(few)) for _ in segments_of(values)] for column, values in own.items()}
     for batch in passes.read() if own else ():
         for column, values in own.items():
             slots = slots_of(batch.columns.get(column), len(batch), values)
             for slot, rows in grouped(slots, np.arange(len(batch))).items():
-                counts[column][slot].add(batch.take(rows))
+                for one in counts[column][slot]:
+                    one.add(batch.take(rows))
     return {
         column: {
-            value: SegmentPart(profile=count.total, baseline=count.baseline())
-            for value, count in zip(segments_of(values), counts[column], strict=True)
+            value: SegmentPart(profile=count.total, baseline=count.baseline(), performance=performance.part())
+            for value, (count, performance) in zip(segments_of(values), counts[column], strict=True)
             if count.total.rows >= max(model.min_rows, 1)
         }
         for column, values in own.items()
@@ -139,8 +151,10 @@ def _wanted(file: File, model: Model, version: str, time_column: str | None) -> 
     if not columns:
         raise UsageError(f"{file.path}: model {model.name!r} has no column to watch in it: name them in columns:; it has {sorted(names)}")
     time, versions = _mapped(model)
+    label = label_column(model)
     return Wanted(
         columns=columns,
+        apart={label.name: label.kind} if label is not None and label.name in names and label.name not in columns else {},
         time=time_column or (time if time in names else None),
         version=versions if version != ANY_VERSION and versions in names else None,
     )

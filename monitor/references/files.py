@@ -113,7 +113,7 @@ def _csv_rows(path: Path, raw: IO[bytes], width: int) -> Iterator[list[str]]:
 
 def _text_chunk(first: int, texts: Mapping[str, Sequence[str]], wanted: Wanted, done: int, total: int) -> Chunk:
     rows = len(next(iter(texts.values())))
-    columns = {name: _text_values(kind, texts[name]) for name, kind in wanted.columns.items()}
+    columns = {name: _text_values(kind, texts[name]) for name, kind in wanted.read.items()}
     times = None if wanted.time is None else rules.times_of(texts[wanted.time])
     versions = None if wanted.version is None else rules.encode(texts[wanted.version], rules.category_of_text)
     return Chunk(batch=batch_of(first, rows, wanted, columns, times, versions), done=done, total=total)
@@ -176,7 +176,7 @@ def _json(line: bytes) -> object:
 def _scalar_chunk(first: int, piece: Piece, wanted: Wanted) -> Chunk:
     raw = piece.columns
     rows = len(next(iter(raw.values())))
-    columns = {name: _scalar_values(kind, raw[name]) for name, kind in wanted.columns.items()}
+    columns = {name: _scalar_values(kind, raw[name]) for name, kind in wanted.read.items()}
     times = None if wanted.time is None else rules.times_of(raw[wanted.time])
     versions = None if wanted.version is None else rules.encode(raw[wanted.version], rules.category_of_scalar)
     return Chunk(batch=batch_of(first, rows, wanted, columns, times, versions), done=piece.done, total=piece.total)

@@ -56,7 +56,7 @@ def chunks(path: Path, wanted: Wanted, size: int) -> Iterator[Chunk]:
     with pq.ParquetFile(path) as file:
         first, total = 0, file.metadata.num_rows
         for table in file.iter_batches(batch_size=size, columns=wanted.names):
-            columns = {name: _arrow_values(kind, table.column(name)) for name, kind in wanted.columns.items()}
+            columns = {name: _arrow_values(kind, table.column(name)) for name, kind in wanted.read.items()}
             times = None if wanted.time is None else _arrow_times(table.column(wanted.time))
             versions = None if wanted.version is None else _arrow_categories(table.column(wanted.version), rules.category_of_scalar)
             batch = batch_of(first, table.num_rows, wanted, columns, times, versions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +16,25 @@ from monitor.references import values as rules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is to be read of a file: columns with their kinds, and the columns of time and version where there are any."""
+    """What is to be read of a file: columns with their kinds, and the columns of time and version where there are any.
+
+    ``apart``: columns that are read and not profiled: the label, which no window's messages bear.
+    """
 
     columns: Mapping[str, Kind]
     time: str | None = None
     version: str | None = None
+    apart: Mapping[str, Kind] = field(default_factory=dict)
+
+    @property
+    def read(self) -> Mapping[str, Kind]:
+        """All columns of values, with their kinds."""
+        return {**self.columns, **self.apart}
 
     @property
     def names(self) -> list[str]:
         """Every column to be read, once."""
-        return list(dict.fromkeys([*self.columns, *(name for name in (self.time, self.version) if name is not None)]))
+        return list(dict.fromkeys([*self.read, *(name for name in (self.time, self.version) if name is not None)]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +65,7 @@ def batch_of(first: int, rows: int, wanted: Wanted, columns: Mapping[str, Values
         times=np.full(rows, NO_TIME) if times is None else times,
         versions=versions if isinstance(versions, CategoricalValues) else None,
         ids=None,
-        columns=dict(zip(wanted.columns, columns.values(), strict=True)),
+        columns=dict(zip(wanted.read, columns.values(), strict=True)),
     )
 
 

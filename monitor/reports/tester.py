@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from monitor.core.drift.calibration import SHARE_OF_BUDGET, alpha_per_window
+from monitor.core.drift.calibration import alpha_per_window, budget_shares
 from monitor.core.drift.domain import MIN_ROWS, NOT_LEARNED, Usual, comparable_rows, learn_area_limit, parts_of
 from monitor.core.drift.sampled import (
     DOMAIN_CLASSIFIER,
@@ -233,7 +233,7 @@ class _Window:
     def _told(self, answer: wire.Told, usual: Usual, rows: int) -> Finding:
         drift = self._rules.drift
         limit = learn_area_limit(usual, self._samples.reference_rows, rows)
-        alpha = alpha_per_window(drift.budget, self._rules.window) * SHARE_OF_BUDGET[Check.DRIFT]
+        alpha = alpha_per_window(drift.budget, self._rules.window) * budget_shares(self._rules)[Check.DRIFT]
         threshold = limit.threshold(alpha / (len(self._samples.columns) + 2))  # the columns together are a test, too
         high = answer.auc > threshold
         learned = f"learned from {len(usual.areas)} of the reference's windows" if usual.areas else "as if no row hung on another"

@@ -40,11 +40,6 @@ def joined(
     return Joined(rows=rows, labels=labels, times=np.zeros(size, dtype=np.int64))
 
 
-def part_of(rows: Joined, where: object) -> Joined:
-    at = np.asarray(where)
-    return Joined(rows=rows.rows.take(at), labels=rows.labels.take(at), times=rows.times[at])
-
-
 def binary_window(rng: np.random.Generator, n: int, sharp: float = 1.0, base: float = 0.3, labelled: float = 1.0) -> Joined:
     """Rows whose positive ones score higher, by ``sharp`` standard deviations of a normal score; the score is the true probability."""
     truth = rng.random(n) < base

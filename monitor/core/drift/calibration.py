@@ -29,7 +29,7 @@ from monitor.core.profile.extent import out_of_range_share
 from monitor.core.profile.top import top_rows
 from monitor.core.reference import Baseline, Cycle, Rhythm
 from monitor.core.results import Check
-from monitor.core.rules import AlertRules, Budget
+from monitor.core.rules import AlertRules, Budget, Model
 from monitor.core.schema import Flags, Floats, Ints
 
 MIN_WINDOWS = 3  # reference windows from which a limit can be learned
@@ -58,6 +58,9 @@ SMALL_WINDOW = 0.25  # of the median rows: reference windows below it (cut ones 
 SHARE_OF_BUDGET = {Check.DRIFT: 0.5, Check.QUALITY: 0.25, Check.VOLUME: 0.25}
 """How the false alarms of a model are shared: all checks together keep to the budget."""
 
+WITH_PERFORMANCE = {Check.DRIFT: 0.4, Check.QUALITY: 0.2, Check.VOLUME: 0.2, Check.PERFORMANCE: 0.2}
+"""The same where performance is judged too: it takes a fifth of each (docs/decisions.md, 35)."""
+
 NO_RHYTHM: Rhythm = {}
 METRICS = {NumericProfile: "ks", CategoricalProfile: "tvd"}
 
@@ -65,6 +68,11 @@ METRICS = {NumericProfile: "ks", CategoricalProfile: "tvd"}
 def alpha_per_window(budget: Budget, window: timedelta) -> float:
     """The chance of a false alarm that one window may have, for all checks and columns together."""
     return min(max(budget.alarms * (window / budget.per), MIN_ALPHA), MAX_ALPHA)
+
+
+def budget_shares(rules: Model) -> Mapping[Check, float]:
+    """How the false alarms of this model are shared by its checks."""
+    return SHARE_OF_BUDGET if rules.performance is None else WITH_PERFORMANCE
 
 
 def expected_false_alarms(budget: Budget, window: timedelta, alerts: AlertRules) -> float:

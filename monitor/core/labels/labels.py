@@ -52,3 +52,7 @@ class Joined:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def take(self, where: Flags | Ints) -> Joined:
+        """The rows chosen by a mask or by positions."""
+        return Joined(rows=self.rows.take(where), labels=self.labels.take(where), times=self.times[where])

@@ -22,17 +22,13 @@ LEAST_ROWS = 0.5  # of n, whose opposite may always be to come: no sample is cer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A metric of ``n`` rows: ``variance`` is that of its sampling, ``low`` and ``high`` the interval at ``LEVEL``.
-
-    ``bias``: what sampling alone adds to it on average, where it adds something.
-    """
+    """A metric of ``n`` rows: ``variance`` is that of its sampling, ``low`` and ``high`` the interval at ``LEVEL``."""
 
     value: float
     variance: float
     low: float
     high: float
     n: int
-    bias: float = 0.0
 
 
 def share(hits: int, n: int) -> Measured:

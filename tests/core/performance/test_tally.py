@@ -19,7 +19,7 @@ from monitor.core.profile.canonical import parse, readable
 from monitor.core.rules import Task
 from monitor.core.schema import NumericValues, State
 from monitor.errors import DecodeError
-from tests.core.performance_rows import RULES, binary_window, joined, numbers, part_of, regression_window, texts
+from tests.core.performance_rows import RULES, binary_window, joined, numbers, regression_window, texts
 
 CLASSES = ("a", "b", "c")
 KNOWN = Classes(names=CLASSES)
@@ -220,8 +220,8 @@ def test_of_two_probabilities_without_the_positive_class_none_is_its_score():
 def test_a_part_of_the_rows_counts_by_the_classes_of_all():
     rows = joined(texts(["a", "b"]), texts(["a", "b"]))
     known = classes_of(rows, Task.MULTICLASS, RULES)
-    part = tally_of(part_of(rows, [0]), Task.MULTICLASS, RULES, known=known)
-    assert part.merge(tally_of(part_of(rows, [1]), Task.MULTICLASS, RULES, known=known)) == tally_of(rows, Task.MULTICLASS, RULES)
+    part = tally_of(rows.take(np.array([0])), Task.MULTICLASS, RULES, known=known)
+    assert part.merge(tally_of(rows.take(np.array([1])), Task.MULTICLASS, RULES, known=known)) == tally_of(rows, Task.MULTICLASS, RULES)
 
 
 # --- what they are made of -----------------------------------------------------------------------------------

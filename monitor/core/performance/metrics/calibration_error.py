@@ -31,11 +31,12 @@ def _calibration(counts: BinaryCounts) -> Measured:
     rows, gap, variances = gaps(counts)
     weights = rows / rows.sum()
     value = float(weights @ np.abs(gap))
-    means, spreads = folded(gap, np.sqrt(variances))
-    bias, variance = max(float(weights @ means) - value, 0.0), float(weights**2 @ spreads)
-    half = Z * math.sqrt(variance)
+    deviations = np.sqrt(variances)
+    _, spreads = folded(gap, deviations)
+    variance = float(weights**2 @ spreads)
+    half, bias = Z * math.sqrt(variance), math.sqrt(2 / math.pi) * float(weights @ deviations)  # the most that chance adds
     low, high = max(value - bias - half, 0.0), min(value + half, 1.0)
-    return Measured(value=value, variance=variance, low=low, high=high, n=int(rows.sum()), bias=bias)
+    return Measured(value=value, variance=variance, low=low, high=high, n=int(rows.sum()))
 
 
 CALIBRATION_ERROR = Metric(name="calibration_error", better=Better.LOWER, binary=_calibration)
