@@ -323,6 +323,9 @@ def difference(old: Reference, new: Reference) -> list[str]:
     before, after = (0 if reference.sample is None else len(reference.sample.rows) for reference in (old, new))
     if before != after:
         lines.append(f"rows kept as they are: {before} → {after}")
+    before, after = (0 if reference.performance is None else reference.performance.tally.usable for reference in (old, new))
+    if before != after:
+        lines.append(f"labelled rows: {before} → {after}")
     for name in sorted({*old.profile.columns, *new.profile.columns}):
         lines += _column_difference(name, _facts(old.profile, name), _facts(new.profile, name))
     for column in sorted({*old.segments, *new.segments}):

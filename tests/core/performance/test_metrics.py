@@ -278,6 +278,12 @@ def test_equal_labels_have_no_r2():
         METRICS["r2"].of(tally_of(joined(numbers([2, 2, 2]), numbers([1, 2, 3])), Task.REGRESSION, RULES))
 
 
+def test_labels_that_vary_by_nearly_nothing_have_no_r2():
+    rows = joined(numbers([0.0, 1e-148]), numbers([1.0, 0.0]))
+    with pytest.raises(Undefined, match="vary so little that no number holds it"):
+        METRICS["r2"].of(tally_of(rows, Task.REGRESSION, RULES))
+
+
 def test_an_unknown_metric_names_those_there_are():
     with pytest.raises(KeyError, match="'auc' is not a metric; there are accuracy, average_precision"):
         metric_of("auc")

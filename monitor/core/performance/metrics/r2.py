@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 from monitor.core.performance.intervals import LEAST_ROWS, Measured, normal
@@ -13,7 +14,7 @@ FAR = 1e3  # standard deviations of the labels from 0 from which fourth powers o
 
 
 def _r2(counts: RegressionCounts) -> Measured:
-    """Raises Undefined where all labels are equal, and without rows."""
+    """Raises Undefined where all labels are equal, or as good as, and without rows."""
     if not counts.n:
         raise Undefined("no labelled row has a predicted number")
     e, y, yy, yyy, yyyy, eey, eeyy, eeee = (
@@ -28,7 +29,10 @@ def _r2(counts: RegressionCounts) -> Measured:
     variance = (eeee - 2 * ratio * mixed + ratio**2 * squares) / spread**2
     if y**2 > Fraction(FAR) ** 2 * spread or variance < 0:
         variance = 4 * ratio**2  # of normal errors that do not hang on the labels
-    return normal(to_float(1 - ratio), max(to_float(variance / counts.n), LEAST_ROWS / counts.n**2), counts.n, (-float("inf"), 1.0))
+    value, off = to_float(1 - ratio), to_float(variance / counts.n)
+    if not math.isfinite(value) or not math.isfinite(off):
+        raise Undefined("beside the errors the labels vary so little that no number holds it")
+    return normal(value, max(off, LEAST_ROWS / counts.n**2), counts.n, (-math.inf, 1.0))
 
 
 R2 = Metric(name="r2", better=Better.HIGHER, unit="share of the variance", regression=_r2)
