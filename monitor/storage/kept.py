@@ -127,10 +127,10 @@ def _apply(connection: Connection, model: str, applied: Applied) -> None:
 def _add_matches(connection: Connection, model: str, applied: Applied) -> None:
     """As a chunk, together with the newest ones where those have no more rows: so many rounds come to few chunks, each rarely rewritten."""
     here, rows, packed = of_window(label_matches, model, applied.key), len(applied.matches.rows), [pack_matches(applied.matches)]
-    newest = select(label_matches).where(here).order_by(label_matches.c.number.desc()).limit(1)
+    newest = select(label_matches.c.number, label_matches.c.rows).where(here).order_by(label_matches.c.number.desc()).limit(1)
     while (last := connection.execute(newest).one_or_none()) is not None and last.rows <= rows:
-        connection.execute(delete(label_matches).where(label_matches.c.number == last.number))
-        rows, packed = rows + last.rows, [last.data, *packed]
+        taken = delete(label_matches).where(label_matches.c.number == last.number).returning(label_matches.c.data)
+        rows, packed = rows + last.rows, [connection.execute(taken).scalar_one(), *packed]
     data = packed[0] if len(packed) == 1 else merged_matches(packed)
     values = {"model": model, "version": applied.key.version, "start": applied.key.start, "rows": rows, "data": data}
     connection.execute(insert(label_matches).values(values))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -343,6 +344,22 @@ def test_a_revision_opens_no_second_incident(store: Store) -> None:
     beside = revision(where, None, 1, incident=incident(id="inc_2"), events=(event(None, FIRING, id="inc_2"),))
     assert not store.record_revision(beside)
     assert store.incidents() == [incident()]
+
+
+def test_of_a_judgement_and_a_revision_that_open_an_incident_at_once_one_does(store: Store) -> None:
+    where = settled_window(store, 1)
+    start = threading.Barrier(2)
+    judging = judgement(incident=incident(id="inc_1"), events=(event(None, FIRING, id="inc_1"),))
+    revising = revision(where, None, 1, incident=incident(id="inc_2"), events=(event(None, FIRING, id="inc_2"),))
+
+    def write(verb: Callable[[], bool]) -> bool:
+        start.wait()
+        return verb()
+
+    with ThreadPoolExecutor(2) as pool:
+        won = list(pool.map(write, (lambda: store.record(judging), lambda: store.record_revision(revising))))
+    assert sorted(won) == [False, True]
+    assert [found.id for found in store.incidents()] == ["inc_1" if won[0] else "inc_2"]
 
 
 def asked() -> Retraining:

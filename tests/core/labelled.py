@@ -78,11 +78,12 @@ def hashes(rows: int) -> st.SearchStrategy[Hashes]:
 def predictions(draw: st.DrawFn) -> Predicted:
     rows = draw(st.integers(0, 6))
     classes = tuple(draw(st.lists(TEXTS, max_size=3, unique=True)))
+    scores = draw(st.none() | st_np.arrays(np.float64, (rows, max(len(classes), 1))))
     return Predicted(
         ids=draw(hashes(rows)),
         prediction=draw(st.none() | any_values(rows)),
-        scores=draw(st.none() | st_np.arrays(np.float64, (rows, max(len(classes), 1)))),
-        classes=classes,
+        scores=scores,
+        classes=() if scores is None else classes,
         segments=draw(st.dictionaries(TEXTS, category_values(rows), max_size=2)),
     )
 

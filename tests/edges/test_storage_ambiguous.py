@@ -14,8 +14,9 @@ from sqlalchemy.engine import make_url
 from monitor.core.incidents import IncidentState
 from monitor.errors import Fenced, StoreUnavailable
 from monitor.notify import Dispatcher
-from monitor.ports import Delivery, Receipt
+from monitor.ports import Delivery, LabelAccount, Receipt
 from monitor.storage import Limits, SqlStore, open_store
+from tests.contracts.label_story import applied, joining, labels, performance, revision, settled_window
 from tests.contracts.store_story import NOW, TP0, advance, checkpoint, delta, event, incident, judgement, key, message, reference, result
 from tests.faults.proxy import Cut, Moment, Proxy, proxy
 from tests.postgres import PostgresServer
@@ -99,6 +100,18 @@ def test_a_judgement_with_its_incident_and_its_messages(far: Far, moment: Moment
     assert far.store.record(mine) is not written
     assert len(far.near.results()) == len(far.near.incidents()) == len(far.near.incident_events("inc_1")) == len(far.near.deliveries()) == 1
     assert far.near.progress("m").judged_until == key().end
+
+
+def test_a_round_of_labels_and_a_revision(far: Far, moment: Moment) -> None:
+    where = settled_window(far.near, 1, 2)
+    done = joining(1, applied=(applied(far.near, where, [0], labels((1, "yes", 5))),), account=LabelAccount(matched=1))
+    written = lost(far, moment, lambda: far.store.record_join(done))
+    assert far.store.record_join(done) is not written
+    assert (far.near.join_number("m"), far.near.label_account("m")) == (2, LabelAccount(matched=1))
+    mine = revision(where, None, 1, results=(performance(),), messages=(message("a"),))
+    written = lost(far, moment, lambda: far.store.record_revision(mine))
+    assert far.store.record_revision(mine) is not written
+    assert len(far.near.results()) == len(far.near.deliveries()) == 1
 
 
 def test_an_empty_window_and_a_reference(far: Far, moment: Moment) -> None:
