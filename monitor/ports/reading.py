@@ -13,6 +13,7 @@ from monitor.core.retraining import Retraining
 from monitor.ports.checkpoint import CheckpointStore, Quarantined, StreamCount
 from monitor.ports.history import HistoryStore
 from monitor.ports.judging import JudgementStore, StoredWindow
+from monitor.ports.labels import LabelStore
 from monitor.ports.outbox import OutboxStore
 from monitor.ports.references import ReferenceStore
 
@@ -80,7 +81,7 @@ class ReadStore(Protocol):
     def deliveries(self, *, state: str | None = None, newest: int | None = None) -> Sequence[DeliveryRow]: ...
 
 
-class Store(CheckpointStore, JudgementStore, HistoryStore, OutboxStore, ReferenceStore, ReadStore, Protocol):
+class Store(CheckpointStore, JudgementStore, LabelStore, HistoryStore, OutboxStore, ReferenceStore, ReadStore, Protocol):
     """The whole store: SQL, or memory in tests. ``ping`` raises Retryable when it cannot be written to."""
 
     def ping(self) -> None: ...

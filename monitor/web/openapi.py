@@ -68,6 +68,11 @@ SCHEMAS: Mapping[str, Schema] = {
         "received": WHOLE, "counted": WHOLE, "late": WHOLE, "duplicate": WHOLE, "quarantined": WHOLE, "sampled_out": WHOLE,
         "incomplete": YES_NO,
     }, "The account of a window's rows: `received` is the sum of the five that follow it."),
+    "LabelAccount": _object({
+        "model": TEXT, "received": WHOLE, "matched": WHOLE, "revised": WHOLE, "repeated": WHOLE, "expired": WHOLE, "waiting": WHOLE,
+        "unlabelled": WHOLE,
+    }, "Where the labels of a model went: `received` is the sum of the five that follow it. `unlabelled`: predictions whose label never "
+       "came within `performance.label_delay`."),
     "Incident": _object(_INCIDENT, "One ongoing or past problem of a model. Times are event time."),
     "IncidentEvent": _object({
         "incident": TEXT, "at": TIME, "before": _or_null(TEXT), "after": _enum(IncidentState), "reason": TEXT, "detail": TEXT,
@@ -137,6 +142,7 @@ def _list_of(noun: str, name: str) -> Schema:
 PATHS: Mapping[str, Schema] = {
     "/api/v1/models": _read("Models and how they stand", _list_of("models", "Model")),
     "/api/v1/models/{model}/windows": _read("The windows of a model", _list_of("windows", "Window"), SEGMENT, SINCE, LIMIT, place="model"),
+    "/api/v1/models/{model}/labels": _read("Where the labels of a model went", _ref("LabelAccount"), place="model"),
     "/api/v1/results": _read("Results, every revision", _list_of("results", "Result"), MODEL, CHECK, VERDICTS, SEGMENT, SINCE, LIMIT),
     "/api/v1/incidents": _read("Incidents", _list_of("incidents", "Incident"), MODEL, LIMIT),
     "/api/v1/incidents/{id}": _read("An incident with its history", _ref("IncidentWithHistory"), place="id"),

@@ -9,7 +9,7 @@ from datetime import datetime
 from monitor.core.decay import evidence_words, precise, step_of, value_with_interval
 from monitor.core.results import ALL_ROWS, Check, Result, Verdict
 from monitor.core.rules import Model
-from monitor.ports import Store
+from monitor.ports import LabelAccount, Store
 from monitor.web.chart import Chart, chart
 from monitor.web.performance import (
     CHARTS,
@@ -60,13 +60,17 @@ class SliceRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """All that is shown of a model's performance; ``others`` and ``unknown`` count segments, as in ``Slices``."""
+    """All that is shown of a model's performance; ``others`` and ``unknown`` count segments, as in ``Slices``.
+
+    ``labels``: where they went, in words.
+    """
 
     metrics: tuple[MetricRow, ...]
     more: int
     worst: tuple[SliceRow, ...]
     others: int
     unknown: int
+    labels: str
 
 
 def performance_panel(store: Store, model: Model) -> Panel | None:
@@ -82,6 +86,7 @@ def performance_panel(store: Store, model: Model) -> Panel | None:
         worst=tuple(_slice_row(each, several) for each in told.worst),
         others=told.others,
         unknown=told.unknown,
+        labels=account_words(store.label_account(model.name)),
     )
 
 
@@ -91,6 +96,14 @@ def performance_glance(store: Store, model: Model) -> str:
         return ""
     found = curves(_results(store, model, newest=ROWS_GLANCED), model.performance)
     return glance(found[0]) if found else ""
+
+
+def account_words(account: LabelAccount) -> str:
+    """``1,300 labels received = 1,263 matched + 30 waiting + 7 expired; 12 predictions never got one``; what is zero is left out."""
+    parts = ("matched", "revised", "repeated", "waiting", "expired")
+    said = " + ".join(f"{getattr(account, name):,} {name}" for name in parts if getattr(account, name)) or "nothing"
+    never = f"; {account.unlabelled:,} predictions never got one" if account.unlabelled else ""
+    return f"{account.received:,} labels received = {said}{never}"
 
 
 def _results(store: Store, model: Model, *, newest: int) -> Sequence[Result]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import PerformanceRules, Task
-from monitor.ports import Checkpoint, Judgement, WindowDelta
+from monitor.ports import Checkpoint, JoinRound, Judgement, LabelAccount, WindowDelta
 from monitor.storage import SqlStore, open_store
 from tests.edges.web_story import DAY, EVIL, FIRST, Day, model
 
@@ -31,6 +31,8 @@ SEGMENTS = {
     "origin=JFK": 0.05, "origin=LGA": 0.0, f"origin={EVIL}": 0.02, "origin=EWR": -0.02, "origin=(other)": 0.01, "origin=(null)": 0.03,
 }  # fmt: skip
 """By how much each is worse than all rows on every day."""
+
+LABELS = LabelAccount(matched=52_900, revised=12, repeated=3, expired=41, unlabelled=1_900)
 
 
 def limit(metric: str) -> float:
@@ -96,6 +98,7 @@ def tell(path: Path) -> SqlStore:
     days = [Day(model=name, number=n) for name in (LATE.name, PRICES.name) for n in range(DAYS)]
     windows = tuple(WindowDelta(key=day.key, account=day.account, profile=None) for day in days)
     store.checkpoint(Checkpoint(at=FIRST + DAYS * DAY, windows=windows))
+    assert store.record_join(JoinRound(model=LATE.name, number=store.join_number(LATE.name), account=LABELS))
     for day in days:
         previous = None if day.number == 0 else day.key.start
         results = results_of(day) if day.model == LATE.name else price_of(day)

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor import contract
 from monitor.core.results import Result, Verdict
 from monitor.ports import Judgement
 from monitor.web.chart import HEIGHT, SHOWN, SHOWN_REALISED, WIDTH, chart, recent
+from monitor.web.openapi import SCHEMAS
 from monitor.web.performance import (
     CHARTS,
     Curve,
@@ -30,6 +32,7 @@ from tests.edges.performance_story import (
     DAYS,
     DROPS_AT,
     LABELLED_UNTIL,
+    LABELS,
     LATE,
     MODELS,
     ROWS,
@@ -40,6 +43,7 @@ from tests.edges.performance_story import (
     revisions,
     tell,
 )
+from tests.edges.test_web_api import conforms
 from tests.edges.web_site import Site, site
 from tests.edges.web_story import DAY, EVIL, FIRST, Day
 
@@ -296,3 +300,17 @@ def test_a_model_without_performance_has_no_panel(tmp_path_factory: pytest.TempP
 
 def test_the_story_is_as_long_as_its_labels_are_late() -> None:
     assert timedelta(days=DAYS - LABELLED_UNTIL) < RULES.label_delay
+
+
+def test_the_page_and_the_api_tell_where_labels_went(here: Site) -> None:
+    words = "52,956 labels received = 52,900 matched + 12 revised + 3 repeated + 41 expired; 1,900 predictions never got one"
+    assert words in here.get("/models/flight-delay").text
+    assert "0 labels received = nothing" in here.get("/models/fare-price").text
+    told = here.get("/api/v1/models/flight-delay/labels").json()
+    assert told == contract.label_account_object(LATE.name, LABELS)
+    conforms(told, SCHEMAS["LabelAccount"], "LabelAccount")
+    assert here.get("/api/v1/models/bag-loss/labels").json()["received"] == 0
+
+
+def test_a_scrape_tells_how_many_labels_wait(here: Site) -> None:
+    assert 'driftd_labels_waiting{model="flight-delay"} 0.0' in here.get("/metrics").text
