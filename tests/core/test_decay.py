@@ -129,6 +129,15 @@ def test_with_no_drop_allowed_the_further_is_still_the_worse() -> None:
     assert beyond(rise, strict) > 0
 
 
+def test_what_is_known_here_of_metrics_is_what_they_know_of_themselves() -> None:
+    metrics = pytest.importorskip("monitor.core.performance.metrics", reason="the metrics themselves are not here yet")
+    for name, metric in {**metrics.METRICS, "f1[UA]": metrics.metric_of("f1[UA]")}.items():
+        worse = {metrics.Better.HIGHER: -1, metrics.Better.LOWER: 1}.get(metric.better)
+        allowed = 0.03 * 50.0 if metric.scale is metrics.Scale.RELATIVE else 0.03
+        told = reference_value(name, 50.0 + (worse or 0) * allowed, PERFORMANCE)
+        assert told is None if worse is None else told == pytest.approx(50.0), name
+
+
 # --- the sentence beside a cause -----------------------------------------------------------------------------
 
 
