@@ -43,6 +43,7 @@ def result_object(result: Result) -> dict[str, object]:
         "ci_high": _number(result.ci_high),
         "labelled": result.labelled,
         "estimated": result.estimated,
+        "reference_value": _number(result.reference_value),
     }
 
 

@@ -62,8 +62,9 @@ SCHEMAS: Mapping[str, Schema] = {
         "check": _enum(Check), "column": _or_null(TEXT), "metric": TEXT, "value": _NUMBER, "threshold": _NUMBER, "p_value": _NUMBER,
         "verdict": _enum(Verdict), "reason": TEXT, "rows": WHOLE, "revision": WHOLE, "reference": _or_null(TEXT),
         "ci_low": _NUMBER, "ci_high": _NUMBER, "labelled": _or_null(WHOLE), "estimated": _or_null(YES_NO),
+        "reference_value": _NUMBER,
     }, "What one check said of one window. `column` is null for the whole model; `reference` is the hash of the profile compared with. "
-       "The last four are of performance alone."),
+       "The last five are of performance alone; `reference_value` is what the reference had."),
     "Window": _object(_WINDOW | {
         "received": WHOLE, "counted": WHOLE, "late": WHOLE, "duplicate": WHOLE, "quarantined": WHOLE, "sampled_out": WHOLE,
         "incomplete": YES_NO,

@@ -78,7 +78,7 @@ def performance_panel(store: Store, model: Model) -> Panel | None:
     if model.performance is None:
         return None
     found = curves(_results(store, model, newest=ROWS_READ), model.performance)
-    told = slices(_of_segments(store, model, found), model.performance)
+    told = slices(_of_segments(store, model, found))
     several = len({each.result.version for each in told.worst}) > 1
     return Panel(
         metrics=tuple(map(_metric_row, found[:CHARTS])),
@@ -139,7 +139,7 @@ def _slice_row(each: Slice, several: bool) -> SliceRow:
         version=result.version if several else "",
         metric=result.metric,
         value=value_with_interval(result),
-        reference="–" if each.reference is None else precise(each.reference, step_of(result)),
+        reference="–" if result.reference_value is None else precise(result.reference_value, step_of(result)),
         labels=evidence_words(result),
         start=result.window_start,
         verdict=result.verdict,

@@ -51,7 +51,7 @@ def performance(day: Day, metric: str, value: float | None, **changes: object) -
     made = Result(
         model=day.model, version="1", segment="*", window_start=day.key.start, window_end=day.key.end, check=Check.PERFORMANCE, column=None,
         metric=metric, value=value, threshold=limit(metric), p_value=None, verdict=Verdict.OK, reason="within 0.03 of the reference",
-        rows=ROWS, reference="9f31c2aa0b7d", labelled=0, estimated=True,
+        rows=ROWS, reference="9f31c2aa0b7d", labelled=0, estimated=True, reference_value=REFERENCE[metric],
     )  # fmt: skip
     return replace(made, **changes)  # type: ignore[arg-type]
 

@@ -21,7 +21,7 @@ RESULT = results_of(Day(model="m", number=0))[0]
 def test_a_result_object_has_the_names_of_the_contract_in_its_order() -> None:
     assert ", ".join(contract.result_object(RESULT)) == (
         "model, version, segment, window_start, window_end, check, column, metric, value, threshold, "
-        "p_value, verdict, reason, rows, revision, reference, ci_low, ci_high, labelled, estimated"
+        "p_value, verdict, reason, rows, revision, reference, ci_low, ci_high, labelled, estimated, reference_value"
     )
     assert set(contract.result_object(RESULT)) == {field.name for field in fields(Result)}
 

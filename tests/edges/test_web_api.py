@@ -33,6 +33,7 @@ RESULT = [
     "ci_high",
     "labelled",
     "estimated",
+    "reference_value",
 ]
 WINDOW = [
     "model",

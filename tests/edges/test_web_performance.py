@@ -84,7 +84,8 @@ def test_the_estimate_and_the_last_revision_stand_side_by_side() -> None:
 
 
 def test_a_revision_that_says_nothing_leaves_the_value_before_it() -> None:
-    silent = estimated(0, None, revision=1, verdict=Verdict.INSUFFICIENT, estimated=None, threshold=None, reason="one class")
+    nothing = {"threshold": None, "reference_value": None, "estimated": None}
+    silent = estimated(0, None, revision=1, verdict=Verdict.INSUFFICIENT, reason="one class", **nothing)
     (outcome,) = first([estimated(0), silent]).outcomes
     assert outcome.realised is None
     assert outcome.estimated == estimated(0)
@@ -144,27 +145,27 @@ def test_a_window_without_labels_tells_its_estimate_or_that_it_cannot_be_said() 
 
 
 def test_a_limit_that_nobody_knows_is_not_told() -> None:
-    assert limit_words(first([realised(0, threshold=None)]).last) == ""
+    assert limit_words(first([realised(0, threshold=None, reference_value=None)]).last) == ""
 
 
 # --- segments ------------------------------------------------------------------------------------------------
 
 
 def test_the_worst_segments_come_first_by_their_labels_rather_than_by_a_newer_estimate() -> None:
-    found = slices(days(26, 28), RULES)
+    found = slices(days(26, 28))
     assert [each.result.segment for each in found.worst][:2] == ["origin=JFK", "origin=(null)"]
     assert {each.result.window_start for each in found.worst} == {FIRST + 26 * DAY}
     assert (len(found.worst), found.others, found.unknown) == (5, len(SEGMENTS) - 5, 1)
-    assert found.worst[0].reference == pytest.approx(0.84)
+    assert found.worst[0].result.reference_value == pytest.approx(0.84)
 
 
 def test_where_no_labels_have_come_segments_are_told_by_their_estimates() -> None:
-    assert all(each.result.estimated for each in slices(days(28), RULES).worst)
+    assert all(each.result.estimated for each in slices(days(28)).worst)
 
 
 def test_a_bad_segment_comes_before_a_good_one_that_is_further_off() -> None:
     near, far = realised(0, 0.80, segment="a=1", verdict=Verdict.ALERT), realised(0, 0.70, segment="a=2")
-    assert [each.result.segment for each in slices([far, near], RULES).worst] == ["a=1", "a=2"]
+    assert [each.result.segment for each in slices([far, near]).worst] == ["a=1", "a=2"]
 
 
 def test_an_estimate_that_labels_proved_wrong_is_no_finding_any_more() -> None:
