@@ -21,6 +21,7 @@ from monitor.web.performance import (
     limit_words,
     newest_words,
     realised_words,
+    slice_words,
     slices,
 )
 
@@ -62,7 +63,7 @@ class SliceRow:
 class Panel:
     """All that is shown of a model's performance; ``others`` and ``unknown`` count segments, as in ``Slices``.
 
-    ``labels``: where they went, in words.
+    ``slice``: what the search for the worst slice found, ``labels``: where they went, both in words.
     """
 
     metrics: tuple[MetricRow, ...]
@@ -70,6 +71,7 @@ class Panel:
     worst: tuple[SliceRow, ...]
     others: int
     unknown: int
+    slice: str
     labels: str
 
 
@@ -77,7 +79,8 @@ def performance_panel(store: Store, model: Model) -> Panel | None:
     """The panel; None for a model whose performance is not to be judged."""
     if model.performance is None:
         return None
-    found = curves(_results(store, model, newest=ROWS_READ), model.performance)
+    results = _results(store, model, newest=ROWS_READ)
+    found = curves(results, model.performance)
     told = slices(_of_segments(store, model, found))
     several = len({each.result.version for each in told.worst}) > 1
     return Panel(
@@ -86,6 +89,7 @@ def performance_panel(store: Store, model: Model) -> Panel | None:
         worst=tuple(_slice_row(each, several) for each in told.worst),
         others=told.others,
         unknown=told.unknown,
+        slice=slice_words(results),
         labels=account_words(store.label_account(model.name)),
     )
 

@@ -23,6 +23,8 @@ CHARTS = 12
 """Charts of a model, those of the metrics that the configuration names first."""
 WORST_SEGMENTS = 5
 JUDGED = (*BAD, Verdict.OK)
+WORST_SLICE = "worst_slice("
+"""How the metrics begin whose reason names the worst slice; they have no curve of their own."""
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -97,7 +99,7 @@ def curves(results: Iterable[Result], rules: PerformanceRules) -> tuple[Curve, .
     """Over all rows, first the metrics that the configuration names, in its order; of several versions first that of the newest window."""
     series: dict[tuple[str, str], dict[datetime, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
-        if result.check is Check.PERFORMANCE and result.segment == ALL_ROWS:
+        if result.check is Check.PERFORMANCE and result.segment == ALL_ROWS and not result.metric.startswith(WORST_SLICE):
             series[result.metric, result.version][result.window_start].append(result)
     several = len({version for _, version in series}) > 1
     found = [
@@ -145,6 +147,12 @@ def _worst(results: Sequence[Result]) -> Slice:
     newest = max(result.window_start for result in told)
     result = max((r for r in told if r.window_start == newest), key=lambda r: (r.verdict in BAD, beyond(r), r.metric))
     return Slice(result=result, beyond=beyond(result))
+
+
+def slice_words(results: Iterable[Result]) -> str:
+    """What the newest search for the worst slice found; empty where none did."""
+    found = [r for r in latest(results).values() if r.metric.startswith(WORST_SLICE) and r.segment == ALL_ROWS and r.value is not None]
+    return max(found, key=lambda result: (result.window_start, result.version)).reason if found else ""
 
 
 def standing_findings(found: Sequence[Result], known: Iterable[Result]) -> tuple[Result, ...]:

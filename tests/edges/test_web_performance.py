@@ -25,6 +25,7 @@ from monitor.web.performance import (
     limit_words,
     newest_words,
     realised_words,
+    slice_words,
     slices,
     standing_findings,
 )
@@ -166,6 +167,15 @@ def test_where_no_labels_have_come_segments_are_told_by_their_estimates() -> Non
 def test_a_bad_segment_comes_before_a_good_one_that_is_further_off() -> None:
     near, far = realised(0, 0.80, segment="a=1", verdict=Verdict.ALERT), realised(0, 0.70, segment="a=2")
     assert [each.result.segment for each in slices([far, near]).worst] == ["a=1", "a=2"]
+
+
+def test_the_search_for_the_worst_slice_is_told_in_words_and_has_no_curve() -> None:
+    older, newer = (realised(n, metric="worst_slice(accuracy)", threshold=None, reason=f"a={n} is the worst of 9 slices") for n in (0, 1))
+    silent = realised(2, metric="worst_slice(accuracy)", reason="no slice has 100 labelled rows")
+    results = [newer, older, replace(silent, value=None), realised(1)]
+    assert slice_words(results) == "a=1 is the worst of 9 slices"
+    assert [curve.metric for curve in curves(results, RULES)] == ["accuracy"]
+    assert slice_words([realised(1)]) == ""
 
 
 def test_an_estimate_that_labels_proved_wrong_is_no_finding_any_more() -> None:
