@@ -15,8 +15,8 @@ FEWEST_DECIMALS = 2
 MOST_DECIMALS = 5
 SMALL = 10.0
 """Values from here on need no decimals of their own."""
-WHOLE_PERCENT = 0.1
-"""From this share on people are told whole per cents, rounded down: 99.9 % labelled is not all."""
+ALMOST_ALL = 99.9
+"""Per cent: what would be rounded to all, and is not."""
 LONGEST_PLACE = 60
 """Characters of a segment or version in a sentence; they come from logs."""
 
@@ -61,17 +61,17 @@ def labelled_share(result: Result) -> float | None:
 
 
 def share_words(share: float) -> str:
-    """``63 %``, ``2.51 %``; never more than there is."""
-    return percent(math.floor(share * 100) / 100 if share >= WHOLE_PERCENT else share)
+    """``63 %``, ``2.51 %``; ``99.9 %`` where a few are missing."""
+    said = percent(share)
+    return f"{ALMOST_ALL} %" if share < 1 and said == percent(1.0) else said
 
 
 def evidence_words(result: Result) -> str:
-    """``realised, 96 % labelled`` or ``estimated, no labels yet``."""
-    share = labelled_share(result)
-    labels = f"{share_words(share)} labelled" if share else "no labels yet"
-    if not result.estimated and result.labelled is None:
-        return "realised"
-    return f"{'estimated' if result.estimated else 'realised'}, {labels}"
+    """``realised, 96 % labelled`` or ``estimated, no labels yet``; the first word alone where labels are not waited for."""
+    kind, share = "estimated" if result.estimated else "realised", labelled_share(result)
+    if result.labelled is None:
+        return kind
+    return f"{kind}, {share_words(share)} labelled" if share else f"{kind}, no labels yet"
 
 
 def evidence_in_short(result: Result) -> str:
@@ -88,7 +88,7 @@ def change_sentence(result: Result, *, versions: bool = False) -> str:
     before = result.reference_value
     what = _subject(result, versions)
     if before is None or result.value is None or result.value == before:
-        return f"{what}: {result.reason}"
+        return f"{what}: {result.reason.removeprefix(f'{result.metric} ')}"
     moved = "fell" if result.value < before else "rose"
     return f"{what} {moved} from {precise(before, step_of(result))} to {value_with_interval(result)} ({evidence_words(result)})"
 

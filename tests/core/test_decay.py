@@ -60,7 +60,8 @@ def test_an_error_rises() -> None:
 
 @pytest.mark.parametrize("changes", [{"reference_value": None}, {"value": None}])
 def test_where_less_is_known_the_checks_own_words_stand(changes: dict[str, None]) -> None:
-    assert change_sentence(replace(REALISED, **changes)) == "accuracy: too low"  # type: ignore[arg-type]
+    bare = replace(REALISED, reason="accuracy 0.71, reference 0.84", **changes)  # type: ignore[arg-type]
+    assert change_sentence(bare) == "accuracy: 0.71, reference 0.84"
 
 
 def test_a_part_of_the_rows_is_named_and_cut() -> None:
@@ -87,13 +88,14 @@ def test_an_interval_stands_beside_its_value_and_nothing_beside_a_value_without_
     assert value_with_interval(UNKNOWN) == "none"
 
 
-@pytest.mark.parametrize(("share", "said"), [(0.9996, "99 %"), (1.0, "100 %"), (0.634, "63 %"), (0.0251, "2.51 %")])
-def test_a_share_of_labels_is_never_rounded_up(share: float, said: str) -> None:
+@pytest.mark.parametrize(("share", "said"), [(0.9996, "99.9 %"), (1.0, "100 %"), (0.636, "64 %"), (0.0251, "2.51 %")])
+def test_a_share_of_labels_is_never_rounded_up_to_all(share: float, said: str) -> None:
     assert share_words(share) == said
 
 
 def test_without_the_number_of_labels_only_the_kind_is_told() -> None:
     assert evidence_words(replace(REALISED, labelled=None)) == "realised"
+    assert evidence_words(replace(ESTIMATED, labelled=None)) == "estimated", "where labels are not waited for"
     assert evidence_words(replace(REALISED, labelled=0, rows=0)) == "realised, no labels yet"
 
 
