@@ -14,7 +14,7 @@ from monitor.core.reference import source_of
 from monitor.core.results import Result
 from monitor.core.retraining import Retraining
 from monitor.core.schema import rfc3339
-from monitor.ports import QuarantineRow, StoredReference, StoredWindow
+from monitor.ports import LabelAccount, QuarantineRow, StoredReference, StoredWindow
 
 SAMPLE_CHARACTERS = 500
 """How much of a quarantined message an object shows."""
@@ -43,6 +43,7 @@ def result_object(result: Result) -> dict[str, object]:
         "ci_high": _number(result.ci_high),
         "labelled": result.labelled,
         "estimated": result.estimated,
+        "reference_value": _number(result.reference_value),
     }
 
 
@@ -62,6 +63,20 @@ def window_object(window: StoredWindow) -> dict[str, object]:
         "quarantined": account.quarantined,
         "sampled_out": account.sampled_out,
         "incomplete": window.incomplete,
+    }
+
+
+def label_account_object(model: str, account: LabelAccount) -> dict[str, object]:
+    """Where the labels of a model went: ``received`` is the sum of the five that follow it; ``unlabelled`` counts predictions."""
+    return {
+        "model": model,
+        "received": account.received,
+        "matched": account.matched,
+        "revised": account.revised,
+        "repeated": account.repeated,
+        "expired": account.expired,
+        "waiting": account.waiting,
+        "unlabelled": account.unlabelled,
     }
 
 

@@ -1,8 +1,4 @@
-"""How well a model does, in words: what results of performance say to people.
-
-A result tells its value and the limit that it is held against. The limit lies ``max_drop`` from what the reference had, so that can be
-told too: under the rules by which the result was judged.
-"""
+"""How well a model does, in words: what results of performance say to people."""
 
 from __future__ import annotations
 
@@ -10,60 +6,32 @@ import math
 from collections.abc import Iterable, Sequence
 
 from monitor.core.finding import number, percent
-from monitor.core.results import ALL_ROWS, Check, Result, Verdict, latest
+from monitor.core.results import ALL_ROWS, Check, Result, Verdict, identity, latest
 from monitor.core.rules import Model, PerformanceRules
 
 DROPPED = frozenset({Verdict.ALERT, Verdict.WARN})
-RELATIVE = frozenset({"mae", "rmse", "mape", "mse", "log_loss", "brier"})
-"""Errors whose limit is the reference times ``1 + max_drop``; so are the quantiles of the error."""
-QUANTILES = "error_p"
-"""What their names begin with."""
-LOSSES = frozenset({"calibration_error"})
-"""Their limit lies ``max_drop`` above the reference. Of every metric that is named nowhere here it lies so far below."""
-WORTH = "value"
-"""Its limit is the reference less ``max_drop`` of it."""
-TWO_SIDED = frozenset({"mean_error"})
-"""Worse in both directions: its limit tells no reference."""
 
 FEWEST_DECIMALS = 2
 MOST_DECIMALS = 5
 SMALL = 10.0
 """Values from here on need no decimals of their own."""
-WHOLE_PERCENT = 0.1
-"""From this share on people are told whole per cents, rounded down: 99.9 % labelled is not all."""
+ALMOST_ALL = 99.9
+"""Per cent: what would be rounded to all, and is not."""
 LONGEST_PLACE = 60
 """Characters of a segment or version in a sentence; they come from logs."""
 
 
-def reference_value(metric: str, threshold: float | None, rules: PerformanceRules | None) -> float | None:
-    """What the reference had, told by the limit; None where nobody can tell."""
-    if threshold is None or rules is None or metric in TWO_SIDED:
-        return None
-    if _is_error(metric):
-        return threshold - rules.max_drop if metric in LOSSES else threshold / (1 + rules.max_drop)
-    if metric == WORTH:
-        left = 1 - rules.max_drop if threshold > 0 else 1 + rules.max_drop
-        return threshold / left if left > 0 else None
-    return threshold + rules.max_drop
-
-
-def _is_error(metric: str) -> bool:
-    """Whether less is better."""
-    return metric in RELATIVE | LOSSES or metric.startswith(QUANTILES)
-
-
-def beyond(result: Result, rules: PerformanceRules | None) -> float:
-    """How many times the allowed change a value is from the reference's, in the bad direction; negative where it is better. 0: unknown."""
-    before = reference_value(result.metric, result.threshold, rules)
-    if before is None or result.threshold is None or result.value is None:
+def beyond(result: Result) -> float:
+    """How many times the allowed change a value is from the reference's; negative where it is better, 0 where nobody can tell."""
+    before, value, limit = result.reference_value, result.value, result.threshold
+    if before is None or value is None or limit is None or limit == before:
         return 0.0
-    allowed, change = result.threshold - before, result.value - before
-    return change / allowed if allowed else (change if _is_error(result.metric) else -change)
+    return (value - before) / (limit - before)
 
 
-def worst_first(results: Iterable[Result], rules: PerformanceRules | None) -> list[Result]:
-    """All rows before segments, then by how far beyond."""
-    return sorted(results, key=lambda r: (r.segment != ALL_ROWS, -beyond(r, rules), r.metric, r.version, r.segment))
+def worst_first(results: Iterable[Result]) -> list[Result]:
+    """All rows before segments, alerts before warnings, then by how far beyond."""
+    return sorted(results, key=lambda r: (r.segment != ALL_ROWS, r.verdict is not Verdict.ALERT, -beyond(r), identity(r)))
 
 
 def precise(value: float, step: float | None) -> str:
@@ -93,17 +61,17 @@ def labelled_share(result: Result) -> float | None:
 
 
 def share_words(share: float) -> str:
-    """``63 %``, ``2.51 %``; never more than there is."""
-    return percent(math.floor(share * 100) / 100 if share >= WHOLE_PERCENT else share)
+    """``63 %``, ``2.51 %``; ``99.9 %`` where a few are missing."""
+    said = percent(share)
+    return f"{ALMOST_ALL} %" if share < 1 and said == percent(1.0) else said
 
 
 def evidence_words(result: Result) -> str:
-    """``realised, 96 % labelled`` or ``estimated, no labels yet``."""
-    share = labelled_share(result)
-    labels = f"{share_words(share)} labelled" if share else "no labels yet"
-    if not result.estimated and result.labelled is None:
-        return "realised"
-    return f"{'estimated' if result.estimated else 'realised'}, {labels}"
+    """``realised, 96 % labelled`` or ``estimated, no labels yet``; the first word alone where labels are not waited for."""
+    kind, share = "estimated" if result.estimated else "realised", labelled_share(result)
+    if result.labelled is None:
+        return kind
+    return f"{kind}, {share_words(share)} labelled" if share else f"{kind}, no labels yet"
 
 
 def evidence_in_short(result: Result) -> str:
@@ -112,15 +80,15 @@ def evidence_in_short(result: Result) -> str:
     return "estimated" if result.estimated else f"{share_words(share)} labelled" if share is not None else "realised"
 
 
-def change_sentence(result: Result, rules: PerformanceRules | None, *, versions: bool = False) -> str:
+def change_sentence(result: Result, *, versions: bool = False) -> str:
     """``accuracy fell from 0.84 to 0.71 [0.69, 0.73] (realised, 96 % labelled)``; the check's own words where less is known.
 
     ``versions``: whether to name the version, as there are several.
     """
-    before = reference_value(result.metric, result.threshold, rules)
+    before = result.reference_value
     what = _subject(result, versions)
     if before is None or result.value is None or result.value == before:
-        return f"{what}: {result.reason}"
+        return f"{what}: {result.reason.removeprefix(f'{result.metric} ')}"
     moved = "fell" if result.value < before else "rose"
     return f"{what} {moved} from {precise(before, step_of(result))} to {value_with_interval(result)} ({evidence_words(result)})"
 
@@ -132,10 +100,10 @@ def performance_sentence(results: Iterable[Result], rules: Model) -> str:
     """
     current = [result for result in latest(results).values() if result.check is Check.PERFORMANCE]
     versions = len({result.version for result in current}) > 1
-    dropped = worst_first((r for r in current if r.verdict in DROPPED), rules.performance)
+    dropped = worst_first(r for r in current if r.verdict in DROPPED)
     if dropped:
         more = len(dropped) - 1
-        return change_sentence(dropped[0], rules.performance, versions=versions) + (f"; and {more} more" if more else "")
+        return change_sentence(dropped[0], versions=versions) + (f"; and {more} more" if more else "")
     whole = _by_importance([result for result in current if result.segment == ALL_ROWS], rules.performance)
     well = [result for result in whole if result.verdict is Verdict.OK and result.value is not None]
     if well:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from monitor.core.results import Check, Result, Verdict, WindowKey
 
 BROKEN = (ArithmeticError, ValueError)  # what numbers do to arithmetic: no values, or too large ones; one column's trouble stays its own
+NUMBERS = ("value", "threshold", "p_value", "ci_low", "ci_high", "reference_value")  # of a finding, that must be finite
 LARGEST_PLAIN = 1e9  # from here on numbers are written with an exponent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One answer of a check. ``column`` is None where it is about all rows; the last four are as in ``Result``."""
+    """One answer of a check. ``column`` is None where it is about all rows; the last five are as in ``Result``."""
 
     check: Check
     column: str | None
@@ -27,6 +28,7 @@ class Finding:
     ci_high: float | None = None
     labelled: int | None = None
     estimated: bool | None = None
+    reference_value: float | None = None
 
     @property
     def order(self) -> tuple[str, str, str]:
@@ -35,7 +37,7 @@ class Finding:
 
     def result(self, key: WindowKey, *, rows: int, reference: str | None) -> Result:
         """As the result of a window. A value that is no finite number becomes an ``error``, never a number."""
-        broken = [name for name in ("value", "threshold", "p_value", "ci_low", "ci_high") if not _sound(getattr(self, name))]
+        broken = [name for name in NUMBERS if not _sound(getattr(self, name))]
         return Result(
             model=key.model,
             version=key.version,
@@ -56,6 +58,7 @@ class Finding:
             ci_high=None if "ci_high" in broken else self.ci_high,
             labelled=self.labelled,
             estimated=self.estimated,
+            reference_value=None if "reference_value" in broken else self.reference_value,
         )
 
 

@@ -77,8 +77,8 @@ class Account:
 class Result:
     """One check's answer for one window. ``column`` is None for whole-model results; ``reference`` names its hash.
 
-    Of performance alone: ``ci_low`` and ``ci_high``, the interval of ``value``; ``labelled``, rows with a label; and whether it is
-    ``estimated`` without labels.
+    Of performance alone: ``ci_low`` and ``ci_high``, the interval of ``value``; ``labelled``, rows with a label; whether it is
+    ``estimated`` without labels; and ``reference_value``, what the reference had, from which ``threshold`` lies as far as is allowed.
     """
 
     model: str
@@ -101,6 +101,7 @@ class Result:
     ci_high: float | None = None
     labelled: int | None = None
     estimated: bool | None = None
+    reference_value: float | None = None
 
 
 Identity = tuple[datetime, str, str, str, Check, str, str]

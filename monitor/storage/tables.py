@@ -194,6 +194,7 @@ results = Table(
     Column("ci_high", Real),
     Column("labelled", BigInteger),
     Column("estimated", Boolean),
+    Column("reference_value", Real),
     PrimaryKeyConstraint("model", "version", "segment", "window_start", "check", "column", "metric", "revision"),
 )
 Index(None, results.c.model, results.c.window_start)

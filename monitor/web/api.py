@@ -35,11 +35,18 @@ def windows(request: Request) -> Response:
     """The windows of one model with the accounts of their rows."""
     query.only(request, "since", "segment", "limit")
     parts, name = parts_of(request), request.path_params["model"]
-    if parts.model(name) is None:
-        raise not_found(f"no model {name!r} is configured, known: {sorted(model.name for model in parts.models)}")
+    _configured(parts, name)
     rows = parts.store.window_accounts(model=name, since=query.since(request), segment=query.segment(request),
                                                  newest=query.limit(request))
     return _list("windows", map(contract.window_object, rows))
+
+
+def labels(request: Request) -> Response:
+    """Where the labels of one model went."""
+    query.only(request)
+    parts, name = parts_of(request), request.path_params["model"]
+    _configured(parts, name)
+    return JSONResponse(contract.label_account_object(name, parts.store.label_account(name)))
 
 
 def results(request: Request) -> Response:
@@ -105,6 +112,12 @@ def references(request: Request) -> Response:
     query.only(request, "model")
     rows = parts_of(request).store.references(query.model(request))
     return _list("references", map(contract.reference_object, rows))
+
+
+def _configured(parts: Parts, name: str) -> None:
+    """Raises Refused: 404 for a model that is not."""
+    if parts.model(name) is None:
+        raise not_found(f"no model {name!r} is configured, known: {sorted(model.name for model in parts.models)}")
 
 
 def _list(noun: str, objects: Iterable[dict[str, object]]) -> Response:

@@ -23,6 +23,7 @@ ROUTES = (
     Route("/api/v1/openapi.json", openapi.document),
     Route("/api/v1/models", api.models),
     Route("/api/v1/models/{model}/windows", api.windows),
+    Route("/api/v1/models/{model}/labels", api.labels),
     Route("/api/v1/results", api.results),
     Route("/api/v1/incidents", api.incidents),
     Route("/api/v1/incidents/{id}", api.incident),

@@ -62,12 +62,18 @@ SCHEMAS: Mapping[str, Schema] = {
         "check": _enum(Check), "column": _or_null(TEXT), "metric": TEXT, "value": _NUMBER, "threshold": _NUMBER, "p_value": _NUMBER,
         "verdict": _enum(Verdict), "reason": TEXT, "rows": WHOLE, "revision": WHOLE, "reference": _or_null(TEXT),
         "ci_low": _NUMBER, "ci_high": _NUMBER, "labelled": _or_null(WHOLE), "estimated": _or_null(YES_NO),
+        "reference_value": _NUMBER,
     }, "What one check said of one window. `column` is null for the whole model; `reference` is the hash of the profile compared with. "
-       "The last four are of performance alone."),
+       "The last five are of performance alone; `reference_value` is what the reference had."),
     "Window": _object(_WINDOW | {
         "received": WHOLE, "counted": WHOLE, "late": WHOLE, "duplicate": WHOLE, "quarantined": WHOLE, "sampled_out": WHOLE,
         "incomplete": YES_NO,
     }, "The account of a window's rows: `received` is the sum of the five that follow it."),
+    "LabelAccount": _object({
+        "model": TEXT, "received": WHOLE, "matched": WHOLE, "revised": WHOLE, "repeated": WHOLE, "expired": WHOLE, "waiting": WHOLE,
+        "unlabelled": WHOLE,
+    }, "Where the labels of a model went: `received` is the sum of the five that follow it. `unlabelled`: predictions whose label never "
+       "came within `performance.label_delay`."),
     "Incident": _object(_INCIDENT, "One ongoing or past problem of a model. Times are event time."),
     "IncidentEvent": _object({
         "incident": TEXT, "at": TIME, "before": _or_null(TEXT), "after": _enum(IncidentState), "reason": TEXT, "detail": TEXT,
@@ -137,6 +143,7 @@ def _list_of(noun: str, name: str) -> Schema:
 PATHS: Mapping[str, Schema] = {
     "/api/v1/models": _read("Models and how they stand", _list_of("models", "Model")),
     "/api/v1/models/{model}/windows": _read("The windows of a model", _list_of("windows", "Window"), SEGMENT, SINCE, LIMIT, place="model"),
+    "/api/v1/models/{model}/labels": _read("Where the labels of a model went", _ref("LabelAccount"), place="model"),
     "/api/v1/results": _read("Results, every revision", _list_of("results", "Result"), MODEL, CHECK, VERDICTS, SEGMENT, SINCE, LIMIT),
     "/api/v1/incidents": _read("Incidents", _list_of("incidents", "Incident"), MODEL, LIMIT),
     "/api/v1/incidents/{id}": _read("An incident with its history", _ref("IncidentWithHistory"), place="id"),

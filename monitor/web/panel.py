@@ -9,7 +9,7 @@ from datetime import datetime
 from monitor.core.decay import evidence_words, precise, step_of, value_with_interval
 from monitor.core.results import ALL_ROWS, Check, Result, Verdict
 from monitor.core.rules import Model
-from monitor.ports import Store
+from monitor.ports import LabelAccount, Store
 from monitor.web.chart import Chart, chart
 from monitor.web.performance import (
     CHARTS,
@@ -21,6 +21,7 @@ from monitor.web.performance import (
     limit_words,
     newest_words,
     realised_words,
+    slice_words,
     slices,
 )
 
@@ -60,21 +61,27 @@ class SliceRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """All that is shown of a model's performance; ``others`` and ``unknown`` count segments, as in ``Slices``."""
+    """All that is shown of a model's performance; ``others`` and ``unknown`` count segments, as in ``Slices``.
+
+    ``slice``: what the search for the worst slice found, ``labels``: where they went, both in words.
+    """
 
     metrics: tuple[MetricRow, ...]
     more: int
     worst: tuple[SliceRow, ...]
     others: int
     unknown: int
+    slice: str
+    labels: str
 
 
 def performance_panel(store: Store, model: Model) -> Panel | None:
     """The panel; None for a model whose performance is not to be judged."""
     if model.performance is None:
         return None
-    found = curves(_results(store, model, newest=ROWS_READ), model.performance)
-    told = slices(_of_segments(store, model, found), model.performance)
+    results = _results(store, model, newest=ROWS_READ)
+    found = curves(results, model.performance)
+    told = slices(_of_segments(store, model, found))
     several = len({each.result.version for each in told.worst}) > 1
     return Panel(
         metrics=tuple(map(_metric_row, found[:CHARTS])),
@@ -82,6 +89,8 @@ def performance_panel(store: Store, model: Model) -> Panel | None:
         worst=tuple(_slice_row(each, several) for each in told.worst),
         others=told.others,
         unknown=told.unknown,
+        slice=slice_words(results),
+        labels=account_words(store.label_account(model.name)),
     )
 
 
@@ -91,6 +100,14 @@ def performance_glance(store: Store, model: Model) -> str:
         return ""
     found = curves(_results(store, model, newest=ROWS_GLANCED), model.performance)
     return glance(found[0]) if found else ""
+
+
+def account_words(account: LabelAccount) -> str:
+    """``1,300 labels received = 1,263 matched + 30 waiting + 7 expired; 12 predictions never got one``; what is zero is left out."""
+    parts = ("matched", "revised", "repeated", "waiting", "expired")
+    said = " + ".join(f"{getattr(account, name):,} {name}" for name in parts if getattr(account, name)) or "nothing"
+    never = f"; {account.unlabelled:,} predictions never got one" if account.unlabelled else ""
+    return f"{account.received:,} labels received = {said}{never}"
 
 
 def _results(store: Store, model: Model, *, newest: int) -> Sequence[Result]:
@@ -126,7 +143,7 @@ def _slice_row(each: Slice, several: bool) -> SliceRow:
         version=result.version if several else "",
         metric=result.metric,
         value=value_with_interval(result),
-        reference="–" if each.reference is None else precise(each.reference, step_of(result)),
+        reference="–" if result.reference_value is None else precise(result.reference_value, step_of(result)),
         labels=evidence_words(result),
         start=result.window_start,
         verdict=result.verdict,

@@ -12,7 +12,6 @@ from monitor.core.decay import (
     evidence_words,
     labelled_share,
     precise,
-    reference_value,
     share_words,
     step_of,
     value_with_interval,
@@ -24,6 +23,8 @@ CHARTS = 12
 """Charts of a model, those of the metrics that the configuration names first."""
 WORST_SEGMENTS = 5
 JUDGED = (*BAD, Verdict.OK)
+WORST_SLICE = "worst_slice("
+"""How the metrics begin whose reason names the worst slice; they have no curve of their own."""
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -31,7 +32,7 @@ MINUS = "\N{MINUS SIGN}"
 class Outcome:
     """One window of one metric. ``realised`` and ``estimated``: the last revision of each that has a value; ``last`` the last of all.
 
-    ``reference``: what the reference had, as far as the limit tells.
+    ``reference``: what the reference had.
     """
 
     start: datetime
@@ -82,7 +83,6 @@ class Slice:
     """
 
     result: Result
-    reference: float | None
     beyond: float
 
 
@@ -99,11 +99,11 @@ def curves(results: Iterable[Result], rules: PerformanceRules) -> tuple[Curve, .
     """Over all rows, first the metrics that the configuration names, in its order; of several versions first that of the newest window."""
     series: dict[tuple[str, str], dict[datetime, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
-        if result.check is Check.PERFORMANCE and result.segment == ALL_ROWS:
+        if result.check is Check.PERFORMANCE and result.segment == ALL_ROWS and not result.metric.startswith(WORST_SLICE):
             series[result.metric, result.version][result.window_start].append(result)
     several = len({version for _, version in series}) > 1
     found = [
-        Curve(metric=metric, version=version if several else "", outcomes=tuple(_outcome(windows[at], rules) for at in sorted(windows)))
+        Curve(metric=metric, version=version if several else "", outcomes=tuple(_outcome(windows[at]) for at in sorted(windows)))
         for (metric, version), windows in series.items()
     ]
     found.sort(key=lambda curve: curve.version)
@@ -111,18 +111,18 @@ def curves(results: Iterable[Result], rules: PerformanceRules) -> tuple[Curve, .
     return tuple(sorted(found, key=lambda curve: (_place(curve.metric, rules), curve.metric)))
 
 
-def _outcome(revisions: Sequence[Result], rules: PerformanceRules) -> Outcome:
+def _outcome(revisions: Sequence[Result]) -> Outcome:
     ordered = sorted(revisions, key=lambda result: result.revision)
     last = ordered[-1]
     valued = [result for result in ordered if result.value is not None]
-    limits = [result.threshold for result in reversed(ordered) if result.threshold is not None]
+    references = (result.reference_value for result in reversed(ordered) if result.reference_value is not None)
     return Outcome(
         start=last.window_start,
         end=last.window_end,
         realised=next((result for result in reversed(valued) if not result.estimated), None),
         estimated=next((result for result in reversed(valued) if result.estimated), None),
         last=last,
-        reference=reference_value(last.metric, limits[0] if limits else None, rules),
+        reference=next(references, None),
     )
 
 
@@ -130,23 +130,29 @@ def _place(metric: str, rules: PerformanceRules) -> int:
     return rules.metrics.index(metric) if metric in rules.metrics else len(rules.metrics)
 
 
-def slices(results: Iterable[Result], rules: PerformanceRules) -> Slices:
+def slices(results: Iterable[Result]) -> Slices:
     """The segments of the results, the worst first."""
     parts: dict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in latest(results).values():
         if result.check is Check.PERFORMANCE and result.segment != ALL_ROWS:
             parts[result.segment, result.version].append(result)
-    known = [_worst(told, rules) for found in parts.values() if (told := [r for r in found if r.value is not None])]
+    known = [_worst(told) for found in parts.values() if (told := [r for r in found if r.value is not None])]
     known.sort(key=lambda each: (each.result.verdict not in BAD, -each.beyond, each.result.segment, each.result.version))
     worst = tuple(known[:WORST_SEGMENTS])
     return Slices(worst=worst, others=len(known) - len(worst), unknown=len(parts) - len(known))
 
 
-def _worst(results: Sequence[Result], rules: PerformanceRules) -> Slice:
+def _worst(results: Sequence[Result]) -> Slice:
     told = [result for result in results if not result.estimated] or results
     newest = max(result.window_start for result in told)
-    result = max((r for r in told if r.window_start == newest), key=lambda r: (r.verdict in BAD, beyond(r, rules), r.metric))
-    return Slice(result=result, reference=reference_value(result.metric, result.threshold, rules), beyond=beyond(result, rules))
+    result = max((r for r in told if r.window_start == newest), key=lambda r: (r.verdict in BAD, beyond(r), r.metric))
+    return Slice(result=result, beyond=beyond(result))
+
+
+def slice_words(results: Iterable[Result]) -> str:
+    """What the newest search for the worst slice found; empty where none did."""
+    found = [r for r in latest(results).values() if r.metric.startswith(WORST_SLICE) and r.segment == ALL_ROWS and r.value is not None]
+    return max(found, key=lambda result: (result.window_start, result.version)).reason if found else ""
 
 
 def standing_findings(found: Sequence[Result], known: Iterable[Result]) -> tuple[Result, ...]:

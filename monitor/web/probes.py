@@ -62,6 +62,8 @@ def _refresh(parts: Parts) -> None:
         for model in parts.models:
             incident = parts.store.open_incident(model.name)
             parts.metrics.set_incident(model.name, None if incident is None else incident.state)
+            if model.performance is not None:
+                parts.metrics.set_labels_waiting(model.name, parts.store.label_account(model.name).waiting)
         parts.metrics.store_up.set(1)
     except (Retryable, UsageError):
         parts.metrics.store_up.set(0)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import PerformanceRules, Task
-from monitor.ports import Checkpoint, Judgement, WindowDelta
+from monitor.ports import Checkpoint, JoinRound, Judgement, LabelAccount, WindowDelta
 from monitor.storage import SqlStore, open_store
 from tests.edges.web_story import DAY, EVIL, FIRST, Day, model
 
@@ -32,6 +32,8 @@ SEGMENTS = {
 }  # fmt: skip
 """By how much each is worse than all rows on every day."""
 
+LABELS = LabelAccount(matched=52_900, revised=12, repeated=3, expired=41, unlabelled=1_900)
+
 
 def limit(metric: str) -> float:
     """What the metric is held against."""
@@ -49,7 +51,7 @@ def performance(day: Day, metric: str, value: float | None, **changes: object) -
     made = Result(
         model=day.model, version="1", segment="*", window_start=day.key.start, window_end=day.key.end, check=Check.PERFORMANCE, column=None,
         metric=metric, value=value, threshold=limit(metric), p_value=None, verdict=Verdict.OK, reason="within 0.03 of the reference",
-        rows=ROWS, reference="9f31c2aa0b7d", labelled=0, estimated=True,
+        rows=ROWS, reference="9f31c2aa0b7d", labelled=0, estimated=True, reference_value=REFERENCE[metric],
     )  # fmt: skip
     return replace(made, **changes)  # type: ignore[arg-type]
 
@@ -96,6 +98,7 @@ def tell(path: Path) -> SqlStore:
     days = [Day(model=name, number=n) for name in (LATE.name, PRICES.name) for n in range(DAYS)]
     windows = tuple(WindowDelta(key=day.key, account=day.account, profile=None) for day in days)
     store.checkpoint(Checkpoint(at=FIRST + DAYS * DAY, windows=windows))
+    assert store.record_join(JoinRound(model=LATE.name, number=store.join_number(LATE.name), account=LABELS))
     for day in days:
         previous = None if day.number == 0 else day.key.start
         results = results_of(day) if day.model == LATE.name else price_of(day)

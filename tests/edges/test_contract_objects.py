@@ -11,7 +11,7 @@ from monitor.core.incidents import Incident, IncidentEvent, IncidentState, Trans
 from monitor.core.results import Account, Result, Verdict, WindowKey
 from monitor.core.retraining import Retraining, RetrainingState
 from monitor.core.schema import Reason
-from monitor.ports import Quarantined, QuarantineRow, StoredReference, StoredWindow, TopicPartition
+from monitor.ports import LabelAccount, Quarantined, QuarantineRow, StoredReference, StoredWindow, TopicPartition
 from tests.edges.web_story import FAULT_DAYS, OPEN_ID, Day, incident, results_of
 
 AT = datetime(2013, 4, 1, 6, tzinfo=UTC)
@@ -21,7 +21,7 @@ RESULT = results_of(Day(model="m", number=0))[0]
 def test_a_result_object_has_the_names_of_the_contract_in_its_order() -> None:
     assert ", ".join(contract.result_object(RESULT)) == (
         "model, version, segment, window_start, window_end, check, column, metric, value, threshold, "
-        "p_value, verdict, reason, rows, revision, reference, ci_low, ci_high, labelled, estimated"
+        "p_value, verdict, reason, rows, revision, reference, ci_low, ci_high, labelled, estimated, reference_value"
     )
     assert set(contract.result_object(RESULT)) == {field.name for field in fields(Result)}
 
@@ -49,6 +49,13 @@ def test_a_window_object_carries_an_account_that_adds_up() -> None:
         "sampled_out": 1,
         "incomplete": False,
     }
+
+
+def test_a_label_account_adds_up() -> None:
+    account = LabelAccount(matched=5, revised=4, repeated=3, expired=2, waiting=1, unlabelled=9)
+    told = contract.label_account_object("m", account)
+    assert set(told) == {field.name for field in fields(LabelAccount)} | {"model", "received"}
+    assert (told["received"], told["unlabelled"]) == (15, 9)
 
 
 def test_an_incident_object_leaves_nothing_out_and_can_bring_its_history() -> None:

@@ -29,6 +29,11 @@ RESULT = [
     "rows",
     "revision",
     "reference",
+    "ci_low",
+    "ci_high",
+    "labelled",
+    "estimated",
+    "reference_value",
 ]
 WINDOW = [
     "model",
@@ -123,6 +128,7 @@ def test_retrainings_and_references_are_listed(reading: Site) -> None:
         ("/api/v1/results", {"verdict": "alert,bad"}, "verdict: 'bad' is unknown"),
         ("/api/v1/results", {"model": "flight"}, "model: 'flight' is not configured, known: ['bag-loss', 'fare-price', 'flight-delay']"),
         ("/api/v1/results", {"modle": "x"}, "unknown parameter 'modle', known here: ['check', 'limit', 'model', 'segment', 'since', "),
+        ("/api/v1/models/flight-delay/labels", {"limit": "3"}, "unknown parameter 'limit', known here: []"),
         ("/api/v1/results", {"segment": "orgin=JFK"}, "segment: 'orgin=JFK' is unknown, expected one of ['*'"),
     ],
 )
@@ -133,7 +139,8 @@ def test_a_bad_query_is_refused_with_what_was_expected(reading: Site, path: str,
     assert said in answer.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("path", ["/api/v1/nothing", "/api", "/api/v1/incidents/x", "/api/v1/retrainings/x", "/api/v1/models/x/windows"])
+@pytest.mark.parametrize("path", ["/api/v1/nothing", "/api", "/api/v1/incidents/x", "/api/v1/retrainings/x", "/api/v1/models/x/windows",
+                                  "/api/v1/models/x/labels"])  # fmt: skip
 def test_an_unknown_path_or_thing_is_a_json_404(reading: Site, path: str) -> None:
     answer = reading.get(path)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")

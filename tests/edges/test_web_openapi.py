@@ -20,6 +20,7 @@ from tests.fuzz.requests import fire_again
 OPERATIONS = [(path, verb) for path, verbs in PATHS.items() for verb in verbs]
 KNOWN: Mapping[str, list[dict[str, str]]] = {
     "/api/v1/models/{model}/windows": [{"model": "flight-delay"}, {"model": "bag-loss"}],
+    "/api/v1/models/{model}/labels": [{"model": "flight-delay"}, {"model": "bag-loss"}],
     "/api/v1/incidents/{id}": [{"id": OPEN_ID}, {"id": PAST_ID}],
     "/api/v1/incidents/{id}/report": [{"id": OPEN_ID}, {"id": PAST_ID}],
     "/api/v1/incidents/{id}/ack": [{"id": OPEN_ID}, {"id": PAST_ID}],

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor import contract
 from monitor.core.results import Result, Verdict
 from monitor.ports import Judgement
 from monitor.web.chart import HEIGHT, SHOWN, SHOWN_REALISED, WIDTH, chart, recent
+from monitor.web.openapi import SCHEMAS
 from monitor.web.performance import (
     CHARTS,
     Curve,
@@ -23,6 +25,7 @@ from monitor.web.performance import (
     limit_words,
     newest_words,
     realised_words,
+    slice_words,
     slices,
     standing_findings,
 )
@@ -30,6 +33,7 @@ from tests.edges.performance_story import (
     DAYS,
     DROPS_AT,
     LABELLED_UNTIL,
+    LABELS,
     LATE,
     MODELS,
     ROWS,
@@ -40,6 +44,7 @@ from tests.edges.performance_story import (
     revisions,
     tell,
 )
+from tests.edges.test_web_api import conforms
 from tests.edges.web_site import Site, site
 from tests.edges.web_story import DAY, EVIL, FIRST, Day
 
@@ -80,7 +85,8 @@ def test_the_estimate_and_the_last_revision_stand_side_by_side() -> None:
 
 
 def test_a_revision_that_says_nothing_leaves_the_value_before_it() -> None:
-    silent = estimated(0, None, revision=1, verdict=Verdict.INSUFFICIENT, estimated=None, threshold=None, reason="one class")
+    nothing = {"threshold": None, "reference_value": None, "estimated": None}
+    silent = estimated(0, None, revision=1, verdict=Verdict.INSUFFICIENT, reason="one class", **nothing)
     (outcome,) = first([estimated(0), silent]).outcomes
     assert outcome.realised is None
     assert outcome.estimated == estimated(0)
@@ -140,27 +146,36 @@ def test_a_window_without_labels_tells_its_estimate_or_that_it_cannot_be_said() 
 
 
 def test_a_limit_that_nobody_knows_is_not_told() -> None:
-    assert limit_words(first([realised(0, threshold=None)]).last) == ""
+    assert limit_words(first([realised(0, threshold=None, reference_value=None)]).last) == ""
 
 
 # --- segments ------------------------------------------------------------------------------------------------
 
 
 def test_the_worst_segments_come_first_by_their_labels_rather_than_by_a_newer_estimate() -> None:
-    found = slices(days(26, 28), RULES)
+    found = slices(days(26, 28))
     assert [each.result.segment for each in found.worst][:2] == ["origin=JFK", "origin=(null)"]
     assert {each.result.window_start for each in found.worst} == {FIRST + 26 * DAY}
     assert (len(found.worst), found.others, found.unknown) == (5, len(SEGMENTS) - 5, 1)
-    assert found.worst[0].reference == pytest.approx(0.84)
+    assert found.worst[0].result.reference_value == pytest.approx(0.84)
 
 
 def test_where_no_labels_have_come_segments_are_told_by_their_estimates() -> None:
-    assert all(each.result.estimated for each in slices(days(28), RULES).worst)
+    assert all(each.result.estimated for each in slices(days(28)).worst)
 
 
 def test_a_bad_segment_comes_before_a_good_one_that_is_further_off() -> None:
     near, far = realised(0, 0.80, segment="a=1", verdict=Verdict.ALERT), realised(0, 0.70, segment="a=2")
-    assert [each.result.segment for each in slices([far, near], RULES).worst] == ["a=1", "a=2"]
+    assert [each.result.segment for each in slices([far, near]).worst] == ["a=1", "a=2"]
+
+
+def test_the_search_for_the_worst_slice_is_told_in_words_and_has_no_curve() -> None:
+    older, newer = (realised(n, metric="worst_slice(accuracy)", threshold=None, reason=f"a={n} is the worst of 9 slices") for n in (0, 1))
+    silent = realised(2, metric="worst_slice(accuracy)", reason="no slice has 100 labelled rows")
+    results = [newer, older, replace(silent, value=None), realised(1)]
+    assert slice_words(results) == "a=1 is the worst of 9 slices"
+    assert [curve.metric for curve in curves(results, RULES)] == ["accuracy"]
+    assert slice_words([realised(1)]) == ""
 
 
 def test_an_estimate_that_labels_proved_wrong_is_no_finding_any_more() -> None:
@@ -296,3 +311,17 @@ def test_a_model_without_performance_has_no_panel(tmp_path_factory: pytest.TempP
 
 def test_the_story_is_as_long_as_its_labels_are_late() -> None:
     assert timedelta(days=DAYS - LABELLED_UNTIL) < RULES.label_delay
+
+
+def test_the_page_and_the_api_tell_where_labels_went(here: Site) -> None:
+    words = "52,956 labels received = 52,900 matched + 12 revised + 3 repeated + 41 expired; 1,900 predictions never got one"
+    assert words in here.get("/models/flight-delay").text
+    assert "0 labels received = nothing" in here.get("/models/fare-price").text
+    told = here.get("/api/v1/models/flight-delay/labels").json()
+    assert told == contract.label_account_object(LATE.name, LABELS)
+    conforms(told, SCHEMAS["LabelAccount"], "LabelAccount")
+    assert here.get("/api/v1/models/bag-loss/labels").json()["received"] == 0
+
+
+def test_a_scrape_tells_how_many_labels_wait(here: Site) -> None:
+    assert 'driftd_labels_waiting{model="flight-delay"} 0.0' in here.get("/metrics").text

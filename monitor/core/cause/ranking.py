@@ -50,7 +50,7 @@ def explain(results: Iterable[Result], subjects: Sequence[Subject], rules: Model
     told = Told(
         volume=leading,
         columns=columns,
-        whole=[*trailing, *_dropped(bad, rules)],
+        whole=[*trailing, *_dropped(bad)],
         together=together,
         paired=parts[0].partner if parts else "",
         only=where,
@@ -60,11 +60,11 @@ def explain(results: Iterable[Result], subjects: Sequence[Subject], rules: Model
     return Cause(headline=headline(told), columns=columns, only=where, performance=performance_sentence(results, rules))
 
 
-def _dropped(bad: Iterable[Result], rules: Model) -> list[str]:
+def _dropped(bad: Iterable[Result]) -> list[str]:
     """What is said of performance: a consequence, so it comes after the columns."""
-    found = worst_first((result for result in bad if result.check is Check.PERFORMANCE), rules.performance)
+    found = worst_first(result for result in bad if result.check is Check.PERFORMANCE)
     versions = len({result.version for result in found}) > 1
-    return [change_sentence(result, rules.performance, versions=versions) for result in found]
+    return [change_sentence(result, versions=versions) for result in found]
 
 
 def _since(opened: Incident | None, together: Collection[str], start: datetime) -> datetime:

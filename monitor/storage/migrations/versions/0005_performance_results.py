@@ -14,8 +14,9 @@ def upgrade() -> None:
     op.add_column("results", sa.Column("ci_high", sa.Double(), nullable=True))
     op.add_column("results", sa.Column("labelled", sa.BigInteger(), nullable=True))
     op.add_column("results", sa.Column("estimated", sa.Boolean(), nullable=True))
+    op.add_column("results", sa.Column("reference_value", sa.Double(), nullable=True))
 
 
 def downgrade() -> None:
-    for name in ("ci_low", "ci_high", "labelled", "estimated"):
+    for name in ("ci_low", "ci_high", "labelled", "estimated", "reference_value"):
         op.drop_column("results", name)
