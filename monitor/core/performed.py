@@ -20,7 +20,7 @@ from monitor.core.performance.part import PerformancePart
 from monitor.core.performance.tally import Tally, tally_and_rows, tally_of
 from monitor.core.performance.verdict import judge_performance, measured
 from monitor.core.reference import Reference
-from monitor.core.results import ALL_ROWS, Check, Result, WindowKey
+from monitor.core.results import ALL_ROWS, Check, Result, Verdict, WindowKey
 from monitor.core.rules import Model, Task
 from monitor.core.schema import CategoricalValues, NumericValues, Values
 from monitor.core.segments import segment_parts, with_share
@@ -54,6 +54,14 @@ def realised(
     digest = None if reference is None else reference.hash
     ordered = sorted(told, key=lambda finding: finding.order)
     return tuple(finding.result(key, rows=counted, reference=digest) for finding in ordered)
+
+
+def unreadable(key: WindowKey, rules: Model, why: str, *, counted: int) -> tuple[Result, ...]:
+    """What is said of a window whose predictions or labels cannot be read."""
+    metrics = rules.performance.metrics if rules.performance else ()
+    found = [Finding(check=Check.PERFORMANCE, column=None, metric=name, verdict=Verdict.ERROR, reason=f"could not be judged: {why}",
+                     estimated=False) for name in sorted(metrics)]
+    return tuple(finding.result(key, rows=counted, reference=None) for finding in found)
 
 
 def _with_end(finding: Finding, rules: Model, age: timedelta | None, learned: Sequence[Arrivals]) -> Finding:

@@ -12,7 +12,7 @@ from monitor.core.labels.join import Block, Found, revised
 from monitor.core.labels.labels import Labels, Matches
 from monitor.core.rules import Model, StreamKind
 from monitor.core.schema import Flags, to_micros
-from monitor.errors import Retryable, UsageError
+from monitor.errors import DecodeError, Retryable, UsageError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.judge import STALE_CLAIM
@@ -79,6 +79,7 @@ class Labelling:
         self._alive = alive
         self._rest_until: dict[str, float] = {}
         self._revised_at: dict[tuple[str, datetime], float] = {}
+        self._told: set[tuple[str, KeptKey]] = set()
         self.failing: dict[str, str] = {}
 
     def sweep(self) -> int:
@@ -130,14 +131,20 @@ class Labelling:
         done = 0
         while keys := self._store.unsettled(model.name, sealed_until):
             number = self._store.join_number(model.name)
-            settled, rows = [], 0
+            settled, dropped, rows = [], [], 0
             for key in keys:
-                chunks = self._store.kept_chunks(model.name, key)
+                try:
+                    chunks = self._store.kept_chunks(model.name, key)
+                except DecodeError as error:
+                    self._damaged(model, key, error)
+                    dropped.append(key)
+                    continue
                 settled += [(key, by_id(joined_predicted(chunks)))] if chunks else []
                 rows += sum(map(len, chunks))
                 if rows >= SETTLED_AT_ONCE:
                     break
-            if not settled or not self._record(JoinRound(model=model.name, number=number, settled=tuple(settled))):
+            done_with = JoinRound(model=model.name, number=number, settled=tuple(settled), dropped=tuple(dropped))
+            if not (settled or dropped) or not self._record(done_with):
                 return done
             done += 1
         return done
@@ -162,7 +169,11 @@ class Labelling:
         labels = joined_labels([chunk.labels for chunk in chunks])
         block, applied, first, changed = Block(labels), [], 0, 0
         for window in self._store.settled(model.name):
-            ids, have = self._store.settled_ids(model.name, window.key)
+            try:
+                ids, have = self._store.settled_ids(model.name, window.key)
+            except DecodeError as error:
+                self._damaged(model, window.key, error)
+                continue
             found = block.look(to_micros(window.key.start), ids, have)
             if found is not None:
                 applied.append(_applied(window, found))
@@ -175,6 +186,13 @@ class Labelling:
                                expired=len(labels) - int(here.sum()) - int(waits.sum()))
         return JoinRound(model=model.name, number=number, applied=tuple(applied), consumed=tuple(chunk.number for chunk in chunks),
                          waiting=_waiting(labels, waits), account=account)
+
+    def _damaged(self, model: Model, key: KeptKey, error: DecodeError) -> None:
+        """One window that cannot be read keeps no other from its labels; said once."""
+        if (model.name, key) not in self._told:
+            log.error("what is kept of a window cannot be read: it gets no labels", action=Action.LABELLING_FAILED, model=model.name,
+                      window_start=key.start.isoformat(), version=key.version, detail=str(error))
+        self._told.add((model.name, key))
 
     def _changed(self, model: Model, key: KeptKey, found: Found) -> int:
         """How many labels replace an earlier one of another value."""

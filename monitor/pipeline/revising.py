@@ -13,10 +13,11 @@ from monitor.core.evaluate import Subject
 from monitor.core.incidents import Judged, Step, revise
 from monitor.core.labels.maturity import Arrivals, arrivals_of
 from monitor.core.labels.parts import joined_of
-from monitor.core.performed import counted, realised, values_of
+from monitor.core.performed import counted, realised, unreadable, values_of
 from monitor.core.results import ALL_ROWS, Check, Identity, Result, Verdict, identity, latest
 from monitor.core.retraining import Retraining, decide
 from monitor.core.rules import Model
+from monitor.errors import DecodeError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.references import References
@@ -85,8 +86,11 @@ class Reviser:
         self, model: Model, window: KeptWindow, stored: Sequence[StoredWindow]
     ) -> tuple[list[Subject], list[Result], list[Tally]]:
         """One version: what its rows and each of its segments came to."""
-        joined = self._store.joined(model.name, window.key)
         own = [one for one in stored if one.key.version == window.key.version]
+        try:
+            joined = self._store.joined(model.name, window.key)
+        except DecodeError as error:  # this window's trouble alone
+            return [], [r for one in own for r in unreadable(one.key, model, str(error), counted=one.account.counted)], []
         if joined is None or not own:
             return [], [], []
         standards = self._standards.of(model, stored)

@@ -15,7 +15,7 @@ from monitor.doubles.log import MemoryLog
 from monitor.doubles.store import MemoryStore
 from monitor.errors import Retryable
 from monitor.metrics import Metrics
-from monitor.pipeline import Judge, Pace, Reader, References, Routes, Telling
+from monitor.pipeline import Judge, Labelling, Pace, Reader, References, Reviser, Routes, Telling
 from monitor.ports import Checkpoint, Judgement, Mark, SampleTester, Store, StoredReference, TopicPartition
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -120,6 +120,11 @@ class World:
             store=self.store, models=self.models, references=references, clock=self.clock, metrics=self.metrics,
             telling=Telling({model.name: self.routes for model in self.models}), partitions=lambda: self.reader.partitions,
             tester=self.tester,
+        )  # fmt: skip
+        self.labelling = Labelling(
+            store=self.store, models=self.models, clock=self.clock, metrics=self.metrics, partitions=lambda: self.reader.partitions,
+            reviser=Reviser(store=self.store, references=references, clock=self.clock, metrics=self.metrics,
+                            telling=Telling({model.name: self.routes for model in self.models})),
         )  # fmt: skip
 
     def replica(self) -> World:

@@ -1,0 +1,401 @@
+"""From labels to performance: joined in rounds, revised as they come, let go of in the end; told once, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from monitor.core.incidents import IncidentState, TransitionReason
+from monitor.core.results import Check, Result, Verdict
+from monitor.core.rules import AlertRules, PerformanceRules, RetrainingRules, Stream, StreamKind, Task
+from monitor.core.schema import Column, Kind, Role
+from monitor.doubles.log import MemoryLog
+from monitor.errors import DecodeError
+from monitor.pipeline import Routes
+from monitor.pipeline.labelling import REST, REVISE_EVERY
+from monitor.ports import JoinRound, LabelAccount, TopicPartition
+from monitor.references.build import build_reference
+from tests.pipeline.world import HOUR, MINUTE, SECOND, START, TOPIC, World
+from tests.pipeline.world import MODEL as PLAIN
+
+LABELS = "labels"
+P0, P1 = TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)
+L0, L1 = TopicPartition(LABELS, 0), TopicPartition(LABELS, 1)
+PREDICTION = Column(name="late", kind=Kind.CATEGORICAL, role=Role.PREDICTION, path="late")
+FEATURE = Column(name="delay", kind=Kind.NUMERIC, path="delay")
+LABEL = Column(name="came", kind=Kind.CATEGORICAL, role=Role.LABEL, path="came")
+RULES = PerformanceRules(metrics=("accuracy",), max_drop=0.1, label_delay=6 * HOUR, min_labelled=10)
+MODEL = replace(
+    PLAIN, task=Task.BINARY, columns=(FEATURE, PREDICTION), performance=RULES, alerts=AlertRules(open_after=1, resolve_after=2),
+    streams=(
+        Stream(kind=StreamKind.PREDICTIONS, topic=TOPIC, id="id", time="ts", version="v", columns=(FEATURE, PREDICTION)),
+        Stream(kind=StreamKind.LABELS, topic=LABELS, id="id", time="ts", columns=(LABEL,)),
+    ),
+)  # fmt: skip
+ROWS = 40
+STAMP = int((START + timedelta(days=30)).timestamp() * 1000)
+
+
+@pytest.fixture
+def world() -> World:
+    return a_world()
+
+
+def a_world(model=MODEL, partitions: int = 1) -> World:  # type: ignore[no-untyped-def]
+    return World(models=(model,), log=MemoryLog({TOPIC: partitions, LABELS: 2}), routes=Routes(people=("slack",), retraining="ci"))
+
+
+def with_reference(world: World, folder) -> World:  # type: ignore[no-untyped-def]
+    """Twenty hours like those that ``predict`` makes; nine of ten predictions came true."""
+    hours, n = np.divmod(np.arange(20 * ROWS), ROWS)
+    late = n % 2
+    frame = pd.DataFrame({
+        "ts": pd.Timestamp("2013-02-01", tz="UTC") + pd.to_timedelta(hours * 3600 + n * 40, unit="s"),
+        "v": "1", "delay": 5 + n % 7 / 7, "late": late, "came": np.where((n + hours) % 10 == 0, 1 - late, late),
+    })  # fmt: skip
+    frame.to_parquet(folder / "r.parquet")
+    world.store.add_reference(build_reference(folder / "r.parquet", world.models[0], version="1", time_column="ts"), activate=True,
+                              at=world.clock.now())
+    return world
+
+
+def predict(world: World, hour: int, partition: TopicPartition = P0, rows: int = ROWS, first: int = 0) -> None:
+    """Rows of one hour: the prediction is 1 of every second."""
+    for n in range(first, first + rows):
+        at = START + hour * HOUR + n * 40 * SECOND
+        body = {"id": f"{hour}-{n}", "ts": at.isoformat(), "v": "1", "delay": 5 + n % 7 / 7, "late": n % 2}
+        world.log.append(partition, json.dumps(body).encode(), timestamp=STAMP)
+
+
+def label(world: World, hour: int, rows: Iterable[int] = range(ROWS), wrong: int = 0, after: timedelta = HOUR,
+          partition: TopicPartition = L0) -> None:
+    """Labels of one hour's rows, ``wrong`` of which the prediction missed; ``after``: how long after the hour's start."""
+    for place, n in enumerate(rows):
+        came = n % 2 if place >= wrong else 1 - n % 2
+        body = {"id": f"{hour}-{n}", "ts": (START + hour * HOUR + after).isoformat(), "came": came}
+        world.log.append(partition, json.dumps(body).encode(), timestamp=STAMP)
+
+
+def go(world: World, *, labelled: bool = True) -> None:
+    """Read, judge and join all that is there."""
+    world.read_all()
+    world.judge.sweep()
+    if labelled:
+        while world.labelling.sweep():
+            world.clock.advance(SECOND)
+
+
+def told(world: World, hour: int = 0, metric: str = "accuracy") -> list[Result]:
+    """Every revision of a metric of one hour."""
+    found = world.store.results(model="m", check=Check.PERFORMANCE)
+    return [result for result in found if result.metric == metric and result.window_start == START + hour * HOUR]
+
+
+def summed(account: LabelAccount) -> tuple[int, int, int, int, int]:
+    return account.matched, account.revised, account.repeated, account.expired, account.waiting
+
+
+def test_a_window_is_judged_without_labels_first_and_anew_once_they_are_there(world):
+    predict(world, 0)
+    predict(world, 2)
+    go(world)
+    [first] = told(world)
+    assert (first.verdict, first.value, first.labelled, first.estimated) == (Verdict.INSUFFICIENT, None, 0, False)
+    assert first.reason == "0 of 40 rows labelled: no labels yet"
+    label(world, 0, wrong=4)
+    go(world)
+    revisions = told(world)
+    assert [(r.revision, r.value, r.labelled) for r in revisions] == [(0, None, 0), (1, 0.9, 40)]
+    assert summed(world.store.label_account("m")) == (40, 0, 0, 0, 0)
+
+
+def test_labels_that_come_before_their_predictions_wait_for_them(world):
+    label(world, 0, wrong=10)
+    go(world)
+    assert world.store.label_account("m").waiting == 40
+    predict(world, 0)
+    predict(world, 2)
+    go(world)
+    assert told(world)[-1].value == 0.75
+    assert summed(world.store.label_account("m")) == (40, 0, 0, 0, 0)
+
+
+def test_a_window_that_is_not_sealed_yet_gets_its_labels_when_it_is(world):
+    predict(world, 0)
+    label(world, 0)
+    go(world)
+    assert not told(world)
+    predict(world, 2)
+    go(world)
+    assert told(world)[-1].value == 1.0
+
+
+def test_predictions_of_both_partitions_and_labels_of_both_are_one_window():
+    world = a_world(partitions=2)
+    predict(world, 0, P0, rows=20)
+    predict(world, 0, P1, rows=20, first=20)
+    predict(world, 2, P0)
+    predict(world, 2, P1, first=100)
+    label(world, 0, range(0, 40, 2), partition=L0)
+    label(world, 0, range(1, 40, 2), wrong=10, partition=L1)
+    go(world)
+    assert (told(world)[-1].value, told(world)[-1].labelled) == (0.75, 40)
+
+
+def test_a_corrected_label_makes_another_revision_and_a_repeated_one_makes_none(world):
+    predict(world, 0)
+    predict(world, 2)
+    label(world, 0, wrong=0)
+    go(world)
+    label(world, 0, wrong=8, after=2 * HOUR)
+    go(world)
+    assert [r.value for r in told(world)] == [None, 1.0, 0.8]
+    label(world, 0, wrong=8, after=2 * HOUR)
+    go(world)
+    assert [r.value for r in told(world)] == [None, 1.0, 0.8]
+    assert summed(world.store.label_account("m")) == (40, 8, 72, 0, 0)
+
+
+def test_few_new_labels_are_taken_in_after_an_hour_and_many_at_once(world):
+    predict(world, 0)
+    predict(world, 2)
+    label(world, 0, range(20))
+    go(world)
+    label(world, 0, [20])
+    go(world)
+    assert [r.labelled for r in told(world)] == [0, 20]
+    world.clock.advance(REVISE_EVERY)
+    go(world)
+    assert [r.labelled for r in told(world)] == [0, 20, 21]
+    label(world, 0, range(21, 30))
+    go(world)
+    assert [r.labelled for r in told(world)] == [0, 20, 21, 30]
+
+
+def test_a_short_run_takes_in_every_label_before_it_ends(world):
+    predict(world, 0)
+    label(world, 0, range(20))
+    go(world)
+    label(world, 0, [20])
+    world.read_all()
+    world.judge.finish()
+    world.labelling.finish()
+    assert [r.labelled for r in told(world)][-1] == 21
+
+
+def test_a_round_rests_for_some_time_so_that_many_waiting_predictions_cost_little(world):
+    predict(world, 0)
+    predict(world, 2)
+    label(world, 0, range(20))
+    world.read_all()
+    world.judge.sweep()
+    slow = world.clock.ticks
+    original = world.store.record_join
+
+    def slowly(done: JoinRound) -> bool:
+        world.clock.ticks += 2.0 if done.consumed else 0.0
+        return original(done)
+
+    world.store.record_join = slowly  # type: ignore[method-assign]
+    world.labelling.sweep()
+    label(world, 0, range(20, 40))
+    world.read_all()
+    while world.labelling.sweep():
+        pass
+    assert told(world)[-1].labelled == 20
+    world.clock.ticks = slow + 2.0 * (REST + 1)
+    go(world)
+    assert told(world)[-1].labelled == 40
+
+
+def test_a_window_is_let_go_of_once_labels_were_waited_for_and_all_that_came_are_read(world):
+    predict(world, 0)
+    label(world, 0, range(30), wrong=3)
+    predict(world, 9)
+    go(world)
+    assert world.store.settled("m") == []
+    assert world.store.label_account("m").unlabelled == 10
+    assert told(world)[-1].labelled == 30
+    [curve] = world.store.curves("m", 5)
+    assert curve.document["shares"] == [0.75] * 8
+    label(world, 0, [35], after=9 * HOUR)
+    predict(world, 30)
+    go(world)
+    assert world.store.label_account("m").expired == 1
+    assert told(world)[-1].labelled == 30
+
+
+def test_a_window_is_kept_while_its_labels_lie_unread(world):
+    predict(world, 0)
+    predict(world, 9)
+    world.read_all()
+    world.judge.sweep()
+    label(world, 0)
+    world.clock.advance(MINUTE)  # that all had been read is known no longer
+    while world.labelling.sweep():
+        pass
+    assert START in [window.key.start for window in world.store.settled("m")]
+    go(world)
+    assert told(world)[-1].labelled == 40
+
+
+def test_labels_of_ids_that_were_never_predicted_expire(world):
+    label(world, 0)
+    predict(world, 9)
+    predict(world, 20)
+    go(world)
+    assert summed(world.store.label_account("m")) == (0, 0, 0, 40, 0)
+
+
+def test_of_two_replicas_one_writes_each_round_and_each_revision(world):
+    predict(world, 0)
+    predict(world, 2)
+    label(world, 0, wrong=4)
+    world.read_all()
+    world.judge.sweep()
+    other = world.replica()
+    other.read_all()
+    original = world.store.record_join
+
+    def late(done: JoinRound) -> bool:
+        world.store.record_join = original  # type: ignore[method-assign]
+        while other.labelling.sweep():
+            pass
+        return original(done)
+
+    world.store.record_join = late  # type: ignore[method-assign]
+    go(world)
+    assert [(r.revision, r.value) for r in told(world)] == [(0, None), (1, 0.9)]
+    assert summed(world.store.label_account("m")) == (40, 0, 0, 0, 0)
+
+
+def test_a_crash_between_the_join_and_the_revision_loses_nothing(world):
+    predict(world, 0)
+    predict(world, 2)
+    label(world, 0, wrong=4)
+    world.read_all()
+    world.judge.sweep()
+
+    def crash(_model: object, _start: object, _windows: object) -> bool:
+        raise RuntimeError("killed")
+
+    world.labelling._reviser.revise = crash  # type: ignore[method-assign]
+    world.labelling.sweep()
+    assert world.store.label_account("m").matched == 40
+    assert [r.revision for r in told(world)] == [0]
+    assert "killed" in world.labelling.failing["m"]
+    world.crash()
+    go(world)
+    assert [(r.revision, r.value) for r in told(world)] == [(0, None), (1, 0.9)]
+
+
+# --- verdicts and incidents ----------------------------------------------------------------------------------
+
+
+def test_a_drop_opens_an_incident_that_is_told_once_and_ends_with_windows_that_are_well_again(world, tmp_path):
+    with_reference(world, tmp_path)
+    for hour in range(5):
+        predict(world, hour)
+    go(world)
+    assert world.store.open_incident("m") is None
+    label(world, 0, wrong=4)
+    label(world, 1, wrong=24)
+    go(world)
+    incident = world.store.open_incident("m")
+    assert (incident.state, incident.checks, incident.since) == (IncidentState.FIRING, ("performance",), START + HOUR)
+    assert [r.verdict for r in told(world, 1)] == [Verdict.INSUFFICIENT, Verdict.ALERT]
+    label(world, 1, [3], after=2 * HOUR)
+    world.clock.advance(REVISE_EVERY)
+    go(world)
+    assert [message.kind for message in world.store.deliveries()] == ["firing"], "a revision that says the same is not told again"
+    label(world, 2, wrong=4)
+    label(world, 3, wrong=4)
+    go(world)
+    ended = world.store.incident(incident.id)
+    assert (ended.state, ended.good_windows) == (IncidentState.RESOLVED, 2)
+    assert [message.kind for message in world.store.deliveries()] == ["firing", "resolved"]
+    reasons = [event.reason for event in world.store.incident_events(incident.id)]
+    assert reasons == [TransitionReason.FIRST_BAD_WINDOW, TransitionReason.OPEN_AFTER_REACHED, TransitionReason.RESOLVE_AFTER_REACHED]
+
+
+def test_windows_whose_labels_have_not_come_do_not_end_an_incident_of_performance(world, tmp_path):
+    with_reference(world, tmp_path)
+    for hour in range(4):
+        predict(world, hour)
+    label(world, 0, wrong=24)
+    go(world)
+    incident = world.store.open_incident("m")
+    assert incident is not None
+    predict(world, 4)
+    predict(world, 5)
+    go(world)
+    assert world.store.open_incident("m") == incident
+
+
+def test_too_few_labels_are_no_verdict(world, tmp_path):
+    with_reference(world, tmp_path)
+    predict(world, 0)
+    predict(world, 1)
+    label(world, 0, range(9), wrong=9)
+    go(world)
+    assert told(world)[-1].verdict is Verdict.INSUFFICIENT
+    assert told(world)[-1].reason == "9 of 40 rows have a usable label, fewer than min_labelled 10"
+    assert world.store.open_incident("m") is None
+
+
+def test_an_alert_that_later_labels_take_back_is_followed_by_a_good_window(world, tmp_path):
+    with_reference(world, tmp_path)
+    for hour in range(3):
+        predict(world, hour)
+    label(world, 0, range(20), wrong=20)
+    go(world)
+    incident = world.store.open_incident("m")
+    assert incident.state is IncidentState.FIRING
+    label(world, 0, range(20), wrong=0, after=2 * HOUR)
+    label(world, 0, range(20, 40))
+    label(world, 1, wrong=4)
+    go(world)
+    assert [r.verdict for r in told(world)][1:] == [Verdict.ALERT, Verdict.OK]
+    assert world.store.incident(incident.id).state is IncidentState.RESOLVED
+
+
+def test_retraining_is_asked_for_once_realised_performance_keeps_dropping(tmp_path):
+    world = a_world(replace(MODEL, retraining=RetrainingRules(when={"performance": 2}, cooldown=24 * HOUR)))
+    with_reference(world, tmp_path)
+    for hour in range(4):
+        predict(world, hour)
+    label(world, 0, wrong=24)
+    go(world)
+    assert world.store.retrainings() == []
+    label(world, 1, wrong=24)
+    label(world, 2, wrong=24)
+    go(world)
+    [asked] = world.store.retrainings()
+    assert asked.reason == "performance alerted in 2 windows in a row"
+    assert [message.receiver for message in world.store.deliveries()].count("ci") == 1
+
+
+def test_a_window_that_cannot_be_revised_keeps_no_other_from_it(world):
+    predict(world, 0)
+    predict(world, 1)
+    predict(world, 3)
+    label(world, 0, wrong=4)
+    label(world, 1, wrong=4)
+    original = world.store.joined
+
+    def damaged(model: str, key):  # type: ignore[no-untyped-def]
+        if key.start == START:
+            raise DecodeError("its predictions cannot be read")
+        return original(model, key)
+
+    world.store.joined = damaged  # type: ignore[method-assign]
+    go(world)
+    assert told(world, 1)[-1].value == 0.9
+    assert told(world, 0)[-1].verdict is Verdict.ERROR
+    assert "its predictions cannot be read" in told(world, 0)[-1].reason
