@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from monitor.core.performance.tally import Tally
 from sklearn.metrics import accuracy_score, roc_auc_score
 
+from monitor.core.performance.tally import Tally
 from monitor.demo.flights import load_flights
 from monitor.storage import open_store
 from tests.e2e.test_main_path import kill_within
