@@ -70,7 +70,7 @@ def evaluate(subject: Subject, rules: Model, sampled: Sequence[Finding] = ()) ->
     findings = _judge_columns(subject, rules, alpha, sampled)
     if subject.key.segment == ALL_ROWS:
         findings += _judge_whole(subject, rules, alpha)
-    findings += first_look(subject.predicted, subject.compared_with, rules, alpha)
+    findings += first_look(subject.predicted, subject.profile, subject.compared_with, rules, alpha)
     rows = subject.account.counted
     reference = None if subject.reference is None else subject.reference.hash
     ordered = sorted(findings, key=lambda finding: finding.order)

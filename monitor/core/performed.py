@@ -7,9 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
-import numpy as np
-
 from monitor.core.drift.calibration import alpha_per_window, budget_shares
+from monitor.core.estimated.findings import estimated_findings
 from monitor.core.finding import Finding, number, percent
 from monitor.core.labels.labels import Joined
 from monitor.core.labels.maturity import Arrivals, expected
@@ -19,22 +18,22 @@ from monitor.core.performance.metrics import Undefined, metric_of
 from monitor.core.performance.part import PerformancePart
 from monitor.core.performance.tally import Tally, tally_and_rows, tally_of
 from monitor.core.performance.verdict import judge_performance, measured
+from monitor.core.profile import Profile
 from monitor.core.reference import Reference
 from monitor.core.results import ALL_ROWS, Check, Result, Verdict, WindowKey
-from monitor.core.rules import Model, Task
-from monitor.core.schema import CategoricalValues, NumericValues, Values
+from monitor.core.rules import Model
 from monitor.core.segments import segment_parts, with_share
 
 
 def first_look(
-    predicted: Predicted | None, reference: Reference | None, rules: Model, alpha: float
+    predicted: Predicted | None, profile: Profile | None, reference: Reference | None, rules: Model, alpha: float
 ) -> list[Finding]:
     """What can be said before labels are looked at: an estimate, or that none have come. Nothing where performance is not watched."""
     if predicted is None or rules.performance is None:
         return []
     part, share = None if reference is None else reference.performance, alpha * budget_shares(rules)[Check.PERFORMANCE]
-    nothing = Joined(rows=predicted, labels=no_labels(len(predicted), rules.task), times=np.zeros(len(predicted), dtype=np.int64))
-    return judge_performance(nothing, part, rules, share) if rules.awaits_labels else []
+    found = estimated_findings(predicted, profile, part, rules.performance, share)
+    return found if rules.awaits_labels else [replace(finding, labelled=None) for finding in found]
 
 
 def realised(
@@ -75,13 +74,6 @@ def _with_end(finding: Finding, rules: Model, age: timedelta | None, learned: Se
         return replace(finding, reason=f"{finding.reason}; labels still come, and early ones may be of another sort")
     said = f"expected final {number(end.value)} [{number(end.low)}, {number(end.high)}] with {percent(end.share)} labelled"
     return replace(finding, reason=f"{finding.reason}; {said}")
-
-
-def no_labels(rows: int, task: Task) -> Values:
-    """The labels of rows none of which has one."""
-    if task is Task.REGRESSION:
-        return NumericValues(values=np.full(rows, np.nan))
-    return CategoricalValues(codes=np.full(rows, CategoricalValues.NULL, dtype=np.int32), dictionary=())
 
 
 def values_of(joined: Joined, rules: Model, reference: Reference | None) -> Mapping[str, float]:
