@@ -24,6 +24,7 @@ class TaughtRows:
 
     def __init__(self, model: Model, columns: LabelledColumns | None, seen: frozenset[str], grid: Grid) -> None:
         self._window = model.window
+        self._task = model.task
         self._columns = columns
         self._scores = None if model.task is Task.REGRESSION else ScoreFit(classes_in(model.task, model.performance, sorted(seen))[0])
         self._losses = LossFit(grid, grid.columns.keys() - {columns.label if columns else ""})
@@ -32,7 +33,7 @@ class TaughtRows:
         """Take in a batch."""
         if self._columns is None or not len(batch):
             return
-        joined = joined_of(batch, self._columns)
+        joined = joined_of(batch, self._columns, self._task)
         starts = np.where(batch.times == NO_TIME, NO_TIME, window_starts(batch.times, self._window))
         if self._scores is None:
             self._losses.add(batch, joined.rows.prediction, joined.labels, starts)

@@ -22,8 +22,11 @@ from monitor.core.performance.tally import Tally
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationShift:
-    """``expected``: the error that these rows would have on average if nothing had changed; ``worse``: how much more it is."""
+    """``reference``: the error of its rows. ``expected``: that which these rows would have on average if nothing had changed; ``worse``:
+    how much more they have.
+    """
 
+    reference: float
     expected: float
     worse: float
     threshold: float
@@ -42,8 +45,8 @@ def judge_calibration(tally: Tally, part: PerformancePart, here: Measured, max_d
     critical = float(special.gammainccinv(shape, alpha)) * unit
     worse = here.value - expected
     return CalibrationShift(
-        expected=expected, worse=worse, threshold=max(expected + max_drop, critical), p_value=p_value,
-        alerts=worse > max_drop and p_value <= alpha,
+        reference=CALIBRATION_ERROR.of(part.tally).value, expected=expected, worse=worse,
+        threshold=max(expected + max_drop, critical), p_value=p_value, alerts=worse > max_drop and p_value <= alpha,
     )  # fmt: skip
 
 

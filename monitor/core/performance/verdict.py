@@ -151,7 +151,7 @@ def _against(metric: Metric, judged: Judged, here: Measured, change: Change) -> 
     return Finding(
         check=Check.PERFORMANCE, column=None, metric=metric.name, verdict=Verdict.ALERT if change.alerts else Verdict.OK,
         reason=f"{said}; {judged.told}", value=here.value, threshold=change.threshold, p_value=change.p_value,
-        ci_low=here.low, ci_high=here.high, labelled=judged.tally.labelled, estimated=False,
+        ci_low=here.low, ci_high=here.high, labelled=judged.tally.labelled, estimated=False, reference_value=change.reference,
     )  # fmt: skip
 
 
@@ -201,7 +201,7 @@ def _calibration(judged: Judged, here: Measured, part: PerformancePart, alpha: f
     return Finding(
         check=Check.PERFORMANCE, column=None, metric=CALIBRATION, verdict=bad if found.alerts else Verdict.OK,
         reason=f"{said}: {why}; {judged.told}", value=here.value, threshold=found.threshold, p_value=found.p_value,
-        ci_low=here.low, ci_high=here.high, labelled=judged.tally.labelled, estimated=False,
+        ci_low=here.low, ci_high=here.high, labelled=judged.tally.labelled, estimated=False, reference_value=found.reference,
     )  # fmt: skip
 
 

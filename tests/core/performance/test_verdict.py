@@ -75,6 +75,7 @@ def test_a_drop_beyond_max_drop_and_chance_alerts_in_plain_words():
     assert found.reason.endswith(" % of 2,000 rows labelled")
     assert found.ci_low < found.value < found.ci_high < found.threshold
     assert found.p_value < ALPHA
+    assert found.reference_value == pytest.approx(0.76, abs=0.01)
     assert found.estimated is False
     assert 1200 < found.labelled < 1320
 
@@ -288,6 +289,7 @@ def test_scores_that_mean_something_else_are_calibration_drift(asked, verdict):
     window = too_sure(binary_window(np.random.default_rng(5), N, sharp=1.5))
     found = judge_performance(window, binary_part(sharp=1.5), model(Task.BINARY, *asked), ALPHA)
     assert of(found, "calibration_error").verdict is verdict
+    assert of(found, "calibration_error").reference_value < 0.02
     assert "expected of the reference's calibration and so few rows" in of(found, "calibration_error").reason
     assert of(found, "roc_auc").verdict is Verdict.OK  # their order is the same
 
