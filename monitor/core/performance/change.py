@@ -76,10 +76,14 @@ def _unit(metric: Metric, there: Measured, part: PerformancePart) -> float:
 
 
 def _degrees(sampling: float, between: Between) -> float:
-    """Welch and Satterthwaite: the sampling variance is as good as known, that between windows has its degrees."""
-    if not between.variance:
+    """Welch and Satterthwaite: the sampling variance is as good as known, the rest comes from few windows with their degrees.
+
+    No fewer than those, where a window is so much larger than the reference's that hardly any of their variance is in it.
+    """
+    if not between.whole:
         return MOST_DEGREES
-    return min(((sampling + between.variance) / between.variance) ** 2 * between.degrees, MOST_DEGREES)
+    ratio = (sampling + between.variance) / between.whole
+    return min(max(ratio**2, 1.0) * between.degrees, MOST_DEGREES)
 
 
 def _p_value(worse: float, deviation: float, degrees: float, sides: int) -> float:

@@ -14,6 +14,7 @@ from monitor.core.profile.canonical import Fields
 from monitor.core.schema import Floats
 
 MIN_WINDOWS = 3  # reference windows from which the spread of a metric is told
+PRIOR_WINDOWS = 2  # that vary by sampling alone, as many as the reference's own (docs/decisions.md, 35: how it was chosen)
 FREAK = 4.0  # robust standard deviations from the median beyond which a window is a freak
 FREAK_SHARE = 0.05  # at most 1 window in 20 is one
 FREAK_MIN_WINDOWS = 10  # with fewer nobody can tell
@@ -23,9 +24,13 @@ NEVER_ENDING = math.inf  # degrees of freedom of a variance that is known
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Between:
-    """How a metric varies from window to window beyond sampling; ``degrees`` of freedom, infinite where nothing was learned."""
+    """How a metric varies from window to window: ``whole``, all of it, and ``variance``, what of it is beyond sampling.
+
+    ``degrees``: of freedom of ``whole``, infinite where nothing was learned.
+    """
 
     variance: float = 0.0
+    whole: float = 0.0
     degrees: float = NEVER_ENDING
 
 
@@ -44,8 +49,10 @@ class PartWindows:
         kept = without_freaks(np.array(self.values.get(name, ())))
         if len(kept) < MIN_WINDOWS:
             return Between()
-        excess = max(float(kept.var(ddof=1)) - self.sampling.get(name, 0.0), 0.0)
-        return Between(variance=excess * (1 + 1 / len(kept)), degrees=len(kept) - 1)
+        sampling, degrees = self.sampling.get(name, 0.0), len(kept) - 1 + PRIOR_WINDOWS
+        whole = (float(kept.var(ddof=1)) * (len(kept) - 1) + sampling * PRIOR_WINDOWS) / degrees
+        further = 1 + 1 / len(kept)  # a new window beside the mean of these
+        return Between(variance=max(whole - sampling, 0.0) * further, whole=whole * further, degrees=degrees)
 
     def document(self) -> dict[str, object]:
         """As plain JSON values."""

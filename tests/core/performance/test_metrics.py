@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -51,7 +52,7 @@ REGRESSION = {
     "rmse": sk.root_mean_squared_error,
     "mape": sk.mean_absolute_percentage_error,
     "r2": sk.r2_score,
-    "mean_error": lambda y, p: np.mean(p - y),
+    "mean_error": lambda y, p: math.fsum(p - y) / len(y),
 }
 BINNED_METRICS = {"roc_auc", "average_precision"}
 

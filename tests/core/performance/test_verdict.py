@@ -11,7 +11,10 @@ import pytest
 
 from monitor.core.drift.calibration import SHARE_OF_BUDGET, WITH_PERFORMANCE, alpha_per_window, budget_shares
 from monitor.core.labels.labels import Joined
+from monitor.core.performance.change import change_of
+from monitor.core.performance.intervals import Measured
 from monitor.core.performance.learn import classes_in, learn_part
+from monitor.core.performance.metrics import METRICS
 from monitor.core.performance.part import PartWindows, PerformancePart, without_freaks
 from monitor.core.performance.tally import Tally, tally_of
 from monitor.core.performance.verdict import judge_performance, judge_tally
@@ -264,6 +267,21 @@ def test_a_model_that_varies_from_window_to_window_keeps_to_the_budget(spread):
     without = replace(part, windows=PartWindows())
     noisy = [of(judge_performance(draw(), without, rules, ALPHA), "roc_auc").verdict is Verdict.ALERT for _ in range(100)]
     assert sum(noisy) > 5  # what it would be if the windows taught nothing
+
+
+@pytest.mark.parametrize("windows", [3, 5, 10])
+def test_few_reference_windows_make_few_false_alarms_more(windows):
+    """Drawn by hand: values of a metric that vary half by sampling, as much again from window to window."""
+    sampling, rng, alpha = 0.01**2, np.random.default_rng(15), 0.01
+    alarms = 0
+    for _ in range(2000):
+        values = rng.normal(0.8, np.sqrt(2 * sampling), windows)
+        part = PartWindows(values={"roc_auc": tuple(values)}, sampling={"roc_auc": sampling})
+        here, there = (Measured(value=float(value), variance=variance, low=0, high=1, n=N)
+                       for value, variance in ((rng.normal(0.8, np.sqrt(2 * sampling)), sampling), (values.mean(), sampling / windows)))
+        whole = PerformancePart(tally=Tally.empty(Task.BINARY), windows=part)
+        alarms += change_of(METRICS["roc_auc"], here, there, whole, 1e-6, alpha).alerts
+    assert alarms / 2000 < 1.5 * alpha  # three standard errors of the count are .7
 
 
 def test_p_values_are_those_of_chance():
