@@ -91,16 +91,6 @@ class Sparse:
         counts[:, np.searchsorted(bins, other.bins)] += other.counts
         return Sparse(bins=bins, counts=counts)
 
-    def minus(self, other: Sparse) -> Sparse:
-        """Without the rows of a part of it. Raises ValueError where ``other`` is none."""
-        counts = self.counts.copy()
-        at = np.searchsorted(self.bins, other.bins)
-        if len(other.bins) and (at.max() >= len(self.bins) or (self.bins[at] != other.bins).any() or (counts[:, at] < other.counts).any()):
-            raise ValueError("a histogram that is no part of this one")
-        counts[:, at] -= other.counts
-        kept = counts.sum(axis=0) > 0
-        return Sparse(bins=self.bins[kept], counts=counts[:, kept])
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sparse) and np.array_equal(self.bins, other.bins) and np.array_equal(self.counts, other.counts)
 

@@ -82,8 +82,8 @@ def _degrees(sampling: float, between: Between) -> float:
     """
     if not between.whole:
         return MOST_DEGREES
-    ratio = (sampling + between.variance) / between.whole
-    return min(max(ratio**2, 1.0) * between.degrees, MOST_DEGREES)
+    ratio = min(max((sampling + between.variance) / between.whole, 1.0), MOST_DEGREES)
+    return min(ratio**2 * between.degrees, MOST_DEGREES)
 
 
 def _p_value(worse: float, deviation: float, degrees: float, sides: int) -> float:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from monitor.core.finding import BROKEN
 from monitor.core.performance.classes import Classes, binary_classes
 from monitor.core.performance.label_shift import left_out
-from monitor.core.performance.metrics import METRICS, Undefined, metric_names
+from monitor.core.performance.metrics import METRICS, metric_names
 from monitor.core.performance.metrics.value import VALUE
 from monitor.core.performance.part import PartWindows, PerformancePart
 from monitor.core.performance.tally import Tally
@@ -39,7 +40,7 @@ def _measured(name: str, windows: Sequence[Tally]) -> list[tuple[float, float]]:
     for window in windows:
         try:
             measured = METRICS[name].of(window)
-        except Undefined:
+        except BROKEN:  # Undefined too: such a window teaches nothing of it
             continue
         found.append((measured.value, measured.variance))
     return found

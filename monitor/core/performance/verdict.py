@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from monitor.core.finding import Finding, number, percent
+from monitor.core.finding import BROKEN, Finding, number, percent
 from monitor.core.labels.labels import Joined
 from monitor.core.performance.calibration_shift import judge_calibration
 from monitor.core.performance.change import Change, change_of
@@ -30,12 +30,14 @@ CALIBRATION = CALIBRATION_ERROR.name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A window's labelled rows and what they are compared with. ``rows``: None where only counts are at hand."""
+    """A window's labelled rows and what they are compared with. ``rows``: None where only counts are at hand; ``without``: why there
+    is no part, where there is none."""
 
     tally: Tally
     part: PerformancePart | None
     rules: PerformanceRules
     rows: Rows | None = None
+    without: str = ""
 
     @property
     def told(self) -> str:
@@ -61,12 +63,22 @@ def judge_tally(tally: Tally, part: PerformancePart | None, model: Model, alpha:
     rules = model.performance
     if rules is None:
         return []
-    judged = Judged(tally=tally, part=part, rules=rules, rows=rows)
+    why = _no_part(tally, part)
+    judged = Judged(tally=tally, part=None if why else part, rules=rules, rows=rows, without=why)
     names = tuple(dict.fromkeys((*rules.metrics, *([CALIBRATION] if model.task is Task.BINARY else []))))
     share = alpha / (len(names) + 1)
     found = [_judge(name, judged, share) for name in names]
     labels = _judge_labels(judged, model, share)
     return [finding for finding in (*found, labels) if finding is not None]
+
+
+def _no_part(tally: Tally, part: PerformancePart | None) -> str:
+    """Why the reference's part says nothing of this window; empty where it does."""
+    if part is None:
+        return NO_PART
+    if part.tally.task is not tally.task:
+        return f"the reference is that of a {part.tally.task} model"
+    return f"of the reference {part.tally.fault}" if part.tally.fault else ""
 
 
 def labelled(tally: Tally) -> str:
@@ -81,12 +93,17 @@ def labelled(tally: Tally) -> str:
 
 
 def _judge(name: str, judged: Judged, alpha: float) -> Finding | None:
-    asked = name in judged.rules.metrics
     try:
-        metric = metric_of(name, judged.rules.value)
+        return _judge_one(name, metric_of(name, judged.rules.value), judged, alpha)
     except KeyError as error:
         return _finding(name, judged, Verdict.SKIPPED, str(error.args[0]))
-    few = _too_few(judged)
+    except BROKEN as error:
+        return _finding(name, judged, Verdict.ERROR, f"{name} failed: {error}")
+
+
+def _judge_one(name: str, metric: Metric, judged: Judged, alpha: float) -> Finding | None:
+    """None of calibration where nobody asked for it and nothing can be said."""
+    asked, few = name in judged.rules.metrics, _too_few(judged)
     if few is not None:
         return _finding(name, judged, *few) if asked else None
     try:
@@ -95,7 +112,7 @@ def _judge(name: str, judged: Judged, alpha: float) -> Finding | None:
         return _finding(name, judged, Verdict.INSUFFICIENT, f"{name} is not defined here: {why}; {judged.told}") if asked else None
     try:
         if judged.part is None:
-            return _alone(name, judged, here, NO_PART) if asked else None
+            return _alone(name, judged, here, judged.without) if asked else None
         if metric is CALIBRATION_ERROR:
             return _calibration(judged, here, judged.part, alpha)
         there = metric.of(judged.part.tally)
@@ -193,7 +210,13 @@ def _judge_labels(judged: Judged, model: Model, alpha: float) -> Finding | None:
     name, part = label_name(model), judged.part
     if not name or part is None or _too_few(judged) is not None or not part.tally.usable:
         return None
-    shift = LabelShift(judged.tally, part.tally, part.windows.labels, part.windows.rows)
+    try:
+        return _shifted(name, judged, LabelShift(judged.tally, part.tally, part.windows.labels, part.windows.rows), model, alpha)
+    except BROKEN as error:
+        return Finding(check=Check.DRIFT, column=name, metric="drift", verdict=Verdict.ERROR, reason=f"drift of {name} failed: {error}")
+
+
+def _shifted(name: str, judged: Judged, shift: LabelShift, model: Model, alpha: float) -> Finding:
     threshold, p_value, source = shift.judge(model.drift.min_effect, alpha)
     high = shift.value > threshold
     said = f"{shift.metric} {number(shift.value)}, limit {number(threshold)} {source}{shift.told}"

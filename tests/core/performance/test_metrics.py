@@ -276,6 +276,28 @@ def test_what_one_class_does_not_tell_is_said():
             METRICS[name].of(negative)
 
 
+def test_areas_of_too_many_classes_or_of_classes_that_came_later_are_not_told():
+    names = tuple(f"c{i:02}" for i in range(51))
+    rows = joined(texts(names), texts(names), np.full((51, 51), 1 / 51), names)
+    tally, usable = tally_and_rows(rows, Task.MULTICLASS, classes_of(rows, Task.MULTICLASS, RULES))
+    for look in (lambda: METRICS["roc_auc"].of(tally), lambda: METRICS["roc_auc"].exact(usable)):
+        with pytest.raises(Undefined, match="not kept for more than 50 classes"):
+            look()
+    one, two = (joined(texts(names), texts(names), [[0.5, 0.5], [0.4, 0.6]], names) for names in (("a", "b"), ("b", "c")))
+    both = tally_of(one, Task.MULTICLASS, RULES).merge(tally_of(two, Task.MULTICLASS, RULES))
+    with pytest.raises(Undefined, match="a class was not known to a part of the rows"):
+        METRICS["roc_auc"].of(both)
+    unscored = joined(texts("ab"), texts("ab"))
+    with pytest.raises(Undefined, match="no labelled row has a score"):
+        METRICS["roc_auc"].exact(tally_and_rows(unscored, Task.MULTICLASS, classes_of(unscored, Task.MULTICLASS, RULES))[1])
+
+
+def test_no_rows_have_no_quantile():
+    empty = joined(numbers([]), numbers([]))
+    with pytest.raises(Undefined, match="no labelled row has a predicted number"):
+        METRICS["error_p90"].exact(tally_and_rows(empty, Task.REGRESSION, classes_of(empty, Task.REGRESSION, RULES))[1])
+
+
 def test_equal_labels_have_no_r2():
     with pytest.raises(Undefined, match="all 3 labels are equal"):
         METRICS["r2"].of(tally_of(joined(numbers([2, 2, 2]), numbers([1, 2, 3])), Task.REGRESSION, RULES))

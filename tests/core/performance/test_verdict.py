@@ -11,16 +11,21 @@ import pytest
 
 from monitor.core.drift.calibration import SHARE_OF_BUDGET, WITH_PERFORMANCE, alpha_per_window, budget_shares
 from monitor.core.labels.labels import Joined
+from monitor.core.performance.calibration_shift import judge_calibration
 from monitor.core.performance.change import change_of
+from monitor.core.performance.estimators import READERS
 from monitor.core.performance.intervals import Measured
+from monitor.core.performance.label_shift import LabelShift
 from monitor.core.performance.learn import classes_in, learn_part
-from monitor.core.performance.metrics import METRICS
+from monitor.core.performance.metrics import METRICS, Undefined
 from monitor.core.performance.part import PartWindows, PerformancePart, without_freaks
 from monitor.core.performance.tally import Tally, tally_of
 from monitor.core.performance.verdict import judge_performance, judge_tally
+from monitor.core.profile.canonical import parse, readable
 from monitor.core.results import Check, Verdict
 from monitor.core.rules import Budget, Model, PerformanceRules, Stream, StreamKind, Task
 from monitor.core.schema import Column, Kind, Role
+from monitor.errors import DecodeError
 from tests.core.performance_rows import binary_window, joined, numbers, regression_window, texts
 
 DAY = timedelta(days=1)
@@ -150,6 +155,66 @@ def test_an_unknown_positive_class_is_skipped_with_the_key_to_set():
     found = judge_performance(rows, None, model(Task.BINARY, "f1"), ALPHA)
     assert found[0].verdict is Verdict.SKIPPED
     assert "name it in performance.positive" in found[0].reason
+
+
+def test_a_reference_of_another_task_or_without_classes_is_none():
+    window, rules = binary_window(np.random.default_rng(1), N), model(Task.BINARY, "f1")
+    other = part_of(Task.REGRESSION, [regression_window(np.random.default_rng(1), N)])
+    found = judge_performance(window, other, rules, ALPHA)
+    assert [(one.metric, one.verdict) for one in found] == [("f1", Verdict.SKIPPED)]
+    assert "the reference is that of a regression model" in found[0].reason
+    nobody = replace(binary_part(windows=1), tally=replace(Tally.empty(Task.BINARY), fault="the positive class is not known"), classes=())
+    assert "of the reference the positive class is not known" in judge_performance(window, nobody, rules, ALPHA)[0].reason
+    tally = tally_of(window, Task.BINARY, rules.performance)
+    with pytest.raises(Undefined, match="only scores of a binary model"):
+        judge_calibration(tally, other, METRICS["brier"].of(tally), 0.03, ALPHA)
+    with pytest.raises(ValueError, match="labels of two tasks"):
+        LabelShift(tally, other.tally, (), ())
+
+
+def test_one_broken_metric_takes_no_other_down(monkeypatch):
+    def broken(counts):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setitem(METRICS, "f1", replace(METRICS["f1"], binary=broken))
+    monkeypatch.setattr(LabelShift, "judge", lambda *_: broken(None))
+    found = judge_performance(binary_window(np.random.default_rng(1), N), binary_part(windows=1), model(Task.BINARY, "f1", "recall"), ALPHA)
+    assert [(one.metric, one.verdict) for one in found] == [
+        ("f1", Verdict.ERROR), ("recall", Verdict.OK), ("calibration_error", Verdict.OK), ("drift", Verdict.ERROR)
+    ]
+    assert found[0].reason == "f1 failed: by zero"
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 100, 100_000])
+@pytest.mark.parametrize("kind", ["one class", "certain", "always wrong", "no scores"])
+def test_whatever_the_rows_are_every_finding_is_sound(n, kind):
+    truth = np.zeros(n, dtype=bool) if kind == "one class" else np.arange(n) % 2 == 0
+    scores = {"certain": truth, "always wrong": ~truth, "one class": np.full(n, 0.2)}.get(kind)
+    rows = joined(texts(list(truth)), texts([int(one) for one in truth]), None if scores is None else scores.astype(float))
+    rules = model(Task.BINARY, *ALL_BINARY, "value", "calibration_error", value={"tp": 1.0}, min_labelled=1)
+    for part in (part_of(Task.BINARY, [rows] * 4), binary_part(windows=3), None):
+        for found in judge_performance(rows, part, rules, ALPHA):
+            assert found.verdict is not Verdict.ERROR, found
+            numbers_of = [found.value, found.threshold, found.p_value, found.ci_low, found.ci_high]
+            assert all(np.isfinite(one) for one in numbers_of if one is not None), found
+
+
+def test_an_estimator_is_read_by_its_kind(monkeypatch):
+    class Kept:
+        def document(self):
+            return {"kind": "kept"}
+
+        def __eq__(self, other):
+            return isinstance(other, Kept)
+
+        __hash__ = None
+
+    part = replace(binary_part(windows=1), estimator=Kept())
+    fields = parse(readable(part.document()), "performance")
+    with pytest.raises(DecodeError, match=r"performance\.estimator\.kind: expected one of"):
+        PerformancePart.of(fields)
+    monkeypatch.setitem(READERS, "kept", lambda _: Kept())
+    assert PerformancePart.of(fields) == part
 
 
 def test_errors_are_judged_by_their_relative_rise():
@@ -315,8 +380,6 @@ def test_one_freak_window_does_not_blind():
 
 
 def test_a_part_comes_back_from_its_document():
-    from monitor.core.profile.canonical import parse, readable
-
     for task, draw in ((Task.BINARY, binary_window), (Task.REGRESSION, regression_window)):
         part = part_of(task, [draw(np.random.default_rng(0), 300) for _ in range(3)])
         assert PerformancePart.of(parse(readable(part.document()), "reference.performance")) == part
