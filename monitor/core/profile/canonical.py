@@ -157,6 +157,13 @@ class Fields:
             raise self.fault(name, "an object")
         return Fields(self._data[name], f"{self._place}.{name}")
 
+    def parts(self, name: str) -> tuple[Fields, ...]:
+        """A list of objects inside this one."""
+        value = self._data.get(name)
+        if not isinstance(value, list):
+            raise self.fault(name, "a list of objects")
+        return tuple(Fields(item, f"{self._place}.{name}[{at}]") for at, item in enumerate(value))
+
     def has(self, name: str) -> bool:
         """Whether the field is there and not null."""
         return self._data.get(name) is not None

@@ -1,0 +1,1 @@
+"""Performance estimated without labels: from scores, or from the profile."""

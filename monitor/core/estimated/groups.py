@@ -1,0 +1,72 @@
+"""Coarse groups of a column's bins: what a window's profile tells of its rows, and a row of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.core.profile import CategoricalProfile, NumericProfile
+from monitor.core.profile.categorical import category_text
+from monitor.core.profile.grid import CategoricalGrid, ColumnGrid, NumericGrid
+from monitor.core.schema import CategoricalValues, Floats, Ints, NumericValues, State, Values
+
+MOST_GROUPS = 20  # of a column: with tenths a loss that bends is missed, with more each has few rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Groups:
+    """``of_bin``: the group of each bin or category of the grid, shape (bins,), numbered from 0 without gaps.
+
+    Two groups follow: of categories that the grid lacks (always empty of a numeric column), and of what is no value.
+    """
+
+    of_bin: Ints
+
+    @property
+    def size(self) -> int:
+        """How many, with the two that every column has."""
+        return int(self.of_bin.max(initial=-1)) + 3
+
+    def counts(self, column: NumericProfile | CategoricalProfile) -> Floats:
+        """Rows of a profile's column in each group, shape (size,)."""
+        counts = np.bincount(self.of_bin, weights=column.counts, minlength=self.size)
+        if isinstance(column, CategoricalProfile):
+            counts[-2] = column.new.rows
+        counts[-1] = column.total - column.n
+        return counts
+
+    def codes(self, values: Values | None, grid: ColumnGrid, rows: int) -> Ints:
+        """The group of each of so many rows, shape (rows,); of a column that they do not carry the last."""
+        none = self.size - 1
+        if isinstance(values, NumericValues) and isinstance(grid, NumericGrid):
+            fit = np.isfinite(values.values) if values.states is None else values.states == State.VALUE
+            bins = grid.bins_of(np.where(fit, values.values, 0.0))
+            return np.where(fit, self.of_bin[bins], none)
+        if isinstance(values, CategoricalValues) and isinstance(grid, CategoricalGrid):
+            at = [grid.positions.get(category_text(text)) for text in values.dictionary]
+            of_code = np.array([none - 1 if place is None else int(self.of_bin[place]) for place in at] + [none], dtype=np.int64)
+            return of_code[np.where(values.codes < 0, len(at), values.codes)]
+        return np.full(rows, none, dtype=np.int64)
+
+
+def groups_of(counts: Ints, grid: ColumnGrid) -> Groups:
+    """Of a column whose reference has so many rows in each bin: neighbours of a numeric one, the frequent categories of another."""
+    if isinstance(grid, NumericGrid):
+        return Groups(of_bin=_neighbours(counts))
+    order = np.argsort(-counts, kind="stable")
+    ranks = np.empty(len(counts), dtype=np.int64)
+    ranks[order] = np.arange(len(counts))
+    return Groups(of_bin=np.minimum(ranks, MOST_GROUPS - 1))
+
+
+def _neighbours(counts: Ints) -> Ints:
+    """A new group begins where the one before has its share of the rows; a bin with a share stands alone."""
+    share = max(counts.sum() / MOST_GROUPS, 1)
+    found, group, held = [], 0, 0
+    for count in counts.tolist():
+        if held and (held >= share or count >= share):
+            group, held = group + 1, 0
+        held += count
+        found.append(group)
+    return np.array(found, dtype=np.int64)
