@@ -107,7 +107,7 @@ def fit_additive(kept: Kept, loss: Floats) -> Loss | str:
 
 
 def _folds(windows: Ints) -> Ints:
-    starts, rows = np.unique(windows, return_counts=True)
+    rows = np.unique(windows, return_counts=True)[1]
     if np.count_nonzero(rows >= FEWEST_IN_WINDOW) >= FEWEST_WINDOWS:
         return (splitmix64(FOLDS, windows) % np.uint64(FOLDS)).astype(np.int64)
     return np.arange(len(windows)) % FOLDS  # rows are ordered by hash
@@ -145,7 +145,8 @@ def _taught(sums: Sums, ridge: float) -> Taught:
     shares, mean = sums.products.diagonal() / rows, sums.loss / rows
     inner = sums.products - rows * np.outer(shares, shares)
     inner[np.diag_indices_from(inner)] += ridge
-    return Taught(mean=mean, shares=shares, terms=np.linalg.solve(inner, sums.by_group - rows * shares * mean))
+    terms = np.linalg.solve(inner, sums.by_group - rows * shares * mean).astype(np.float64)
+    return Taught(mean=mean, shares=shares, terms=terms)
 
 
 def _spread(kept: Kept, loss: Floats, folds: Ints, taught: Sequence[Taught], noise: float) -> float:

@@ -11,7 +11,9 @@ from monitor.core.profile.categorical import category_text
 from monitor.core.profile.grid import CategoricalGrid, ColumnGrid, NumericGrid
 from monitor.core.schema import CategoricalValues, Floats, Ints, NumericValues, State, Values
 
-MOST_GROUPS = 20  # of a column: with tenths a loss that bends is missed, with more each has few rows
+MOST_CATEGORIES = 20  # with a group of their own but the last, which all rarer ones share
+CUTS = (0.005, 0.01, 0.025, *(at / 20 for at in range(1, 20)), 0.975, 0.99, 0.995)
+"""Shares of the reference below the groups of a numeric column: twentieths, finer at both ends, where inputs move to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class Groups:
 
     def counts(self, column: NumericProfile | CategoricalProfile) -> Floats:
         """Rows of a profile's column in each group, shape (size,)."""
-        counts = np.bincount(self.of_bin, weights=column.counts, minlength=self.size)
+        counts = np.bincount(self.of_bin, weights=column.counts, minlength=self.size).astype(np.float64)
         if isinstance(column, CategoricalProfile):
             counts[-2] = column.new.rows
         counts[-1] = column.total - column.n
@@ -57,16 +59,10 @@ def groups_of(counts: Ints, grid: ColumnGrid) -> Groups:
     order = np.argsort(-counts, kind="stable")
     ranks = np.empty(len(counts), dtype=np.int64)
     ranks[order] = np.arange(len(counts))
-    return Groups(of_bin=np.minimum(ranks, MOST_GROUPS - 1))
+    return Groups(of_bin=np.minimum(ranks, MOST_CATEGORIES - 1))
 
 
 def _neighbours(counts: Ints) -> Ints:
-    """A new group begins where the one before has its share of the rows; a bin with a share stands alone."""
-    share = max(counts.sum() / MOST_GROUPS, 1)
-    found, group, held = [], 0, 0
-    for count in counts.tolist():
-        if held and (held >= share or count >= share):
-            group, held = group + 1, 0
-        held += count
-        found.append(group)
-    return np.array(found, dtype=np.int64)
+    """The group of a bin is that of the share of rows below its middle; groups are numbered without gaps."""
+    middles = (np.cumsum(counts) - counts / 2) / max(int(counts.sum()), 1)
+    return np.unique(np.searchsorted(CUTS, middles), return_inverse=True)[1].astype(np.int64)

@@ -1,7 +1,7 @@
 """Direct loss estimation: a regressor's errors from the profile of its inputs and predictions alone.
 
-The expected loss of a row is taken to be a sum over columns: one term for the group of bins that its value falls into. Such a sum has a mean
-that the shares of the bins tell, so a window's estimate needs no rows: it is exact, for this model, from the profile. It sees that inputs
+The expected loss of a row is taken to be a sum over columns: one term for the group of bins that its value falls into. The shares of the
+bins tell the mean of such a sum, so a window's estimate needs no rows: it is exact, for this model, from the profile. It sees that inputs
 move to where the model errs more; it does not see that the model errs more where it was good (concept drift), nor losses beyond those that
 the reference holds. The idea is NannyML's (DLE), with trees in place of the sum.
 """
@@ -31,8 +31,8 @@ ROOTED = {"rmse": "mse"}  # metrics that are the root of a mean
 class Loss:
     """The mean of one loss in the reference, and by how much each group of each column is above it; ``terms``: by column, (size,).
 
-    ``noise``: the standard deviation of what the terms leave open in one row, and ``spread``: of what they leave open in the mean of a whole
-    window, both as multiples of the mean; ``spread`` is 0 where the reference has too few windows to tell.
+    ``noise``: the standard deviation of what the terms leave open in one row, and ``spread``: of what they leave open in the mean of a
+    whole window, both as multiples of the mean; ``spread`` is 0 where the reference has too few windows to tell.
     """
 
     mean: float
@@ -45,8 +45,7 @@ class Loss:
 class LossModel:
     """``losses``: by name (``mae``, ``mse``, ``mape``). ``groups`` and ``rows`` of the reference by group, shape (size,): by column.
 
-    ``grid``: the hash of that whose bins are grouped. ``refused``: by name, why a loss was not learned. ``window_rows`` is None where the
-    reference has too few windows to learn their spread.
+    ``grid``: the hash of that whose bins are grouped. ``refused``: by name, why a loss was not learned.
     """
 
     grid: str
@@ -89,7 +88,7 @@ class LossModel:
         return said(level, variance)
 
     def _strange(self, shares: Mapping[str, Floats]) -> float:
-        """How uncertain the terms are together, in squared deviations of one row's loss: groups that were rare in the reference count most."""
+        """How uncertain the terms are together, in variances of one row's loss: groups that the reference hardly had count most."""
         total = 0.0
         for column, now in shares.items():
             rows = self.rows[column]
