@@ -16,6 +16,7 @@ FOLDS = 5  # parts of the reference, whole windows where it has enough: each is 
 RIDGES = (1.0, 10.0, 100.0, 1000.0, 10_000.0)  # rows of "nothing is different here" that are added to each group; the best of the folds
 FEWEST_WINDOWS = 10  # of the reference, from which folds are whole windows and the spread between them is learned
 FEWEST_IN_WINDOW = 30  # rows of a window, below which its mean loss tells nothing
+LARGEST_MEAN = 1e150  # of a loss, whose square a float holds
 DIGITS = 9  # of a term, in units of the mean loss: beyond them the order of sums shows
 
 
@@ -85,7 +86,7 @@ def telling(kept: Kept, loss: Floats) -> tuple[str, ...]:
 def fit_additive(kept: Kept, loss: Floats) -> Loss | str:
     """The model of one loss, or why there is none."""
     mean = float(loss.mean())
-    if not (np.isfinite(mean) and np.isfinite(float(np.sum(loss**2)))):
+    if not mean <= LARGEST_MEAN:
         return "errors of the reference are too large to compute with"
     if mean <= 0:
         return "the reference has no errors to learn from"
@@ -167,4 +168,9 @@ def _spread(kept: Kept, loss: Floats, folds: Ints, taught: Sequence[Taught], noi
         place += size
     off = (means - expected)[enough]
     beyond = float(np.mean((off**2 - noise / rows[enough]) / np.maximum(expected[enough], 0.1) ** 2))
-    return float(np.sqrt(max(beyond, 0.0)))
+    return float(np.sqrt(max(beyond, 0.0))) * with_error(len(off))
+
+
+def with_error(windows: int) -> float:
+    """A spread learned from few windows is itself uncertain, by 1 / sqrt(2 w) of it: it is taken one standard error larger."""
+    return 1 + float(np.sqrt(1 / (2 * windows)))

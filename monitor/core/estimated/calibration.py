@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from monitor.core.estimated.additive import with_error
 from monitor.core.estimated.counts import COARSE, COARSE_BINS, FOLDS, ScoreCounts
 from monitor.core.estimated.isotonic import Blocks, isotonic, rounded
 from monitor.core.profile import canonical
@@ -87,4 +88,4 @@ def _spread(counts: ScoreCounts, chances: Floats, rows: Ints) -> float:
     if len(told) < FEWEST_WINDOWS:
         return 0.0
     beyond = sum(off**2 - chance for off, chance in told) / sum(chance**2 for _, chance in told)
-    return float(np.sqrt(max(beyond, 0.0) * len(told) / (len(told) - 1)))
+    return float(np.sqrt(max(beyond, 0.0) * len(told) / (len(told) - 1))) * with_error(len(told))

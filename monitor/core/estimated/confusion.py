@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from monitor.core.schema import Floats
 
 FEWEST_EXPECTED = 5.0
 """Rows of a class that must be expected: with fewer a window often has none, and a rate among them is chance or undefined."""
+LEAST_EXPECTED = 0.5  # rows from which a class is rather there than not
 
 
 class CannotSay(ValueError):
@@ -32,20 +33,20 @@ class Rate:
     top: float
     decided: float
     true: float
+    fewest: float = FEWEST_EXPECTED
 
     def of(self, confusion: Floats, of_class: int) -> Sloped:
         """Raises CannotSay where too few rows are expected below the line."""
-        hits, below = confusion[of_class, of_class], self.below(confusion, of_class)
-        if below < (FEWEST_EXPECTED if self.true else 1.0):
-            raise CannotSay(f"only {below:.2g} rows of the class are expected" if self.true else "no row is predicted to be of the class")
+        hits, true = float(confusion[of_class, of_class]), float(confusion[:, of_class].sum())
+        below = self.decided * float(confusion[of_class].sum()) + self.true * true
+        if self.true and true < self.fewest:
+            raise CannotSay(f"only {true:.2g} rows of the class are expected")
+        if not below:
+            raise CannotSay("no row is predicted to be of the class")
         slopes = np.zeros_like(confusion)
         slopes[of_class, of_class] = self.top / below
         slopes[:, of_class] -= self.true * self.top * hits / below**2
         return Sloped(value=self.top * hits / below, slopes=slopes)
-
-    def below(self, confusion: Floats, of_class: int) -> float:
-        """What stands below the line."""
-        return float(self.decided * confusion[of_class].sum() + self.true * confusion[:, of_class].sum())
 
 
 PRECISION = Rate(top=1, decided=1, true=0)
@@ -63,12 +64,25 @@ def worth(confusion: Floats, values: Floats) -> Sloped:
     return Sloped(value=float(np.sum(confusion * values) / confusion.sum()), slopes=values / confusion.sum())
 
 
-def macro(rate: Rate) -> Callable[[Floats], Sloped]:
-    """The mean over the classes that occur, each counting alike; of those too rare to be sure of, what is expected."""
+def mcc(confusion: Floats) -> Sloped:
+    """Matthews' correlation, for any number of classes (Gorodkin 2004, Comput. Biol. Chem. 28)."""
+    rows, decided, true = float(confusion.sum()), confusion.sum(axis=1), confusion.sum(axis=0)
+    apart, spread = rows**2 - float(decided @ decided), rows**2 - float(true @ true)
+    if apart <= 0 or rows - float(true.max()) < FEWEST_EXPECTED:
+        raise CannotSay("all rows are predicted to be, or expected to be, of one class")
+    above = float(np.trace(confusion)) * rows - float(decided @ true)
+    below = (apart * spread) ** 0.5
+    slopes = (rows * np.eye(len(confusion)) - decided[None, :]) / below + above * true[None, :] / (below * spread)
+    return Sloped(value=above / below, slopes=slopes)
+
+
+def macro(rate: Rate, *, or_decided: bool = True) -> Callable[[Floats], Sloped]:
+    """The mean over the classes that occur, each counting alike; ``or_decided``: also those that are only predicted."""
 
     def mean(confusion: Floats) -> Sloped:
-        found = [_rough(rate, confusion, at) for at in _occurring(confusion)]
-        return Sloped(value=sum(one.value for one in found) / len(found), slopes=np.sum([one.slopes for one in found], axis=0) / len(found))
+        own = _occurring(confusion, or_decided=or_decided)
+        found = [_rough(rate, confusion, at) for at in own]
+        return Sloped(value=sum(one.value for one in found) / len(own), slopes=np.sum([one.slopes for one in found], axis=0) / len(own))
 
     return mean
 
@@ -78,7 +92,7 @@ def weighted(rate: Rate) -> Callable[[Floats], Sloped]:
 
     def mean(confusion: Floats) -> Sloped:
         rows, slopes, value = confusion.sum(), np.zeros_like(confusion), 0.0
-        for at in _occurring(confusion):
+        for at in _occurring(confusion, or_decided=False):
             one, share = _rough(rate, confusion, at), float(confusion[:, at].sum() / rows)
             value += share * one.value
             slopes += share * one.slopes
@@ -88,27 +102,26 @@ def weighted(rate: Rate) -> Callable[[Floats], Sloped]:
     return mean
 
 
-def _occurring(confusion: Floats) -> list[int]:
-    """The classes that were predicted or of which half a row at least is expected: scikit-learn averages over those that occur."""
-    return [int(at) for at in np.flatnonzero((confusion.sum(axis=1) > 0) | (confusion.sum(axis=0) >= 0.5))]
+def _occurring(confusion: Floats, *, or_decided: bool) -> list[int]:
+    """The classes of which half a row at least is expected, as scikit-learn averages over those that occur."""
+    there = confusion.sum(axis=0) >= LEAST_EXPECTED
+    return [int(at) for at in np.flatnonzero(there | (confusion.sum(axis=1) > 0) if or_decided else there)]
 
 
 def _rough(rate: Rate, confusion: Floats, of_class: int) -> Sloped:
-    try:
-        return rate.of(confusion, of_class)
-    except CannotSay:  # among many classes a rare one hardly matters; 0 where it is undefined, as in scikit-learn
-        below = rate.below(confusion, of_class)
-        value = rate.top * float(confusion[of_class, of_class]) / below if below else 0.0
-        return Sloped(value=value, slopes=np.zeros_like(confusion))
+    """Also of a class that has too few rows to be estimated alone: among many it hardly matters. 0 where nothing is below the line."""
+    if not rate.true and not confusion[of_class].any():
+        return Sloped(value=0.0, slopes=np.zeros_like(confusion))
+    return replace(rate, fewest=0.0).of(confusion, of_class)
 
 
 OF_CONFUSION: Mapping[str, Callable[[Floats], Sloped]] = {
     "accuracy": accuracy,
-    "precision_macro": macro(PRECISION),
-    "recall_macro": macro(RECALL),
+    "balanced_accuracy": macro(RECALL, or_decided=False),
     "f1_macro": macro(F1),
-    "precision_weighted": weighted(PRECISION),
-    "recall_weighted": weighted(RECALL),
     "f1_weighted": weighted(F1),
+    "mcc": mcc,
 }
+OF_MANY: Mapping[str, Callable[[Floats], Sloped]] = {"precision": macro(PRECISION), "recall": macro(RECALL), "f1": macro(F1)}
+"""Where there are more than two classes."""
 OF_CLASS: Mapping[str, Rate] = {"precision": PRECISION, "recall": RECALL, "f1": F1}

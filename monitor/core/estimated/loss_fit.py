@@ -16,7 +16,7 @@ from monitor.core.schema import Batch, Floats, Hashes, Ints, NumericValues, Stat
 MOST_ROWS = 200_000  # that the terms are fitted to: enough to tell 20 groups in each of 20 columns to 1 % of a row's spread
 MOST_CONSIDERED = 256  # columns, a byte for each row; the first by name
 FEWEST_ROWS = 500  # with label and prediction, from which a model of the loss is taught
-LARGEST_ERROR = 1e150  # whose square a float holds
+LARGEST_ERROR = 1e75  # whose fourth power a float holds: that of its square has a variance
 NEAR_ZERO = 0.01  # of the median size of labels; a label below it makes a percentage of nothing
 NO_WINDOW = np.iinfo(np.int64).min
 
@@ -66,7 +66,8 @@ class LossFit:
         if _near_zero(truth):
             refused["mape"] = "labels of the reference are at or near zero, where a percentage of them has no meaning"
         else:
-            targets["mape"] = np.abs(errors) / np.abs(truth)
+            with np.errstate(over="ignore"):
+                targets["mape"] = np.abs(errors) / np.abs(truth)
         losses: dict[str, Loss] = {}
         for name, target in targets.items():
             found = fit_additive(kept, target)

@@ -22,7 +22,7 @@ from monitor.core.schema import Floats
 UNSAID: Mapping[str, str] = {
     "mean_error": "over and under cancel out: a model without bias on the reference has none in any estimate made from it",
     "r2": "the spread of the labels, which it is relative to, is not known without them",
-    "error_quantiles": "only means of losses can be estimated",
+    **dict.fromkeys((f"error_p{level}" for level in (50, 90, 95, 99)), "only means of losses can be estimated, no quantiles"),
 }
 ROOTED = {"rmse": "mse"}  # metrics that are the root of a mean
 

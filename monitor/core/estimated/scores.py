@@ -14,7 +14,7 @@ import numpy as np
 
 from monitor.core.estimated.calibration import Calibration
 from monitor.core.estimated.chances import Chances
-from monitor.core.estimated.confusion import FEWEST_EXPECTED, OF_CLASS, OF_CONFUSION, CannotSay, Sloped, worth
+from monitor.core.estimated.confusion import FEWEST_EXPECTED, OF_CLASS, OF_CONFUSION, OF_MANY, CannotSay, Sloped, worth
 from monitor.core.estimated.estimate import Estimate, said, unsaid
 from monitor.core.estimated.ranking import average_precision, roc_auc
 from monitor.core.estimated.usable import usable
@@ -77,6 +77,8 @@ class ScoreModel:
             return worth(confusion, cells)
         if name in OF_CONFUSION:
             return OF_CONFUSION[name](confusion)
+        if name in OF_MANY:
+            return OF_MANY[name](confusion)
         if name in _UNSAID:
             raise CannotSay(_UNSAID[name])
         rate, bracket, of_class = name.partition("[")

@@ -12,7 +12,7 @@ from monitor.core.labels.predicted import Predicted
 from monitor.core.schema import CategoricalValues, Flags, Floats, Ints, NumericValues, Values
 
 MOST_LEFT_OUT = 0.05  # of the rows; where more cannot be used, the rest says little of them
-OFF_ONE = 0.02  # by which the probabilities of a row may miss one: they are often rounded
+OFF_ONE = 1e-3  # by which the probabilities of a row may miss one, as where performance is realised
 THRESHOLD = 0.5  # of the score, from which a binary model that sends no prediction is taken to say yes
 
 
@@ -34,7 +34,7 @@ def usable(predicted: Predicted, classes: tuple[str, ...], *, binary: bool) -> U
     scores, wrong = of_score(predicted.scores) if binary else of_distribution(predicted, classes)
     decided, unknown = _decided(predicted, scores, classes)
     fit = np.flatnonzero(~(wrong | unknown))
-    left_out = 1 - len(fit) / len(predicted)
+    left_out = (len(predicted) - len(fit)) / len(predicted)
     if left_out > MOST_LEFT_OUT:
         return _why(left_out, wrong, unknown, binary)
     return Usable(scores=scores[fit], decided=decided[fit], rows=fit)
@@ -58,7 +58,6 @@ def of_distribution(predicted: Predicted, classes: tuple[str, ...]) -> tuple[Flo
     for at, name in enumerate(classes):
         if name in given and predicted.scores is not None:
             found[:, at] = predicted.scores[:, given[name]]
-    found[np.isnan(found)] = 0.0
     with np.errstate(invalid="ignore"):
         total = found.sum(axis=1)
         wrong = ~((found >= 0).all(axis=1) & (np.abs(total - 1) <= OFF_ONE))

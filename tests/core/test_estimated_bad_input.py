@@ -1,0 +1,154 @@
+"""Scores that are none, classes that nobody knows, windows without rows: a reason, never a number that is none, never an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from monitor.core.estimated.estimate import Estimate, said, unsaid
+from monitor.core.estimated.estimator import Estimator, taught
+from monitor.core.estimated.score_fit import FEWEST_ROWS, MOST_CLASSES, ScoreFit
+from monitor.core.labels.predicted import Predicted
+from monitor.core.schema import CategoricalValues, Floats, NumericValues
+from tests.core.estimating import BINARY, MANY, draw_binary, draw_many, labels_of, predicted_of, taught_binary, taught_many
+
+METRICS = (
+    "accuracy", "average_precision", "balanced_accuracy", "brier", "f1", "f1_macro", "f1_weighted", "log_loss", "mcc", "precision",
+    "recall", "roc_auc", "value", "calibration_error", "f1[ape]", "nonsense",
+)  # fmt: skip
+RNG = np.random.default_rng(21)
+TWO = taught(taught_binary(*draw_binary(RNG, 5000, power=2)))
+THREE = taught(taught_many(*draw_many(RNG, 5000, sure=2)))
+
+
+def estimate(estimator: Estimator, window: Predicted) -> Mapping[str, Estimate]:
+    """All metrics, each either finite or with a reason."""
+    found = estimator.estimate(window, None, METRICS)
+    for name, one in found.items():
+        if one.value is None:
+            assert one.reason, name
+            assert (one.sd, one.interval(0.05)) == (None, None), name
+        else:
+            assert not one.reason, name
+            assert np.isfinite([one.value, one.sd or 0.0]).all(), name
+    return found
+
+
+def reason(estimator: Estimator, window: Predicted) -> str:
+    """The one that all metrics share."""
+    (only,) = {one.reason for one in estimate(estimator, window).values()}
+    return only
+
+
+@pytest.mark.parametrize("estimator", [TWO, THREE], ids=["binary", "many classes"])
+def test_a_window_without_rows_or_without_scores_has_a_reason(estimator: Estimator) -> None:
+    assert reason(estimator, predicted_of(np.empty((0, 1)))) == "no predictions in this window"
+    assert reason(estimator, Predicted(ids=np.arange(300).astype(np.uint64))) == "the stream maps no score"
+
+
+@pytest.mark.parametrize("bad", [np.nan, -0.01, 1.01, np.inf, -np.inf])
+def test_scores_that_are_no_probabilities_are_left_out_while_they_are_few(bad: float) -> None:
+    scores = draw_binary(RNG, 1000)[0]
+    some, many = scores.copy(), scores.copy()
+    some[:50], many[:51] = bad, bad
+    assert estimate(TWO, predicted_of(some))["roc_auc"] == estimate(TWO, predicted_of(scores[50:]))["roc_auc"]
+    assert reason(TWO, predicted_of(many)) == "5.1 % of the rows cannot be used: expected a score within [0, 1]"
+
+
+def test_probabilities_that_do_not_sum_to_one_are_left_out_while_they_are_few() -> None:
+    scores = draw_many(RNG, 1000)[0]
+    for factor in (0.9, 1.1, -1.0, np.nan, np.inf):
+        broken = scores.copy()
+        broken[:100] *= factor
+        assert "10 % of the rows cannot be used: expected probabilities" in reason(THREE, predicted_of(broken, classes=MANY))
+    broken = scores.copy()
+    broken[:50] *= 0.9
+    few = estimate(THREE, predicted_of(broken, classes=MANY))["accuracy"]
+    assert few == estimate(THREE, predicted_of(scores[50:], classes=MANY))["accuracy"]
+
+
+def test_classes_are_told_by_their_names_not_by_their_places() -> None:
+    scores = draw_many(RNG, 1000)[0]
+    turned = estimate(THREE, predicted_of(scores[:, [2, 0, 1]], classes=("cat", "ape", "bee")))
+    plain = estimate(THREE, predicted_of(scores, classes=MANY))
+    assert turned["f1[ape]"] == plain["f1[ape]"]
+    assert "probabilities of the reference's classes" in reason(THREE, predicted_of(scores, classes=("ape", "bee", "dog")))
+    assert "probabilities of the reference's classes" in reason(THREE, predicted_of(scores[:, :1]))
+
+
+def test_a_binary_window_with_a_column_for_each_class_is_refused() -> None:
+    assert "expected a score within [0, 1]" in reason(TWO, predicted_of(draw_many(RNG, 300)[0], classes=MANY))
+
+
+def test_predictions_of_unknown_classes_are_left_out_while_they_are_few() -> None:
+    scores = draw_binary(RNG, 1000)[0]
+    for values in (
+        CategoricalValues(codes=np.where(np.arange(1000) < 100, 2, 0).astype(np.int32), dictionary=("0", "1", "maybe")),
+        CategoricalValues(codes=np.where(np.arange(1000) < 100, -1, 0).astype(np.int32), dictionary=BINARY),
+        NumericValues(values=np.zeros(1000)),
+    ):
+        window = Predicted(ids=np.arange(1000).astype(np.uint64), scores=scores[:, None], prediction=values)
+        assert "prediction is none of the reference's classes" in reason(TWO, window)
+
+
+def test_the_prediction_of_the_stream_counts_and_without_one_the_half() -> None:
+    scores = np.repeat([0.3, 0.5, 0.7], 100)
+    alone = estimate(TWO, predicted_of(scores))
+    assert alone["accuracy"] == estimate(TWO, predicted_of(scores, decided=(scores >= 0.5).astype(np.int64)))["accuracy"]
+    never = estimate(TWO, predicted_of(scores, decided=np.zeros(300, dtype=np.int64)))
+    assert never["precision"].reason == "no row is predicted to be of the class"
+    assert never["recall"].value == 0.0
+    assert "of one class" in never["mcc"].reason
+
+
+def test_constant_scores_rank_nothing() -> None:
+    found = estimate(TWO, predicted_of(np.full(300, 0.4)))
+    assert found["roc_auc"].value == pytest.approx(0.5)
+    assert found["roc_auc"].sd == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize(("score", "why"), [(0.0, "in the class"), (1.0, "outside the class")])
+def test_where_one_class_is_hardly_expected_rates_of_it_are_not_said(score: float, why: str) -> None:
+    certain = taught(taught_binary(np.repeat([0.0, 1.0], 500), np.repeat([False, True], 500)))
+    found = estimate(certain, predicted_of(np.full(300, score)))
+    assert why in found["roc_auc"].reason
+    assert found["accuracy"].value == 1.0
+    if not score:
+        assert found["recall"].reason == "only 0 rows of the class are expected"
+
+
+def test_metrics_that_need_labels_or_do_not_exist_say_so() -> None:
+    found = estimate(TWO, predicted_of(draw_binary(RNG, 300)[0]))
+    assert "taken to be calibrated" in found["calibration_error"].reason
+    assert found["nonsense"].reason == "there is no estimate of nonsense from scores"
+    many = estimate(THREE, predicted_of(draw_many(RNG, 300)[0], classes=MANY))
+    assert many["value"].reason == "there is no estimate of value from scores"
+    assert many["f1[ape]"].value is not None
+
+
+def fitted(scores: Floats | None, codes: Floats, classes: tuple[str, ...] = BINARY) -> str:
+    """Why a reference teaches nothing."""
+    fit = ScoreFit(classes, binary=True)
+    ids = np.arange(len(codes)).astype(np.uint64)
+    fit.add(Predicted(ids=ids, scores=None if scores is None else scores[:, None]), labels_of(codes.astype(np.int64), classes))
+    found = fit.model()
+    assert isinstance(found, str)
+    return taught(found).estimate(predicted_of(np.full(300, 0.5)), None, ["f1"])["f1"].reason
+
+
+def test_a_reference_that_teaches_nothing_says_why_in_every_estimate() -> None:
+    half = np.full(FEWEST_ROWS, 0.5)
+    assert fitted(None, np.ones(FEWEST_ROWS)) == "only 0 of 100 rows of the reference have a label and a score that is a probability"
+    assert fitted(half * 9, np.ones(FEWEST_ROWS)).startswith("only 0 of 100 rows")
+    assert fitted(half, np.full(FEWEST_ROWS, -1)).startswith("only 0 of 100 rows")
+    assert fitted(half, np.ones(FEWEST_ROWS)) == "the labels of the reference are of one class only: '1'"
+    fit = ScoreFit(tuple(map(str, range(MOST_CLASSES + 1))), binary=False)
+    fit.add(predicted_of(np.full((300, 1), 1.0), classes=("0",)), labels_of(np.zeros(300, dtype=np.int64)))
+    assert fit.model() == "the model has 101 classes, more than 100"
+
+
+def test_what_is_no_finite_number_is_not_said() -> None:
+    assert said(float("nan"), 1.0) == unsaid("the scores are too large or too small to compute with")
+    assert said(1.0, -1e-18).sd == 0.0
