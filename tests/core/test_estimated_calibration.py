@@ -10,6 +10,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from monitor.core.estimated.calibration import Calibration, calibrate
 from monitor.core.estimated.counts import BINS, FOLDS, REACH, STEPS, ScoreCounts, score_bins
+from monitor.core.estimated.estimate import with_error
 from monitor.core.estimated.isotonic import MOST_BLOCKS, Blocks, isotonic
 from monitor.core.profile import canonical
 from monitor.errors import DecodeError
@@ -76,10 +77,11 @@ def test_the_chunks_that_rows_come_in_change_nothing() -> None:
 @pytest.mark.parametrize("weather", [0.0, 0.15, 0.4])
 def test_how_far_windows_come_true_otherwise_than_their_scores_say_is_learned(weather: float) -> None:
     rng = np.random.default_rng(7)
-    days = [draw_binary(rng, 3000, weather=rng.normal(0, weather)) for _ in range(100)]
+    weathers = rng.normal(0, weather, 100)
+    days = [draw_binary(rng, 3000, weather=one) for one in weathers]
     scores, truth = (np.concatenate(column) for column in zip(*days, strict=True))
     found = taught_binary(scores, truth, np.repeat(np.arange(100), 3000)).calibrations[0].spread
-    assert found == pytest.approx(weather, abs=0.035)
+    assert found == pytest.approx(float(np.std(weathers)) * with_error(100), abs=0.03)
 
 
 def test_of_too_few_windows_no_spread_is_learned() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from monitor.core.estimated.estimate import with_error
 from monitor.core.estimated.losses import Loss
 from monitor.core.profile.sample import splitmix64
 from monitor.core.schema import Floats, Ints
@@ -169,8 +170,3 @@ def _spread(kept: Kept, loss: Floats, folds: Ints, taught: Sequence[Taught], noi
     off = (means - expected)[enough]
     beyond = float(np.mean((off**2 - noise / rows[enough]) / np.maximum(expected[enough], 0.1) ** 2))
     return float(np.sqrt(max(beyond, 0.0))) * with_error(len(off))
-
-
-def with_error(windows: int) -> float:
-    """A spread learned from few windows is itself uncertain, by 1 / sqrt(2 w) of it: it is taken one standard error larger."""
-    return 1 + float(np.sqrt(1 / (2 * windows)))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.core.estimated.additive import with_error
 from monitor.core.estimated.counts import COARSE, COARSE_BINS, FOLDS, ScoreCounts
+from monitor.core.estimated.estimate import with_error
 from monitor.core.estimated.isotonic import Blocks, isotonic, rounded
 from monitor.core.profile import canonical
 from monitor.core.schema import Floats, Ints

@@ -36,3 +36,8 @@ def said(value: float, variance: float) -> Estimate:
     if not (math.isfinite(value) and math.isfinite(variance)):
         return unsaid("the scores are too large or too small to compute with")
     return Estimate(value=value, sd=math.sqrt(max(variance, 0.0)))
+
+
+def with_error(windows: int) -> float:
+    """A spread learned from few windows is itself uncertain, by 1 / sqrt(2 w) of it: it is taken one standard error larger."""
+    return 1 + math.sqrt(1 / (2 * windows))
