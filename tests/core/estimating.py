@@ -13,11 +13,14 @@ from monitor.core.estimated.losses import LossModel
 from monitor.core.estimated.score_fit import ScoreFit
 from monitor.core.estimated.scores import ScoreModel
 from monitor.core.labels.predicted import Predicted
+from monitor.core.performance.classes import Classes
 from monitor.core.profile import Grid, Profile, fit_categorical, fit_numeric
 from monitor.core.schema import Batch, CategoricalValues, Flags, Floats, Ints, NumericValues, Values
 
 BINARY = ("0", "1")
 MANY = ("ape", "bee", "cat")
+SIDES = Classes(positive=frozenset({"1"}), negative=frozenset({"0"}))
+NOBODY = Predicted(ids=np.empty(0, dtype=np.uint64))
 
 
 def predicted_of(scores: Floats, *, first: int = 0, classes: tuple[str, ...] = (), decided: Ints | None = None) -> Predicted:
@@ -57,7 +60,7 @@ def _softmax(odds: Floats) -> Floats:
 
 def taught_binary(scores: Floats, truth: Flags, starts: Ints | None = None, *, chunk: int = 10_000) -> ScoreModel:
     """A model of a reference, taught chunk by chunk."""
-    fit = ScoreFit(BINARY, binary=True)
+    fit = ScoreFit(SIDES)
     for at in range(0, len(scores), chunk):
         part = slice(at, at + chunk)
         fit.add(predicted_of(scores[part], first=at), labels_of(truth[part]), None if starts is None else starts[part])
@@ -68,7 +71,7 @@ def taught_binary(scores: Floats, truth: Flags, starts: Ints | None = None, *, c
 
 def taught_many(scores: Floats, truth: Ints) -> ScoreModel:
     """A model of a reference with three classes."""
-    fit = ScoreFit(MANY, binary=False)
+    fit = ScoreFit(Classes(names=MANY))
     fit.add(predicted_of(scores, classes=MANY), labels_of(truth, MANY))
     found = fit.model()
     assert isinstance(found, ScoreModel)

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from monitor.core.estimated.estimate import Estimate, said, unsaid
-from monitor.core.estimated.estimator import Estimator, taught
+from monitor.core.estimated.estimator import Estimator, Nothing, estimator_of, taught
 from monitor.core.estimated.score_fit import FEWEST_ROWS, MOST_CLASSES, ScoreFit
 from monitor.core.labels.predicted import Predicted
+from monitor.core.performance.classes import Classes
+from monitor.core.profile import canonical
 from monitor.core.schema import CategoricalValues, Floats, NumericValues
-from tests.core.estimating import BINARY, MANY, draw_binary, draw_many, labels_of, predicted_of, taught_binary, taught_many
+from monitor.errors import DecodeError
+from tests.core.estimating import BINARY, MANY, SIDES, draw_binary, draw_many, labels_of, predicted_of, taught_binary, taught_many
 
 METRICS = (
     "accuracy", "average_precision", "balanced_accuracy", "brier", "f1", "f1_macro", "f1_weighted", "log_loss", "mcc", "precision",
@@ -74,8 +77,8 @@ def test_classes_are_told_by_their_names_not_by_their_places() -> None:
     turned = estimate(THREE, predicted_of(scores[:, [2, 0, 1]], classes=("cat", "ape", "bee")))
     plain = estimate(THREE, predicted_of(scores, classes=MANY))
     assert turned["f1[ape]"] == plain["f1[ape]"]
-    assert "probabilities of the reference's classes" in reason(THREE, predicted_of(scores, classes=("ape", "bee", "dog")))
-    assert "probabilities of the reference's classes" in reason(THREE, predicted_of(scores[:, :1]))
+    assert "probabilities of known classes" in reason(THREE, predicted_of(scores, classes=("ape", "bee", "dog")))
+    assert "probabilities of known classes" in reason(THREE, predicted_of(scores[:, :1]))
 
 
 def test_a_binary_window_with_a_column_for_each_class_is_refused() -> None:
@@ -90,7 +93,7 @@ def test_predictions_of_unknown_classes_are_left_out_while_they_are_few() -> Non
         NumericValues(values=np.zeros(1000)),
     ):
         window = Predicted(ids=np.arange(1000).astype(np.uint64), scores=scores[:, None], prediction=values)
-        assert "prediction is none of the reference's classes" in reason(TWO, window)
+        assert "prediction is none of the known classes" in reason(TWO, window)
 
 
 def test_the_prediction_of_the_stream_counts_and_without_one_the_half() -> None:
@@ -128,11 +131,11 @@ def test_metrics_that_need_labels_or_do_not_exist_say_so() -> None:
     assert many["f1[ape]"].value is not None
 
 
-def fitted(scores: Floats | None, codes: Floats, classes: tuple[str, ...] = BINARY) -> str:
+def fitted(scores: Floats | None, codes: Floats) -> str:
     """Why a reference teaches nothing."""
-    fit = ScoreFit(classes, binary=True)
+    fit = ScoreFit(SIDES)
     ids = np.arange(len(codes)).astype(np.uint64)
-    fit.add(Predicted(ids=ids, scores=None if scores is None else scores[:, None]), labels_of(codes.astype(np.int64), classes))
+    fit.add(Predicted(ids=ids, scores=None if scores is None else scores[:, None]), labels_of(codes.astype(np.int64)))
     found = fit.model()
     assert isinstance(found, str)
     return taught(found).estimate(predicted_of(np.full(300, 0.5)), None, ["f1"])["f1"].reason
@@ -143,10 +146,30 @@ def test_a_reference_that_teaches_nothing_says_why_in_every_estimate() -> None:
     assert fitted(None, np.ones(FEWEST_ROWS)) == "only 0 of 100 rows of the reference have a label and a score that is a probability"
     assert fitted(half * 9, np.ones(FEWEST_ROWS)).startswith("only 0 of 100 rows")
     assert fitted(half, np.full(FEWEST_ROWS, -1)).startswith("only 0 of 100 rows")
-    assert fitted(half, np.ones(FEWEST_ROWS)) == "the labels of the reference are of one class only: '1'"
-    fit = ScoreFit(tuple(map(str, range(MOST_CLASSES + 1))), binary=False)
+    assert fitted(half, np.ones(FEWEST_ROWS)) == "the labels of the reference are of one class only: the positive one"
+    fit = ScoreFit(Classes(names=tuple(map(str, range(MOST_CLASSES + 1)))))
     fit.add(predicted_of(np.full((300, 1), 1.0), classes=("0",)), labels_of(np.zeros(300, dtype=np.int64)))
     assert fit.model() == "the model has 101 classes, more than 100"
+
+
+def test_classes_of_which_none_is_known_to_be_positive_teach_nothing_and_two_columns_are_told_by_name() -> None:
+    assert ScoreFit(Classes(fault="which is positive?")).model() == "which is positive?"
+    score = draw_binary(RNG, 300)[0]
+    two = predicted_of(np.column_stack([score, 1 - score]), classes=("1", "0"))
+    assert estimate(TWO, two)["f1"] == estimate(TWO, predicted_of(score))["f1"]
+
+
+def test_labels_of_one_class_of_many_are_named() -> None:
+    fit = ScoreFit(Classes(names=MANY))
+    fit.add(predicted_of(draw_many(RNG, 300)[0], classes=MANY), labels_of(np.ones(300, dtype=np.int64), MANY))
+    assert fit.model() == "the labels of the reference are of one class only: 'bee'"
+
+
+def test_an_estimator_is_read_by_its_kind_and_an_unknown_kind_is_refused() -> None:
+    nothing = Nothing(reason="no labels")
+    assert estimator_of(canonical.parse(canonical.compact(nothing.document()), "e")) == nothing
+    with pytest.raises(DecodeError, match=r"e\.kind: expected one of \['losses', 'nothing', 'scores'\]"):
+        estimator_of(canonical.parse('{"kind": "magic"}', "e"))
 
 
 def test_what_is_no_finite_number_is_not_said() -> None:

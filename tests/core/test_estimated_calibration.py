@@ -32,7 +32,7 @@ def test_the_step_is_that_of_scikit_learn_at_the_scores_between_and_beyond_them(
 
 def test_a_score_has_the_block_it_lies_in_or_the_nearer_of_two() -> None:
     blocks = Blocks(first=np.array([0.1, 0.5]), last=np.array([0.3, 0.6]), rows=np.array([10, 10]), hits=np.array([1, 9]))
-    assert blocks.of(np.array([0.0, 0.3, 0.39, 0.41, 0.55, 1.0])).tolist() == [0, 0, 0, 1, 1, 1]
+    assert blocks.place(np.array([0.0, 0.3, 0.39, 0.41, 0.55, 1.0])).tolist() == [0, 0, 0, 1, 1, 1]
 
 
 def test_a_share_of_no_hit_is_not_certain() -> None:
@@ -118,6 +118,6 @@ def test_rows_all_in_one_fold_are_calibrated_without_a_rest_to_judge_by() -> Non
 )
 def test_a_broken_document_names_the_place(change: dict[str, object], place: str) -> None:
     sound = {"first": [0.1], "last": [0.3], "rows": [10], "hits": [3], "helps": True, "spread": 0.1}
-    assert Calibration.parse(canonical.parse(canonical.compact(sound), "c")).document() == sound
+    assert Calibration.of(canonical.parse(canonical.compact(sound), "c")).document() == sound
     with pytest.raises(DecodeError, match=rf"c\.{place}"):
-        Calibration.parse(canonical.parse(canonical.compact(sound | change), "c"))
+        Calibration.of(canonical.parse(canonical.compact(sound | change), "c"))

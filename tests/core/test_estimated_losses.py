@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from monitor.core.estimated.additive import Kept, fit_additive, telling
-from monitor.core.estimated.estimator import Estimator
+from monitor.core.estimated.estimator import estimator_of
 from monitor.core.estimated.groups import CUTS, MOST_CATEGORIES, groups_of
 from monitor.core.estimated.loss_fit import FEWEST_ROWS, LossFit
 from monitor.core.estimated.losses import LossModel
@@ -16,7 +16,7 @@ from monitor.core.profile import CategoricalGrid, Grid, NumericProfile, Profile,
 from monitor.core.profile.categorical import CategoricalProfile
 from monitor.core.schema import CategoricalValues, Floats, NumericValues, State, Values
 from monitor.errors import DecodeError
-from tests.core.estimating import Day, draw_day, grid_of_days, predicted_of, profile_of_days, taught_losses
+from tests.core.estimating import NOBODY, Day, draw_day, grid_of_days, profile_of_days, taught_losses
 
 METRICS = ("mae", "mape", "mse", "rmse")
 WINDOWS = 200
@@ -54,7 +54,7 @@ def test_where_the_loss_is_a_sum_over_columns_the_estimate_is_the_realised_value
     assert isinstance(model, LossModel)
     for chances in ((0.5, 0.3, 0.2), (0.0, 0.1, 0.9), (1.0, 0.0, 0.0)):
         window = by_value_day(rng, 1000, chances)
-        found = model.estimate(profile_of_days(grid, window), 1000, ["mae"])["mae"]
+        found = model.estimate(NOBODY, profile_of_days(grid, window), ["mae"])["mae"]
         assert found.value == pytest.approx(window.realised["mae"], rel=2e-4)  # the ridge's row
         assert found.sd is not None
         assert found.sd < 1e-3
@@ -96,7 +96,7 @@ def test_the_interval_holds_the_realised_value_in_nine_of_ten_windows_while_inpu
     held = dict.fromkeys(METRICS, 0)
     for _ in range(WINDOWS):
         day = draw_day(rng, rows, shift=shift + rng.normal(0, 0.2), weather=rng.normal(0, 0.05))
-        found, realised = model.estimate(profile_of_days(grid, day), rows, METRICS), day.realised
+        found, realised = model.estimate(NOBODY, profile_of_days(grid, day), METRICS), day.realised
         for name in METRICS:
             interval = found[name].interval(0.05)
             assert interval is not None
@@ -107,7 +107,7 @@ def test_the_interval_holds_the_realised_value_in_nine_of_ten_windows_while_inpu
 def test_a_shift_of_a_standard_deviation_is_estimated_within_three_per_cent_and_a_rise_of_sixty_seen() -> None:
     days, grid, model = reference(6)
     far = [draw_day(np.random.default_rng(seed), 20_000, shift=1.0) for seed in range(5)]
-    estimated = np.mean([model.estimate(profile_of_days(grid, day), 20_000, ["mae"])["mae"].value for day in far])
+    estimated = np.mean([model.estimate(NOBODY, profile_of_days(grid, day), ["mae"])["mae"].value for day in far])
     realised = np.mean([day.realised["mae"] for day in far])
     usual = np.mean([day.realised["mae"] for day in days])
     assert realised > 1.55 * usual
@@ -124,7 +124,7 @@ def test_rows_in_groups_that_the_reference_never_had_make_the_estimate_less_sure
     _, grid, model = reference(8)
     day = draw_day(np.random.default_rng(1), 5000)
     strange = replace(day, columns=day.columns | {"kind": CategoricalValues(codes=np.zeros(5000, dtype=np.int32), dictionary=("new",))})
-    usual, unsure = (model.estimate(profile_of_days(grid, one), 5000, ["mae"])["mae"] for one in (day, strange))
+    usual, unsure = (model.estimate(NOBODY, profile_of_days(grid, one), ["mae"])["mae"] for one in (day, strange))
     assert usual.sd is not None
     assert unsure.sd is not None
     assert usual.value is not None
@@ -187,7 +187,7 @@ def test_what_cannot_be_estimated_says_why() -> None:
     _, grid, model = reference(9, days=12, rows=500)
     day = draw_day(np.random.default_rng(1), 500)
     profile = profile_of_days(grid, day)
-    reasons = {name: found.reason for name, found in model.estimate(profile, 500, ["mean_error", "r2", "error_p90", "roc_auc"]).items()}
+    reasons = {name: found.reason for name, found in model.estimate(NOBODY, profile, ["mean_error", "r2", "error_p90", "roc_auc"]).items()}
     assert "cancel out" in reasons["mean_error"]
     assert "spread of the labels" in reasons["r2"]
     assert reasons["error_p90"] == "only means of losses can be estimated, no quantiles"
@@ -198,17 +198,17 @@ def test_what_cannot_be_estimated_says_why() -> None:
         (Profile.empty(Grid({"x": fit_numeric(np.arange(3.0))})), "no rows in this window"),
         (profile_of_days(grid_of_days([day]), day), "the window was counted on another grid than the model of the loss"),
     ):
-        assert model.estimate(window, 500, ["mae"])["mae"].reason == why
+        assert model.estimate(NOBODY, window, ["mae"])["mae"].reason == why
     bare = Profile.empty(grid)
     bare.fold(replace(day.batch(), columns={}))
-    assert "no row of this window carries 'kind'" in model.estimate(bare, 500, ["mae"])["mae"].reason
+    assert "no row of this window carries 'kind'" in model.estimate(NOBODY, bare, ["mae"])["mae"].reason
 
 
 def test_a_window_beyond_the_reach_of_the_terms_has_no_estimate_below_zero() -> None:
     _, grid, model = reference(9, days=12, rows=500)
     loss = model.losses["mae"]
     sunk = replace(model, losses={"mae": replace(loss, mean=-1.0)})
-    found = sunk.estimate(profile_of_days(grid, draw_day(np.random.default_rng(1), 500, shift=-2)), 500, ["mae"])["mae"]
+    found = sunk.estimate(NOBODY, profile_of_days(grid, draw_day(np.random.default_rng(1), 500, shift=-2)), ["mae"])["mae"]
     assert (found.value, found.sd) == (None, None)
     assert "below zero" in found.reason
 
@@ -237,7 +237,7 @@ def test_a_model_without_errors_or_with_huge_ones_has_losses_refused_with_a_reas
         fit.add(day.batch(), NumericValues(values=day.predictions * scale + off), truth)
         model = fit.model()
         assert isinstance(model, LossModel)
-        assert why in model.estimate(profile_of_days(grid_of_days([day]), day), 500, [name])[name].reason
+        assert why in model.estimate(NOBODY, profile_of_days(grid_of_days([day]), day), [name])[name].reason
     assert LossFit(profile_of_days(grid_of_days([day]), day), ()).model() == "the reference has no column to tell the loss by"
 
 
@@ -248,7 +248,7 @@ def test_percentages_of_labels_near_zero_are_refused() -> None:
     model = fit.model()
     assert isinstance(model, LossModel)
     assert "mape" not in model.losses
-    assert "near zero" in model.estimate(profile_of_days(grid_of_days([day]), day), 500, ["mape"])["mape"].reason
+    assert "near zero" in model.estimate(NOBODY, profile_of_days(grid_of_days([day]), day), ["mape"])["mape"].reason
 
 
 # --- writing ---------------------------------------------------------------------------------------------------
@@ -256,13 +256,10 @@ def test_percentages_of_labels_near_zero_are_refused() -> None:
 
 def test_what_was_written_estimates_the_same() -> None:
     _, grid, model = reference(10, days=12, rows=500)
-    estimator = Estimator(losses=model)
-    again = Estimator.of(canonical.parse(canonical.compact(estimator.document()), "e"))
-    assert again.document() == estimator.document()
+    again = estimator_of(canonical.parse(canonical.compact(model.document()), "e"))
+    assert again.document() == model.document()
     profile = profile_of_days(grid, draw_day(np.random.default_rng(1), 500))
-    nobody = predicted_of(np.empty(0))
-    assert again.estimate(nobody, profile, METRICS) == estimator.estimate(nobody, profile, METRICS)
-    assert Estimator.of(canonical.parse(canonical.compact(Estimator(reason="no labels").document()), "e")) == Estimator(reason="no labels")
+    assert again.estimate(NOBODY, profile, METRICS) == model.estimate(NOBODY, profile, METRICS)
 
 
 def test_a_broken_document_names_the_place() -> None:
@@ -275,7 +272,7 @@ def test_a_broken_document_names_the_place() -> None:
         ('"spread":', '"spread":"x', "JSON"),
     ):
         with pytest.raises(DecodeError, match=place):
-            LossModel.parse(canonical.parse(sound.replace(old, new, 1), "m"))
+            LossModel.of(canonical.parse(sound.replace(old, new, 1), "m"))
     empty = canonical.compact(document | {"rows": {name: [0] * len(rows) for name, rows in model.rows.items()}})
     with pytest.raises(DecodeError, match="at least one row"):
-        LossModel.parse(canonical.parse(empty, "m"))
+        LossModel.of(canonical.parse(empty, "m"))

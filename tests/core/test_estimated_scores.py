@@ -98,7 +98,7 @@ def test_value_and_error_are_those_of_many_outcomes_of_the_same_scores() -> None
     model = taught_binary(*draw_binary(rng, 400_000))
     scores, _ = draw_binary(rng, 600)
     decided = scores > 0.4
-    found = model.estimate(predicted_of(scores, decided=decided.astype(np.int64)), BINARY_METRICS, WORTH)
+    found = model.estimate(predicted_of(scores, decided=decided.astype(np.int64)), None, BINARY_METRICS, WORTH)
     outcomes = [realised_binary(scores, rng.random(600) < scores, decided) for _ in range(400)]
     for name in BINARY_METRICS:
         values = np.array([outcome[name] for outcome in outcomes])
@@ -110,7 +110,7 @@ def test_value_and_error_of_many_classes_are_those_of_many_outcomes_of_the_same_
     rng = np.random.default_rng(3)
     model = taught_many(*draw_many(rng, 400_000))
     scores, _ = draw_many(rng, 600)
-    found = model.estimate(predicted_of(scores, classes=MANY), MANY_METRICS, {})
+    found = model.estimate(predicted_of(scores, classes=MANY), None, MANY_METRICS, {})
     below = np.cumsum(scores, axis=1)
     outcomes = [realised_many(scores, np.minimum((below < rng.random(600)[:, None]).sum(axis=1), 2)) for _ in range(400)]
     for name in MANY_METRICS:
@@ -137,7 +137,7 @@ def test_the_interval_holds_the_realised_value_in_nine_of_ten_windows_while_scor
     held = dict.fromkeys(BINARY_METRICS, 0)
     for window in range(WINDOWS):
         scores, truth = draw_binary(rng, rows, shift=(window % 5 - 2) * 0.3, power=power, weather=rng.normal(0, weather))
-        _count(held, model.estimate(predicted_of(scores), BINARY_METRICS, WORTH), realised_binary(scores, truth, scores >= 0.5))
+        _count(held, model.estimate(predicted_of(scores), None, BINARY_METRICS, WORTH), realised_binary(scores, truth, scores >= 0.5))
     assert min(held.values()) >= 0.9 * WINDOWS, held
 
 
@@ -147,7 +147,7 @@ def test_the_interval_holds_with_many_classes_too() -> None:
     held = dict.fromkeys(MANY_METRICS, 0)
     for window in range(WINDOWS):
         scores, truth = draw_many(rng, 500, shift=(window % 5 - 2) * 0.3, sure=2)
-        _count(held, model.estimate(predicted_of(scores, classes=MANY), MANY_METRICS, {}), realised_many(scores, truth))
+        _count(held, model.estimate(predicted_of(scores, classes=MANY), None, MANY_METRICS, {}), realised_many(scores, truth))
     assert min(held.values()) >= 0.9 * WINDOWS, held
 
 
@@ -166,18 +166,18 @@ def test_what_was_written_estimates_the_same() -> None:
         (taught_binary(*draw_binary(rng, 3000, power=2)), predicted_of(draw_binary(rng, 300)[0]), BINARY_METRICS),
         (taught_many(*draw_many(rng, 3000, sure=2)), predicted_of(draw_many(rng, 300)[0], classes=MANY), MANY_METRICS),
     ):
-        again = ScoreModel.parse(canonical.parse(canonical.compact(model.document()), "m"))
+        again = ScoreModel.of(canonical.parse(canonical.compact(model.document()), "m"))
         assert again.document() == model.document()
-        assert again.estimate(window, metrics, WORTH) == model.estimate(window, metrics, WORTH)
+        assert again.estimate(window, None, metrics, WORTH) == model.estimate(window, None, metrics, WORTH)
 
 
 def test_a_document_without_a_calibration_for_each_class_is_refused() -> None:
     document = taught_many(*draw_many(np.random.default_rng(1), 3000)).document()
     calibrations = document["calibrations"]
     assert isinstance(calibrations, list)
-    for broken in ({"calibrations": calibrations[:2]}, {"classes": ["ape"]}, {"calibrations": 3}, {"calibrations": [3, 3, 3]}):
+    for broken in ({"calibrations": calibrations[:2]}, {"names": ["ape"]}, {"calibrations": 3}, {"calibrations": [3, 3, 3]}):
         with pytest.raises(DecodeError, match="calibrations"):
-            ScoreModel.parse(canonical.parse(canonical.compact(document | broken), "m"))
+            ScoreModel.of(canonical.parse(canonical.compact(document | broken), "m"))
 
 
 def test_chances_are_spread_by_the_calibration_that_a_class_has() -> None:

@@ -38,12 +38,12 @@ class Calibration:
         return {**self.blocks.document(), "helps": self.helps, "spread": self.spread}
 
     @staticmethod
-    def parse(fields: canonical.Fields) -> Calibration:
+    def of(fields: canonical.Fields) -> Calibration:
         """From a parsed document. Raises DecodeError."""
         spread = fields.real("spread")
         if spread < 0:
             raise fields.fault("spread", "a number from 0")
-        return Calibration(blocks=Blocks.parse(fields), helps=fields.flag("helps"), spread=spread)
+        return Calibration(blocks=Blocks.of(fields), helps=fields.flag("helps"), spread=spread)
 
 
 def calibrate(counts: ScoreCounts) -> Calibration:

@@ -55,6 +55,6 @@ class Chances:
         own = at + binary
         moved = slopes[:, own] - (slopes[:, 0] if binary else means)  # where one class gains, the others lose
         blocks, spread = self.calibrations[at].blocks, self.calibrations[at].spread
-        by_block = np.bincount(blocks.of(self.scores[:, own]), weights=moved, minlength=len(blocks.rows))
+        by_block = np.bincount(blocks.place(self.scores[:, own]), weights=moved, minlength=len(blocks.rows))
         shift = float(np.sum(self.chances[:, own] * (slopes[:, own] - means)))
         return float(np.sum(by_block**2 * blocks.noise)) + (spread * shift) ** 2

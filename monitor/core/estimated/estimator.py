@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
+from monitor.core.estimated import losses, scores
 from monitor.core.estimated.estimate import Estimate, unsaid
-from monitor.core.estimated.losses import LossModel
-from monitor.core.estimated.scores import ScoreModel
 from monitor.core.labels.predicted import Predicted
-from monitor.core.profile import Profile, canonical
+from monitor.core.profile import Profile
+from monitor.core.profile.canonical import Fields
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimator:
-    """Of a classifier ``scores``, of a regressor ``losses``; neither where nothing could be learned, and ``reason`` says why."""
-
-    scores: ScoreModel | None = None
-    losses: LossModel | None = None
-    reason: str = ""
+class Estimator(Protocol):
+    """What was learned from the reference's labels; its document has the text ``kind``, by which it is read again."""
 
     def estimate(
         self, predicted: Predicted, profile: Profile | None, metrics: Iterable[str], value: Mapping[str, float] | None = None
@@ -27,31 +23,50 @@ class Estimator:
 
         ``value``: what a prediction is worth, by cell of the confusion matrix. What cannot be said has a reason.
         """
-        if self.scores is not None:
-            return self.scores.estimate(predicted, metrics, value or {})
-        if self.losses is not None:
-            rows = len(predicted) or (0 if profile is None else profile.rows)
-            return self.losses.estimate(profile, rows, metrics)
+
+    def document(self) -> dict[str, object]:
+        """As plain JSON values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nothing:
+    """The reference teaches nothing, for a ``reason``."""
+
+    reason: str
+
+    def estimate(
+        self, _predicted: Predicted, _profile: Profile | None, metrics: Iterable[str], _value: Mapping[str, float] | None = None
+    ) -> Mapping[str, Estimate]:
+        """The reason, for every metric."""
         return {name: unsaid(self.reason) for name in metrics}
 
     def document(self) -> dict[str, object]:
-        """As plain JSON values; what is empty is no part of it."""
-        scores = {} if self.scores is None else {"scores": self.scores.document()}
-        losses = {} if self.losses is None else {"losses": self.losses.document()}
-        return {**scores, **losses, **({"reason": self.reason} if self.reason else {})}
+        """As plain JSON values."""
+        return {"kind": NOTHING, "reason": self.reason}
 
     @staticmethod
-    def of(fields: canonical.Fields) -> Estimator:
+    def of(fields: Fields) -> Nothing:
         """From a parsed document. Raises DecodeError."""
-        return Estimator(
-            scores=ScoreModel.parse(fields.part("scores")) if fields.has("scores") else None,
-            losses=LossModel.parse(fields.part("losses")) if fields.has("losses") else None,
-            reason=fields.text("reason") if fields.has("reason") else "",
-        )
+        return Nothing(reason=fields.text("reason"))
 
 
-def taught(found: ScoreModel | LossModel | str) -> Estimator:
-    """An estimator of what was learned, or of why nothing was."""
-    if isinstance(found, ScoreModel):
-        return Estimator(scores=found)
-    return Estimator(losses=found) if isinstance(found, LossModel) else Estimator(reason=found)
+NOTHING = "nothing"
+READERS: Mapping[str, Callable[[Fields], Estimator]] = {
+    scores.KIND: scores.ScoreModel.of,
+    losses.KIND: losses.LossModel.of,
+    NOTHING: Nothing.of,
+}
+"""By kind: how it is read. Each raises DecodeError."""
+
+
+def estimator_of(fields: Fields) -> Estimator:
+    """Of a document. Raises DecodeError for a kind that nobody reads."""
+    kind = fields.text("kind")
+    if kind not in READERS:
+        raise fields.fault("kind", f"one of {sorted(READERS)}: this reference was written by another version of driftd")
+    return READERS[kind](fields)
+
+
+def taught(found: Estimator | str) -> Estimator:
+    """What was learned, or that nothing was."""
+    return Nothing(reason=found) if isinstance(found, str) else found

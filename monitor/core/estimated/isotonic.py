@@ -47,7 +47,7 @@ class Blocks:
         found: Floats = np.interp(scores, places[distinct], heights[distinct])
         return found
 
-    def of(self, scores: Floats) -> Ints:
+    def place(self, scores: Floats) -> Ints:
         """The block of each score, the nearer one of two."""
         middles = (self.last[:-1] + self.first[1:]) / 2
         return np.searchsorted(middles, scores, side="right").astype(np.int64)
@@ -62,7 +62,7 @@ class Blocks:
         }
 
     @staticmethod
-    def parse(fields: canonical.Fields) -> Blocks:
+    def of(fields: canonical.Fields) -> Blocks:
         """From a parsed document. Raises DecodeError."""
         first, rows = fields.reals("first"), fields.wholes("rows")
         last, hits = fields.reals("last"), fields.wholes("hits", len(rows))

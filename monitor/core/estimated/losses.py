@@ -16,9 +16,11 @@ import numpy as np
 
 from monitor.core.estimated.estimate import Estimate, said, unsaid
 from monitor.core.estimated.groups import Groups
+from monitor.core.labels.predicted import Predicted
 from monitor.core.profile import Profile, canonical
 from monitor.core.schema import Floats
 
+KIND = "losses"
 UNSAID: Mapping[str, str] = {
     "mean_error": "over and under cancel out: a model without bias on the reference has none in any estimate made from it",
     "r2": "the spread of the labels, which it is relative to, is not known without them",
@@ -54,9 +56,12 @@ class LossModel:
     losses: Mapping[str, Loss]
     refused: Mapping[str, str]
 
-    def estimate(self, profile: Profile | None, rows: int, metrics: Iterable[str]) -> dict[str, Estimate]:
-        """Of each metric over so many rows of a window, from its profile."""
+    def estimate(
+        self, predicted: Predicted, profile: Profile | None, metrics: Iterable[str], _value: Mapping[str, float] | None = None
+    ) -> dict[str, Estimate]:
+        """As ``Estimator`` has it; of ``predicted`` only how many rows there are is needed, none stands for all of the profile."""
         shares = self._shares(profile)
+        rows = len(predicted) or (0 if profile is None else profile.rows)
         if isinstance(shares, str):
             return {name: unsaid(shares) for name in metrics}
         return {name: self._one(name, shares, max(rows, 1)) for name in metrics}
@@ -98,6 +103,7 @@ class LossModel:
     def document(self) -> dict[str, object]:
         """As plain JSON values."""
         return {
+            "kind": KIND,
             "grid": self.grid,
             "groups": {name: groups.of_bin.tolist() for name, groups in self.groups.items()},
             "rows": {name: [int(count) for count in rows] for name, rows in self.rows.items()},
@@ -106,7 +112,7 @@ class LossModel:
         }
 
     @staticmethod
-    def parse(fields: canonical.Fields) -> LossModel:
+    def of(fields: canonical.Fields) -> LossModel:
         """From a parsed document. Raises DecodeError."""
         groups = {name: Groups(of_bin=fields.part("groups").wholes(name)) for name in fields.part("groups").keys()}  # noqa: SIM118
         sizes = {name: one.size for name, one in groups.items()}

@@ -19,34 +19,37 @@ from monitor.core.estimated.estimate import Estimate, said, unsaid
 from monitor.core.estimated.ranking import average_precision, roc_auc
 from monitor.core.estimated.usable import usable
 from monitor.core.labels.predicted import Predicted
-from monitor.core.profile import canonical
+from monitor.core.performance.binary import EPSILON
+from monitor.core.performance.classes import NEGATIVE, POSITIVE, Classes
+from monitor.core.profile import Profile, canonical
 from monitor.core.schema import Floats
 
-EPSILON = float(np.finfo(np.float64).eps)  # scores are clipped this far from 0 and 1 before their logarithm, as in scikit-learn
-NEGATIVE, POSITIVE = 0, 1
+KIND = "scores"
 CELLS = {"tn": (0, 0), "fn": (0, 1), "fp": (1, 0), "tp": (1, 1)}  # decided, true
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreModel:
-    """``classes``: of a binary model the negative and the positive one, with one calibration; of another all, with one each."""
+    """A binary model has one calibration, of its positive class; another one for each of its classes."""
 
-    classes: tuple[str, ...]
+    classes: Classes
     calibrations: tuple[Calibration, ...]
 
     @property
     def binary(self) -> bool:
-        """Whether there is one score, of the positive class."""
-        return len(self.calibrations) == 1
+        """Whether there are two sides, not named classes."""
+        return not self.classes.names
 
-    def estimate(self, predicted: Predicted, metrics: Iterable[str], value: Mapping[str, float]) -> dict[str, Estimate]:
-        """Of each metric; ``value``: what a prediction is worth, by cell."""
-        rows = usable(predicted, self.classes, binary=self.binary)
+    def estimate(
+        self, predicted: Predicted, _profile: Profile | None, metrics: Iterable[str], value: Mapping[str, float] | None = None
+    ) -> dict[str, Estimate]:
+        """As ``Estimator`` has it; no profile is needed."""
+        rows = usable(predicted, self.classes)
         if isinstance(rows, str):
             return {name: unsaid(rows) for name in metrics}
         chances = Chances(chances=self._chances(rows.scores), scores=rows.scores, decided=rows.decided, calibrations=self.calibrations)
         confusion = chances.confusion
-        return {name: self._one(name, chances, confusion, value) for name in metrics}
+        return {name: self._one(name, chances, confusion, value or {}) for name in metrics}
 
     def _chances(self, scores: Floats) -> Floats:
         if self.binary:
@@ -82,21 +85,26 @@ class ScoreModel:
         if name in _UNSAID:
             raise CannotSay(_UNSAID[name])
         rate, bracket, of_class = name.partition("[")
-        if bracket and rate in OF_CLASS and of_class[:-1] in self.classes:
-            return OF_CLASS[rate].of(confusion, self.classes.index(of_class[:-1]))
+        if bracket and rate in OF_CLASS and of_class[:-1] in self.classes.names:
+            return OF_CLASS[rate].of(confusion, self.classes.names.index(of_class[:-1]))
         raise CannotSay(f"there is no estimate of {name} from scores")
 
     def document(self) -> dict[str, object]:
         """As plain JSON values."""
-        return {"classes": list(self.classes), "calibrations": [one.document() for one in self.calibrations]}
+        sides = {"negative": sorted(self.classes.negative), "positive": sorted(self.classes.positive)}
+        classes = sides if self.binary else {"names": list(self.classes.names)}
+        return {"kind": KIND, **classes, "calibrations": [one.document() for one in self.calibrations]}
 
     @staticmethod
-    def parse(fields: canonical.Fields) -> ScoreModel:
+    def of(fields: canonical.Fields) -> ScoreModel:
         """From a parsed document. Raises DecodeError."""
-        classes = fields.texts("classes")
-        calibrations = tuple(Calibration.parse(one) for one in fields.parts("calibrations"))
-        if len(classes) < 2 or len(calibrations) != (1 if len(classes) == 2 and len(calibrations) == 1 else len(classes)):
-            raise fields.fault("calibrations", "one for each of at least two classes, or one of two classes")
+        if fields.has("names"):
+            classes = Classes(names=fields.texts("names"))
+        else:
+            classes = Classes(negative=frozenset(fields.texts("negative")), positive=frozenset(fields.texts("positive")))
+        calibrations = tuple(Calibration.of(one) for one in fields.parts("calibrations"))
+        if len(calibrations) != (len(classes.names) or 1):
+            raise fields.fault("calibrations", f"as many as there are classes: {len(classes.names) or 1}")
         return ScoreModel(classes=classes, calibrations=calibrations)
 
 
