@@ -16,7 +16,7 @@ help:
 	@echo "make fuzz    a million inputs from outside, guided by coverage where atheris is: about half an hour (ARGS='--inputs 50000 texts')"
 	@echo "make check   ruff, mypy, import layers, file sizes, configuration schema"
 	@echo "make bench   speed and memory, side by side with the raw limits"
-	@echo "make bench-verdicts   the tables of docs/verdicts.md: about a quarter of an hour (ARGS=--quick: five minutes)"
+	@echo "make bench-verdicts   the tables of docs/verdicts.md and docs/estimated.md: about a quarter of an hour (ARGS=--quick: five minutes)"
 
 install: $(STAMP)
 
@@ -63,7 +63,7 @@ bench-verdicts: $(STAMP)
 	@test -x $(NANNYML)/bin/python || { echo "installing NannyML beside it (1.9 GB) …"; $(PYTHON) -m venv $(NANNYML) \
 	  && $(NANNYML)/bin/python -m pip install --quiet --disable-pip-version-check nannyml statsmodels; } \
 	  || { rm -rf $(NANNYML); echo "NannyML does not install here: left out"; }
-	NANNYML_PYTHON=$(NANNYML)/bin/python $(BIN)/python -m benchmarks verdicts stationary judging $(ARGS)
+	NANNYML_PYTHON=$(NANNYML)/bin/python $(BIN)/python -m benchmarks verdicts stationary judging estimated $(ARGS)
 
 schema: $(STAMP)
 	$(BIN)/driftd schema -o config/driftd.schema.json

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,3 +149,88 @@ def taught_losses(days: Sequence[Day], grid: Grid, *, chunk: int = 10_000, timed
 def _floats(values: Values) -> Floats:
     assert isinstance(values, NumericValues)
     return values.values
+
+
+# --- sets that NannyML was asked about -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """A reference and windows of a classifier: scores, shape (n,) or (n, k), what was decided and what came true, shape (n,).
+
+    ``windows``: the number of the window of each row of ``judged``; ``classes``: empty for a binary model.
+    """
+
+    reference: tuple[Floats, Ints]
+    judged: tuple[Floats, Ints]
+    windows: Ints
+    classes: tuple[str, ...] = ()
+
+    def taught(self) -> ScoreModel:
+        """What the reference teaches; it has no time."""
+        fit = ScoreFit(Classes(names=self.classes) if self.classes else SIDES)
+        scores, truth = self.reference
+        fit.add(predicted_of(scores, classes=self.classes), labels_of(truth, self.classes or BINARY))
+        found = fit.model()
+        assert isinstance(found, ScoreModel)
+        return found
+
+    def window(self, number: int) -> tuple[Predicted, Floats, Ints]:
+        """Its predictions, and beside them scores and truth."""
+        rows = self.windows == number
+        scores, truth = self.judged[0][rows], self.judged[1][rows]
+        return predicted_of(scores, classes=self.classes), scores, truth
+
+
+def decided_by(scores: Floats) -> Ints:
+    """The half of one score, the largest of many."""
+    return (scores >= 0.5).astype(np.int64) if scores.ndim == 1 else scores.argmax(axis=1).astype(np.int64)
+
+
+def made_up(name: str, *, reference: int = 20_000, windows: int = 8, rows: int = 2000) -> Scored:
+    """``calibrated``, ``distorted`` or ``three classes``: windows whose inputs move."""
+    rng = np.random.default_rng(2013)
+
+    def draw(rows: int, shift: float) -> tuple[Floats, Ints]:
+        if name == "three classes":
+            return draw_many(rng, rows, shift=shift, sure=2)
+        scores, truth = draw_binary(rng, rows, shift=shift, power=2 if name == "distorted" else 1)
+        return scores, truth.astype(np.int64)
+
+    first = draw(reference, 0.0)
+    parts = [draw(rows, (number % 5 - 2) * 0.4) for number in range(windows)]
+    judged = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+    classes = MANY if name == "three classes" else ()
+    return Scored(reference=first, judged=judged, windows=np.repeat(np.arange(windows), rows), classes=classes)
+
+
+def breast_cancer(*, reference: int = 4000, windows: int = 8, rows: int = 1000) -> Scored:
+    """Wisconsin's diagnoses as scikit-learn brings them: malignant by a rule of thumb on two measures, without any training.
+
+    Rows of even number are drawn for the reference, those of odd number for windows, where large cells become ever more usual.
+    """
+    from sklearn.datasets import load_breast_cancer
+
+    data = load_breast_cancer()
+    names = data.feature_names.tolist()
+    size, texture = (data.data[:, names.index(name)] for name in ("mean area", "mean texture"))
+    scores = 1 / (1 + np.exp(-((size - 650) / 150 + (texture - 19) / 5)))
+    truth = (data.target == 0).astype(np.int64)
+    rng = np.random.default_rng(1995)
+    even, odd = np.arange(0, len(truth), 2), np.arange(1, len(truth), 2)
+    first = rng.choice(even, reference)
+    drawn = []
+    for number in range(windows):
+        weights = np.exp((number / windows - 0.5) * (size[odd] - 650) / 400)
+        drawn.append(rng.choice(odd, rows, p=weights / weights.sum()))
+    rows_of = np.concatenate(drawn)
+    numbers = np.repeat(np.arange(windows), rows)
+    return Scored(reference=(scores[first], truth[first]), judged=(scores[rows_of], truth[rows_of]), windows=numbers)
+
+
+ORACLE_SETS: Mapping[str, Callable[[], Scored]] = {
+    "calibrated": lambda: made_up("calibrated"),
+    "distorted": lambda: made_up("distorted"),
+    "three classes": lambda: made_up("three classes"),
+    "breast cancer": breast_cancer,
+}

@@ -84,6 +84,18 @@ def test_how_far_windows_come_true_otherwise_than_their_scores_say_is_learned(we
     assert found == pytest.approx(float(np.std(weathers)) * with_error(100), abs=0.03)
 
 
+@pytest.mark.parametrize("tilt", [0.0, 0.2])
+def test_how_much_more_or_less_scores_are_worth_in_some_windows_is_learned(tilt: float) -> None:
+    rng = np.random.default_rng(8)
+    tilts = rng.normal(0, tilt, 100)
+    odds = rng.normal(0, 1.5, (100, 3000))
+    scores = 1 / (1 + np.exp(-odds))
+    truth = rng.random(odds.shape) < 1 / (1 + np.exp(-odds * (1 + tilts[:, None])))
+    found = taught_binary(scores.ravel(), truth.ravel(), np.repeat(np.arange(100), 3000)).calibrations[0]
+    assert found.slant == pytest.approx(float(np.std(tilts)) * with_error(100), abs=0.03)
+    assert found.spread < 0.05
+
+
 def test_of_too_few_windows_no_spread_is_learned() -> None:
     scores, truth = draw_binary(RNG, 4000)
     truth[:1000] = True
@@ -113,11 +125,12 @@ def test_rows_all_in_one_fold_are_calibrated_without_a_rest_to_judge_by() -> Non
         ({"first": [0.4]}, "last"),
         ({"first": [0.1, 0.2]}, "last"),
         ({"spread": -1.0}, "spread"),
+        ({"slant": -1.0}, "slant"),
         ({"helps": 1}, "helps"),
     ],
 )
 def test_a_broken_document_names_the_place(change: dict[str, object], place: str) -> None:
-    sound = {"first": [0.1], "last": [0.3], "rows": [10], "hits": [3], "helps": True, "spread": 0.1}
+    sound = {"first": [0.1], "last": [0.3], "rows": [10], "hits": [3], "helps": True, "spread": 0.1, "slant": 0.2}
     assert Calibration.of(canonical.parse(canonical.compact(sound), "c")).document() == sound
     with pytest.raises(DecodeError, match=rf"c\.{place}"):
         Calibration.of(canonical.parse(canonical.compact(sound | change), "c"))

@@ -14,6 +14,7 @@ from monitor.core.schema import Floats, Ints
 
 FEWEST_WINDOWS = 5  # of the reference, from which it is learned how their rates differ
 LEAST_INFORMATION = 1.0  # sum of p * (1 - p) over a window's rows, below which it tells nothing of its rate
+FARTHEST = 6.0  # log-odds, a chance of 1 in 400: beyond it a slope would hang on a few rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,13 +22,15 @@ class Calibration:
     """The chance behind the scores of one class.
 
     ``helps``: whether scores are read through ``blocks``; else they are taken as they are, for rows that had no part in it were not
-    told better by it. ``spread``: the standard deviation, on the scale of log-odds, by which whole windows come true more or less often
-    than their scores say; 0 where the reference has too few windows to tell.
+    told better by it. Whole windows come true otherwise than their scores say: ``spread`` is the standard deviation, on the scale of
+    log-odds, by which they do so more or less often, and ``slant`` that of the factor by which scores far from the middle are more or less
+    worth. Both are 0 where the reference has too few windows to tell.
     """
 
     blocks: Blocks
     helps: bool
     spread: float = 0.0
+    slant: float = 0.0
 
     def chances(self, scores: Floats) -> Floats:
         """The chance that each comes true; same shape."""
@@ -35,15 +38,16 @@ class Calibration:
 
     def document(self) -> dict[str, object]:
         """As plain JSON values."""
-        return {**self.blocks.document(), "helps": self.helps, "spread": self.spread}
+        return {**self.blocks.document(), "helps": self.helps, "spread": self.spread, "slant": self.slant}
 
     @staticmethod
     def of(fields: canonical.Fields) -> Calibration:
         """From a parsed document. Raises DecodeError."""
-        spread = fields.real("spread")
-        if spread < 0:
-            raise fields.fault("spread", "a number from 0")
-        return Calibration(blocks=Blocks.of(fields), helps=fields.flag("helps"), spread=spread)
+        spread, slant = fields.real("spread"), fields.real("slant")
+        for name, value in (("spread", spread), ("slant", slant)):
+            if value < 0:
+                raise fields.fault(name, "a number from 0")
+        return Calibration(blocks=Blocks.of(fields), helps=fields.flag("helps"), spread=spread, slant=slant)
 
 
 def calibrate(counts: ScoreCounts) -> Calibration:
@@ -52,7 +56,8 @@ def calibrate(counts: ScoreCounts) -> Calibration:
     blocks = isotonic(scores, rows, hits)
     helps = _helps(counts, scores)
     chances = blocks.at(scores) if helps else scores
-    return Calibration(blocks=blocks, helps=helps, spread=rounded(_spread(counts, chances, rows)))
+    spread, slant = _spreads(counts, chances, rows)
+    return Calibration(blocks=blocks, helps=helps, spread=rounded(spread), slant=rounded(slant))
 
 
 def _helps(counts: ScoreCounts, scores: Floats) -> bool:
@@ -77,14 +82,34 @@ def _brier(chances: Floats, rows: Ints, hits: Ints) -> float:
     return float(np.sum(hits * (1 - chances) ** 2 + (rows - hits) * chances**2))
 
 
-def _spread(counts: ScoreCounts, chances: Floats, rows: Ints) -> float:
-    """By the method of moments: a window's hits less those expected have the variance V + spread² V², V being the sum of p (1 - p)."""
+def _spreads(counts: ScoreCounts, chances: Floats, rows: Ints) -> tuple[float, float]:
+    """Of whole windows, on the scale of log-odds: of their level, and of the slope of what their scores are worth."""
     starts = np.arange(COARSE_BINS) * COARSE
     of_bin = np.maximum(np.add.reduceat(rows, starts), 1)
     means = np.add.reduceat(rows * chances, starts) / of_bin
     within = np.add.reduceat(rows * chances * (1 - chances), starts) / of_bin
-    apart = [(float(hit.sum() - n @ means), float(n @ within)) for n, hit in counts.windows.values()]
-    told = [(off, chance) for off, chance in apart if chance >= LEAST_INFORMATION]
+    level, slope = [], []
+    for n, hit in counts.windows.values():
+        information = n * within
+        off = hit - n * means
+        level.append((float(off.sum()), float(information.sum())))
+        slant = from_middle(means, information)
+        slope.append((float(off @ slant), float(information @ slant**2)))
+    return _beyond_chance(level), _beyond_chance(slope)
+
+
+def from_middle(chances: Floats, weights: Floats) -> Floats:
+    """Log-odds less their weighted mean, same shape; those beyond ``FARTHEST`` count as that far."""
+    with np.errstate(divide="ignore"):
+        odds = np.clip(np.log(chances) - np.log1p(-chances), -FARTHEST, FARTHEST)
+    total = float(weights.sum())
+    middle: Floats = odds - (float(weights @ odds) / total if total else 0.0)
+    return middle
+
+
+def _beyond_chance(windows: list[tuple[float, float]]) -> float:
+    """By the method of moments: of windows that are ``off`` by a sum of variance V + spread² V², each beside its V."""
+    told = [(off, chance) for off, chance in windows if chance >= LEAST_INFORMATION]
     if len(told) < FEWEST_WINDOWS:
         return 0.0
     beyond = sum(off**2 - chance for off, chance in told) / sum(chance**2 for _, chance in told)

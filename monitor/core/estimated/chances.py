@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.core.estimated.calibration import Calibration
+from monitor.core.estimated.calibration import Calibration, from_middle
 from monitor.core.schema import Floats, Ints
 
 
@@ -44,7 +44,7 @@ class Chances:
         """Of a metric that grows by ``slopes[i, c]``, shape (n, k), where row i turns out to be of class c (delta method).
 
         Three parts: the chance in each row, rows being independent given their scores; the noise of the calibration, whose blocks err
-        for all their rows together; and the spread of whole windows.
+        for all their rows together; and how whole windows differ.
         """
         means = np.sum(self.chances * slopes, axis=1)
         rows = float(np.sum(self.chances * slopes**2) - np.sum(means**2))
@@ -54,7 +54,10 @@ class Chances:
         binary = len(self.calibrations) == 1
         own = at + binary
         moved = slopes[:, own] - (slopes[:, 0] if binary else means)  # where one class gains, the others lose
-        blocks, spread = self.calibrations[at].blocks, self.calibrations[at].spread
+        calibration, chances = self.calibrations[at], self.chances[:, own]
+        blocks = calibration.blocks
         by_block = np.bincount(blocks.place(self.scores[:, own]), weights=moved, minlength=len(blocks.rows))
-        shift = float(np.sum(self.chances[:, own] * (slopes[:, own] - means)))
-        return float(np.sum(by_block**2 * blocks.noise)) + (spread * shift) ** 2
+        by_odds = chances * (slopes[:, own] - means)
+        level = float(by_odds.sum())
+        slope = float(by_odds @ from_middle(chances, chances * (1 - chances)))
+        return float(np.sum(by_block**2 * blocks.noise)) + (calibration.spread * level) ** 2 + (calibration.slant * slope) ** 2
