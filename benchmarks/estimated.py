@@ -185,7 +185,7 @@ def fitted(asked: Asked, grid: Grid | None) -> Estimator:
     rows = asked.reference
     starts = rows["window"].to_numpy(dtype=np.int64)
     if grid is not None:
-        losses = LossFit(profile(asked, rows, grid), tuple(grid.columns))
+        losses = LossFit(grid, tuple(grid.columns))
         losses.add(batch(asked, rows), numbers(rows["decided"]), numbers(rows["truth"]), starts)
         return taught(losses.model())
     texts = BINARY if asked.kind == "binary" else tuple(asked.scores)
@@ -304,9 +304,9 @@ def cells(name: str, said: Said, oracle: Mapping[str, Any] | None) -> str:
     row = [f"{len(usable)} of {len(said.estimates[name])}", f"{truth.mean():.4f}", f"{off:.4f}", f"{held:.0%}", f"{width:.4f}"]
     if oracle is not None:
         values, low, high = (np.array(part, dtype=np.float64)[usable] for part in oracle[name])
-        apart = np.abs(level - values)
+        apart, off = np.abs(level - values), float(np.abs(values - truth).mean())
         held = np.mean((low <= truth) & (truth <= high))
-        row += [f"{np.abs(values - truth).mean():.4f}", f"{held:.0%}", f"{(high - low).mean():.4f}", f"{apart.mean():.4f}, {apart.max():.4f}"]
+        row += [f"{off:.4f}", f"{held:.0%}", f"{(high - low).mean():.4f}", f"{apart.mean():.4f}, {apart.max():.4f}"]
     return " | ".join(row)
 
 

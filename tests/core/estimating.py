@@ -134,7 +134,7 @@ def profile_of_days(grid: Grid, *days: Day) -> Profile:
 
 def taught_losses(days: Sequence[Day], grid: Grid, *, chunk: int = 10_000, timed: bool = True) -> LossModel:
     """A model of a reference, taught chunk by chunk."""
-    fit, first = LossFit(profile_of_days(grid, *days), ("x", "z", "p", "kind")), 0
+    fit, first = LossFit(grid, ("x", "z", "p", "kind")), 0
     for number, day in enumerate(days):
         for at in range(0, len(day.truth), chunk):
             rows = np.arange(at, min(at + chunk, len(day.truth)))

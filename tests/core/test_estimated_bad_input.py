@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from monitor.core.estimated.estimate import Estimate, said, unsaid
-from monitor.core.estimated.estimator import Estimator, Nothing, estimator_of, taught
+from monitor.core.estimated.estimator import Estimator, Nothing, taught
 from monitor.core.estimated.score_fit import FEWEST_ROWS, MOST_CLASSES, ScoreFit
 from monitor.core.labels.predicted import Predicted
 from monitor.core.performance.classes import Classes
+from monitor.core.performance.estimators import estimator_of
 from monitor.core.profile import canonical
 from monitor.core.schema import CategoricalValues, Floats, NumericValues
 from monitor.errors import DecodeError

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from monitor.core.estimated.additive import Kept, fit_additive, telling
-from monitor.core.estimated.estimator import estimator_of
-from monitor.core.estimated.groups import CUTS, MOST_CATEGORIES, groups_of
+from monitor.core.estimated.groups import CUTS, MOST_CATEGORIES, codes_of, groups_of
 from monitor.core.estimated.loss_fit import FEWEST_ROWS, LossFit
 from monitor.core.estimated.losses import LossModel
+from monitor.core.performance.estimators import estimator_of
 from monitor.core.profile import CategoricalGrid, Grid, NumericProfile, Profile, canonical, fit_numeric
 from monitor.core.profile.categorical import CategoricalProfile
 from monitor.core.schema import CategoricalValues, Floats, NumericValues, State, Values
@@ -48,7 +48,7 @@ def test_where_the_loss_is_a_sum_over_columns_the_estimate_is_the_realised_value
     rng = np.random.default_rng(1)
     day = by_value_day(rng, 40_000, (0.5, 0.3, 0.2))
     grid = Grid({"a": fit_numeric(np.arange(3.0)), "b": CategoricalGrid(categories=("no", "yes"))})
-    fit = LossFit(profile_of_days(grid, day), ("a", "b"))
+    fit = LossFit(grid, ("a", "b"))
     fit.add(day.batch(), NumericValues(values=day.predictions), NumericValues(values=day.truth))
     model = fit.model()
     assert isinstance(model, LossModel)
@@ -142,7 +142,7 @@ def test_a_row_and_a_profile_agree_about_every_group() -> None:
     column = NumericProfile(grid=grid)
     column.add(numbers)
     groups = groups_of(column.counts, grid)
-    counts = np.bincount(groups.codes(numbers, grid, len(values)), minlength=groups.size)
+    counts = np.bincount(groups.of_code[codes_of(numbers, grid, len(values))], minlength=groups.size)
     assert groups.counts(column).tolist() == counts.tolist()
     assert counts[-1] == 2  # what is no finite number
     assert groups.size == len(CUTS) + 1 + 2
@@ -155,13 +155,12 @@ def test_wrong_types_nulls_and_new_categories_have_groups_of_their_own() -> None
     column.add(values)
     groups = groups_of(column.counts, grid)
     assert groups.counts(column).tolist() == [2, 1, 1, 2]  # b, a, new, no value
-    assert groups.codes(values, grid, 6).tolist() == [1, 0, 0, 2, 3, 3]
-    assert groups.codes(NumericValues(values=np.zeros(6)), grid, 6).tolist() == [3] * 6
-    assert groups.codes(None, grid, 6).tolist() == [3] * 6
+    assert groups.of_code[codes_of(values, grid, 6)].tolist() == [1, 0, 0, 2, 3, 3]
+    assert codes_of(NumericValues(values=np.zeros(6)), grid, 6).tolist() == [3] * 6
+    assert codes_of(None, grid, 6).tolist() == [3] * 6
     states = NumericValues(values=np.zeros(2), states=np.array([State.VALUE, State.WRONG_TYPE], dtype=np.uint8))
     numeric = fit_numeric(np.zeros(1))
-    of_numbers = groups_of(np.array([0, 1, 0]), numeric)
-    assert of_numbers.codes(states, numeric, 2).tolist() == [int(of_numbers.of_bin[1]), of_numbers.size - 1]
+    assert codes_of(states, numeric, 2).tolist() == [1, numeric.bins + 1]
 
 
 def test_rare_categories_share_a_group() -> None:
@@ -223,7 +222,7 @@ def test_a_window_beyond_the_reach_of_the_terms_has_no_estimate_below_zero() -> 
 )
 def test_a_reference_without_usable_rows_teaches_nothing(truth: Floats, why: str) -> None:
     day = draw_day(np.random.default_rng(1), FEWEST_ROWS)
-    fit = LossFit(profile_of_days(grid_of_days([day]), day), ("x",))
+    fit = LossFit(grid_of_days([day]), ("x",))
     fit.add(day.batch(), NumericValues(values=day.predictions), NumericValues(values=truth))
     fit.add(day.batch().take(np.array([], dtype=np.int64)), None, None)
     assert why in str(fit.model())
@@ -232,18 +231,18 @@ def test_a_reference_without_usable_rows_teaches_nothing(truth: Floats, why: str
 def test_a_model_without_errors_or_with_huge_ones_has_losses_refused_with_a_reason() -> None:
     day = draw_day(np.random.default_rng(1), FEWEST_ROWS)
     for off, scale, name, why in ((0.0, 1.0, "rmse", "no errors to learn from"), (1e74, 1e-300, "mape", "too large to compute with")):
-        fit = LossFit(profile_of_days(grid_of_days([day]), day), ("x",))
+        fit = LossFit(grid_of_days([day]), ("x",))
         truth = NumericValues(values=day.predictions * scale)
         fit.add(day.batch(), NumericValues(values=day.predictions * scale + off), truth)
         model = fit.model()
         assert isinstance(model, LossModel)
         assert why in model.estimate(NOBODY, profile_of_days(grid_of_days([day]), day), [name])[name].reason
-    assert LossFit(profile_of_days(grid_of_days([day]), day), ()).model() == "the reference has no column to tell the loss by"
+    assert LossFit(grid_of_days([day]), ()).model() == "the reference has no column to tell the loss by"
 
 
 def test_percentages_of_labels_near_zero_are_refused() -> None:
     day = draw_day(np.random.default_rng(1), FEWEST_ROWS)
-    fit = LossFit(profile_of_days(grid_of_days([day]), day), ("x",))
+    fit = LossFit(grid_of_days([day]), ("x",))
     fit.add(day.batch(), NumericValues(values=day.predictions - 50), NumericValues(values=day.truth - 50))
     model = fit.model()
     assert isinstance(model, LossModel)

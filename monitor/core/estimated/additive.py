@@ -10,7 +10,7 @@ import numpy as np
 from monitor.core.estimated.estimate import with_error
 from monitor.core.estimated.losses import Loss
 from monitor.core.profile.sample import splitmix64
-from monitor.core.schema import Floats, Ints
+from monitor.core.schema import Flags, Floats, Ints
 
 MOST_COLUMNS = 20  # that a model of the loss has: those that tell it best by themselves
 FOLDS = 5  # parts of the reference, whole windows where it has enough: each is told by what the others teach
@@ -18,6 +18,8 @@ RIDGES = (1.0, 10.0, 100.0, 1000.0, 10_000.0)  # rows of "nothing is different h
 FEWEST_WINDOWS = 10  # of the reference, from which folds are whole windows and the spread between them is learned
 FEWEST_IN_WINDOW = 30  # rows of a window, below which its mean loss tells nothing
 LARGEST_MEAN = 1e150  # of a loss, whose square a float holds
+NO_WINDOW = np.iinfo(np.int64).min
+"""In place of the start of a window, of rows that have no time."""
 DIGITS = 9  # of a term, in units of the mean loss: beyond them the order of sums shows
 
 
@@ -109,10 +111,16 @@ def fit_additive(kept: Kept, loss: Floats) -> Loss | str:
 
 
 def _folds(windows: Ints) -> Ints:
-    rows = np.unique(windows, return_counts=True)[1]
-    if np.count_nonzero(rows >= FEWEST_IN_WINDOW) >= FEWEST_WINDOWS:
+    starts, rows = np.unique(windows, return_counts=True)
+    if np.count_nonzero(_telling(starts, rows)) >= FEWEST_WINDOWS:
         return (splitmix64(FOLDS, windows) % np.uint64(FOLDS)).astype(np.int64)
     return np.arange(len(windows)) % FOLDS  # rows are ordered by hash
+
+
+def _telling(starts: Ints, rows: Ints) -> Flags:
+    """Which windows have enough rows to tell something."""
+    enough: Flags = (rows >= FEWEST_IN_WINDOW) & (starts != NO_WINDOW)
+    return enough
 
 
 def _held_out(parts: Sequence[Sums]) -> list[tuple[Sums, Sums]]:
@@ -154,7 +162,7 @@ def _taught(sums: Sums, ridge: float) -> Taught:
 def _spread(kept: Kept, loss: Floats, folds: Ints, taught: Sequence[Taught], noise: float) -> float:
     """Of the mean loss of whole windows about what windows of other folds teach of them, beyond what the noise of rows makes."""
     starts, at, rows = np.unique(kept.windows, return_inverse=True, return_counts=True)
-    enough = rows >= FEWEST_IN_WINDOW
+    enough = _telling(starts, rows)
     if np.count_nonzero(enough) < FEWEST_WINDOWS:
         return 0.0
     means = np.bincount(at, weights=loss) / rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from monitor.core.estimated.additive import NO_WINDOW
 from monitor.core.profile.sample import splitmix64
 from monitor.core.schema import Flags, Floats, Hashes, Ints
 
@@ -54,7 +55,7 @@ class ScoreCounts:
 
     def _add_windows(self, bins: Ints, hits: Flags, starts: Ints) -> None:
         for start in np.unique(starts).tolist():
-            if start not in self.windows and len(self.windows) >= MOST_WINDOWS:
+            if start == NO_WINDOW or (start not in self.windows and len(self.windows) >= MOST_WINDOWS):
                 continue
             rows = starts == start
             counts = self.windows.setdefault(start, np.zeros((2, COARSE_BINS), dtype=np.int64))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from monitor.core.estimated import losses, scores
 from monitor.core.estimated.estimate import Estimate, unsaid
 from monitor.core.labels.predicted import Predicted
 from monitor.core.profile import Profile
@@ -26,6 +25,9 @@ class Estimator(Protocol):
 
     def document(self) -> dict[str, object]:
         """As plain JSON values."""
+
+
+NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,21 +52,6 @@ class Nothing:
         return Nothing(reason=fields.text("reason"))
 
 
-NOTHING = "nothing"
-READERS: Mapping[str, Callable[[Fields], Estimator]] = {
-    scores.KIND: scores.ScoreModel.of,
-    losses.KIND: losses.LossModel.of,
-    NOTHING: Nothing.of,
-}
-"""By kind: how it is read. Each raises DecodeError."""
-
-
-def estimator_of(fields: Fields) -> Estimator:
-    """Of a document. Raises DecodeError for a kind that nobody reads."""
-    kind = fields.text("kind")
-    if kind not in READERS:
-        raise fields.fault("kind", f"one of {sorted(READERS)}: this reference was written by another version of driftd")
-    return READERS[kind](fields)
 
 
 def taught(found: Estimator | str) -> Estimator:

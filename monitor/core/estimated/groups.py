@@ -38,22 +38,26 @@ class Groups:
         counts[-1] = column.total - column.n
         return counts
 
-    def codes(self, values: Values | None, grid: ColumnGrid, rows: int) -> Ints:
-        """The group of each of so many rows, shape (rows,); of a column that they do not carry the last."""
-        none = self.size - 1
-        if isinstance(values, NumericValues) and isinstance(grid, NumericGrid):
-            fit = np.isfinite(values.values) if values.states is None else values.states == State.VALUE
-            bins = grid.bins_of(np.where(fit, values.values, 0.0))
-            return np.where(fit, self.of_bin[bins], none)
-        if isinstance(values, CategoricalValues) and isinstance(grid, CategoricalGrid):
-            at = [grid.positions.get(category_text(text)) for text in values.dictionary]
-            of_code = np.array([none - 1 if place is None else int(self.of_bin[place]) for place in at] + [none], dtype=np.int64)
-            return of_code[np.where(values.codes < 0, len(at), values.codes)]
-        return np.full(rows, none, dtype=np.int64)
+    @property
+    def of_code(self) -> Ints:
+        """The group of each code that ``codes_of`` gives, shape (bins + 2,)."""
+        return np.append(self.of_bin, [self.size - 2, self.size - 1])
+
+
+def codes_of(values: Values | None, grid: ColumnGrid, rows: int) -> Ints:
+    """Of so many rows the bin, or one code more for what the grid lacks, or two for what is no value; shape (rows,)."""
+    size = grid.bins if isinstance(grid, NumericGrid) else len(grid.categories)
+    if isinstance(values, NumericValues) and isinstance(grid, NumericGrid):
+        fit = np.isfinite(values.values) if values.states is None else values.states == State.VALUE
+        return np.where(fit, grid.bins_of(np.where(fit, values.values, 0.0)), size + 1)
+    if isinstance(values, CategoricalValues) and isinstance(grid, CategoricalGrid):
+        known = [grid.positions.get(category_text(text), size) for text in values.dictionary]
+        return np.array([*known, size + 1], dtype=np.int64)[np.where(values.codes < 0, len(known), values.codes)]
+    return np.full(rows, size + 1, dtype=np.int64)
 
 
 def groups_of(counts: Ints, grid: ColumnGrid) -> Groups:
-    """Of a column whose reference has so many rows in each bin: neighbours of a numeric one, the frequent categories of another."""
+    """Of a column with so many rows in each bin: neighbours of a numeric one, the frequent categories of another."""
     if isinstance(grid, NumericGrid):
         return Groups(of_bin=_neighbours(counts))
     order = np.argsort(-counts, kind="stable")

@@ -83,7 +83,7 @@ class LossModel:
     def _one(self, name: str, shares: Mapping[str, Floats], rows: int) -> Estimate:
         loss = self.losses.get(ROOTED.get(name, name))
         if loss is None:
-            return unsaid(self.refused.get(name) or UNSAID.get(name) or f"there is no estimate of {name} from a profile")
+            return unsaid(self.refused.get(ROOTED.get(name, name)) or UNSAID.get(name) or f"there is no estimate of {name} from a profile")
         level = loss.mean + sum(float(shares[column] @ terms) for column, terms in loss.terms.items())
         if not level > 0:
             return unsaid("this window is too far from the reference: the estimated loss is below zero")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
+from monitor.core.estimated import losses, scores
+from monitor.core.estimated.estimator import NOTHING, Estimator, Nothing
 from monitor.core.profile.canonical import Fields
 
-
-class Estimator(Protocol):
-    """What was learned from the reference's labels; its document has the text ``kind``, by which it is read again."""
-
-    def document(self) -> dict[str, object]:
-        """As plain JSON values."""
-
-
-READERS: Mapping[str, Callable[[Fields], Estimator]] = {}
+READERS: Mapping[str, Callable[[Fields], Estimator]] = {
+    losses.KIND: losses.LossModel.of,
+    NOTHING: Nothing.of,
+    scores.KIND: scores.ScoreModel.of,
+}
 """By kind: how it is read. Each raises DecodeError."""
 
 
@@ -25,3 +22,6 @@ def estimator_of(fields: Fields) -> Estimator:
     if kind not in READERS:
         raise fields.fault("kind", f"one of {sorted(READERS)}: this reference was written by another version of driftd")
     return READERS[kind](fields)
+
+
+__all__ = ["READERS", "Estimator", "estimator_of"]
