@@ -167,7 +167,10 @@ class Reference:
         part = self.segments.get(column, {}).get(value)
         if part is None:
             return None
-        return replace(self, profile=part.profile, baseline=part.baseline, segments={}, sample=None, performance=part.performance,
+        performance = part.performance
+        if performance is not None and performance.estimator is None and self.performance is not None:
+            performance = replace(performance, estimator=self.performance.estimator)  # what a score is worth is learned from all rows
+        return replace(self, profile=part.profile, baseline=part.baseline, segments={}, sample=None, performance=performance,
                        whole=self.hash)
 
     def content(self) -> dict[str, object]:

@@ -21,6 +21,7 @@ from monitor.core.segments import frequent_values, grouped, segments_of, slots_o
 from monitor.core.windows import window_starts
 from monitor.errors import UsageError
 from monitor.formats.times import NO_TIME
+from monitor.references.estimates import TaughtRows
 from monitor.references.files import File
 from monitor.references.kept import KeptRows
 from monitor.references.labelled import LabelledRows, SeenClasses, label_column, labelled_columns
@@ -67,10 +68,12 @@ def build_reference(
     grid = survey.grid() if grid is None or derived else grid
     count = Count(model, MAX_WINDOWS, partial(Profile.empty, grid))
     performance = LabelledRows(model, labelled, seen.found, MAX_LABELLED_WINDOWS)
+    estimates = TaughtRows(model, labelled, seen.found, grid)
     kept = KeptRows(grid, model)
     for batch in passes.read():
         count.add(batch)
         performance.add(batch)
+        estimates.add(batch)
         kept.add(batch)
     count.check(path, version, wanted)
     return Reference(
@@ -83,7 +86,7 @@ def build_reference(
         window=model.window,
         segments=_segments(model, count.total, passes, partial(LabelledRows, model, labelled, seen.found)),
         sample=kept.sample if kept.sample.size else None,
-        performance=performance.part(),
+        performance=estimates.given_to(performance.part()),
     )
 
 

@@ -43,7 +43,7 @@ class Loss:
     spread: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LossModel:
     """``losses``: by name (``mae``, ``mse``, ``mape``). ``groups`` and ``rows`` of the reference by group, shape (size,): by column.
 
@@ -99,6 +99,11 @@ class LossModel:
             rows = self.rows[column]
             total += float(np.sum((now - rows / rows.sum()) ** 2 / (rows + 1)))
         return total
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LossModel) and self.document() == other.document()
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have none
 
     def document(self) -> dict[str, object]:
         """As plain JSON values."""

@@ -28,7 +28,7 @@ KIND = "scores"
 CELLS = {"tn": (0, 0), "fn": (0, 1), "fp": (1, 0), "tp": (1, 1)}  # decided, true
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScoreModel:
     """A binary model has one calibration, of its positive class; another one for each of its classes."""
 
@@ -88,6 +88,11 @@ class ScoreModel:
         if bracket and rate in OF_CLASS and of_class[:-1] in self.classes.names:
             return OF_CLASS[rate].of(confusion, self.classes.names.index(of_class[:-1]))
         raise CannotSay(f"there is no estimate of {name} from scores")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ScoreModel) and self.document() == other.document()
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have none
 
     def document(self) -> dict[str, object]:
         """As plain JSON values."""

@@ -147,7 +147,7 @@ def _too_few(judged: Judged) -> tuple[Verdict, str] | None:
 
 
 def _against(metric: Metric, judged: Judged, here: Measured, change: Change) -> Finding:
-    said = f"{metric.name} {interval(here)}, reference {number(change.reference)}: {_moved(metric, change)}"
+    said = f"{metric.name} {interval(here)}, reference {number(change.reference)}: {moved(metric, change)}"
     return Finding(
         check=Check.PERFORMANCE, column=None, metric=metric.name, verdict=Verdict.ALERT if change.alerts else Verdict.OK,
         reason=f"{said}; {judged.told}", value=here.value, threshold=change.threshold, p_value=change.p_value,
@@ -155,7 +155,7 @@ def _against(metric: Metric, judged: Judged, here: Measured, change: Change) -> 
     )  # fmt: skip
 
 
-def _moved(metric: Metric, change: Change) -> str:
+def moved(metric: Metric, change: Change) -> str:
     """``0.09 lower, max_drop 0.03``: the change in the scale of ``max_drop``, and why it is none where it is none."""
     which = "higher" if change.difference > 0 else "lower"
     relative = metric.scale is not Scale.ABSOLUTE and change.unit > 0
