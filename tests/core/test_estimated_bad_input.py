@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.core.estimated.estimate import Estimate, said, unsaid
 from monitor.core.estimated.estimator import Estimator, Nothing, taught
@@ -171,6 +173,23 @@ def test_an_estimator_is_read_by_its_kind_and_an_unknown_kind_is_refused() -> No
     assert estimator_of(canonical.parse(canonical.compact(nothing.document()), "e")) == nothing
     with pytest.raises(DecodeError, match=r"e\.kind: expected one of \['losses', 'nothing', 'scores'\]"):
         estimator_of(canonical.parse('{"kind": "magic"}', "e"))
+
+
+SCORE = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.5, 1.0]), st.floats(), st.sampled_from([np.nan, np.inf, -np.inf, 1e-320]))
+
+
+@given(st.lists(st.tuples(SCORE, SCORE, SCORE, st.integers(-2, 3)), max_size=30), st.integers(1, 3), st.booleans(), st.booleans())
+def test_whatever_comes_every_metric_has_a_number_or_a_reason(
+    rows: list[tuple[float, float, float, int]], width: int, named: bool, decided: bool
+) -> None:
+    scores = np.array([row[:width] for row in rows], dtype=np.float64).reshape(len(rows), width)
+    codes = np.array([row[3] for row in rows], dtype=np.int32)
+    window = Predicted(
+        ids=np.arange(len(rows)).astype(np.uint64), scores=scores, classes=(*MANY, "dog")[:width] if named else (),
+        prediction=CategoricalValues(codes=codes, dictionary=("0", "1", "ape", "dog")) if decided else None,
+    )  # fmt: skip
+    estimate(TWO, window)
+    estimate(THREE, window)
 
 
 def test_what_is_no_finite_number_is_not_said() -> None:
