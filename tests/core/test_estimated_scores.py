@@ -38,7 +38,7 @@ def realised_binary(scores: Floats, truth: Flags, decided: Flags) -> dict[str, f
         "f1": theirs.f1_score(truth, decided),
         "log_loss": theirs.log_loss(truth, scores, labels=[0, 1]),
         "mcc": theirs.matthews_corrcoef(truth, decided),
-        "precision": theirs.precision_score(truth, decided),
+        "precision": theirs.precision_score(truth, decided, zero_division=0),
         "recall": theirs.recall_score(truth, decided),
         "roc_auc": theirs.roc_auc_score(truth, scores),
         "value": (10 * tp - 3 * fp - fn) / len(truth),
@@ -148,6 +148,22 @@ def test_the_interval_holds_with_many_classes_too() -> None:
     for window in range(WINDOWS):
         scores, truth = draw_many(rng, 500, shift=(window % 5 - 2) * 0.3, sure=2)
         _count(held, model.estimate(predicted_of(scores, classes=MANY), None, MANY_METRICS, {}), realised_many(scores, truth))
+    assert min(held.values()) >= 0.9 * WINDOWS, held
+
+
+def test_the_interval_holds_where_one_row_in_seventy_is_a_hit() -> None:
+    rng = np.random.default_rng(14)
+    metrics = ("accuracy", "average_precision", "brier", "f1", "log_loss", "recall", "roc_auc")
+
+    def draw(rows: int) -> tuple[Floats, Flags]:
+        scores = 1 / (1 + np.exp(-rng.normal(-6, 2, rows)))
+        return scores, rng.random(rows) < scores
+
+    model = taught_binary(*draw(50_000))
+    held = dict.fromkeys(metrics, 0)
+    for _ in range(WINDOWS):
+        scores, truth = draw(1000)
+        _count(held, model.estimate(predicted_of(scores), None, metrics, {}), realised_binary(scores, truth, scores >= 0.5))
     assert min(held.values()) >= 0.9 * WINDOWS, held
 
 
