@@ -65,10 +65,10 @@ def test_another_configuration_leaves_nulls_and_never_rows_of_another_length() -
     whole = joined_predicted([bare, numbers, classes, more])
     assert isinstance(whole.prediction, CategoricalValues)
     assert texts_of(whole.prediction) == [None, None, None, None, "a", "b", "c", "c"]
-    assert whole.classes == ("a", "b", "c")
+    assert whole.classes == ("c", "b", "a")
     nan = float("nan")
     assert whole.scores is not None
-    assert numbers_of(whole.scores) == numbers_of(np.array([[nan] * 3] * 4 + [[0.5, 0.5, nan], [0.0, 1.0, nan]] + [[nan, 0.0, 1.0]] * 2))
+    assert numbers_of(whole.scores) == numbers_of(np.array([[nan] * 3] * 4 + [[nan, 0.5, 0.5], [nan, 1.0, 0.0]] + [[1.0, 0.0, nan]] * 2))
     assert texts_of(whole.segments["origin"]) == [NO_VALUE] * 4 + ["JFK"] * 4
     back = joined_predicted([classes, numbers])
     assert (back.classes, numbers_of(back.scores)) == ((), [["nan"], ["nan"], ["0.25"], ["0.75"]])
