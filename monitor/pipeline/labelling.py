@@ -247,6 +247,7 @@ class Labelling:
     def _record(self, done: JoinRound) -> bool:
         if not self._store.record_join(done):
             return False
+        self._metrics.labels_joined(done.model, done.account)
         if done.applied or done.consumed:
             log.info("labels joined", action=Action.LABELS_JOINED, model=done.model, matched=done.account.matched,
                      revised=done.account.revised, repeated=done.account.repeated, expired=done.account.expired,

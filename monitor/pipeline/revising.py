@@ -124,7 +124,7 @@ class Reviser:
         return history, decide(rules, model.name, history, taken.incident, self._store.last_retraining(model.name), now)
 
     def _tell(self, model: Model, revision: Revision, windows: Iterable[KeptWindow]) -> None:
-        self._metrics.observe_results(revision.results)
+        self._metrics.window_revised(revision)
         log.info("window revised", action=Action.WINDOW_REVISED, model=model.name, window_start=revision.start.isoformat(),
                  labelled=sum(window.labelled for window in windows), results=len(revision.results),
                  not_ok=sum(result.verdict is Verdict.ALERT for result in revision.results))

@@ -65,6 +65,7 @@ def _judge(name: str, found: Estimate, rows: int, part: PerformancePart | None, 
         return replace(kept, reason=f"{said}: the reference has none: {why}")
     return replace(
         kept, verdict=Verdict.ALERT if change.alerts else Verdict.OK, threshold=change.threshold, p_value=change.p_value,
+        reference_value=change.reference,
         reason=f"{said}, reference {number(change.reference)}: {moved(metric, change)}",
     )  # fmt: skip
 
