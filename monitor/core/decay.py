@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from monitor.core.finding import number, percent
-from monitor.core.results import ALL_ROWS, Check, Result, Verdict, identity, latest
+from monitor.core.results import ALL_ROWS, Check, Result, Verdict, identity, latest, only_told
 from monitor.core.rules import Model, PerformanceRules
 
 DROPPED = frozenset({Verdict.ALERT, Verdict.WARN})
@@ -98,7 +98,7 @@ def performance_sentence(results: Iterable[Result], rules: Model) -> str:
 
     Empty where there are no results of performance.
     """
-    current = [result for result in latest(results).values() if result.check is Check.PERFORMANCE]
+    current = [result for result in latest(results).values() if result.check is Check.PERFORMANCE and not only_told(result)]
     versions = len({result.version for result in current}) > 1
     dropped = worst_first(r for r in current if r.verdict in DROPPED)
     if dropped:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import assert_never
 
-from monitor.core.results import Check, Result, Verdict
+from monitor.core.results import Check, Result, Verdict, only_told
 from monitor.core.rules import AlertRules
 from monitor.core.schema import rfc3339
 from monitor.errors import UsageError
@@ -201,6 +201,8 @@ def signal(results: Iterable[Result], incident: Incident | None = None) -> Signa
     for result in results:
         if result.verdict is Verdict.ALERT:
             return Signal.BAD
+        if only_told(result):
+            continue
         held = held or (incident is not None and _held(result, incident))
         (decided if result.verdict in DECIDED and not only_estimated(result) else undecided).add(result.check)
     waiting = set() if incident is None else (undecided - decided) & set(incident.checks)

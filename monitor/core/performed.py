@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
+
 from monitor.core.drift.calibration import alpha_per_window, budget_shares
 from monitor.core.estimated.findings import estimated_findings
 from monitor.core.finding import Finding, number, percent
@@ -15,7 +17,10 @@ from monitor.core.labels.maturity import Arrivals, expected
 from monitor.core.labels.predicted import Predicted
 from monitor.core.performance.classes import classes_of
 from monitor.core.performance.metrics import Undefined, metric_of
+from monitor.core.performance.odd import has_value
 from monitor.core.performance.part import PerformancePart
+from monitor.core.performance.slices import judge_worst
+from monitor.core.performance.spending import BEFORE_LABELS, level_at
 from monitor.core.performance.tally import Tally, tally_and_rows, tally_of
 from monitor.core.performance.verdict import judge_performance, measured
 from monitor.core.profile import Profile
@@ -31,7 +36,8 @@ def first_look(
     """What can be said before labels are looked at: an estimate, or that none have come. Nothing where performance is not watched."""
     if predicted is None or rules.performance is None:
         return []
-    part, share = None if reference is None else reference.performance, alpha * budget_shares(rules)[Check.PERFORMANCE]
+    part = None if reference is None else reference.performance
+    share = alpha * budget_shares(rules)[Check.PERFORMANCE] * (BEFORE_LABELS if rules.awaits_labels else 1.0)
     found = estimated_findings(predicted, profile, part, rules.performance, share)
     return found if rules.awaits_labels else [replace(finding, labelled=None) for finding in found]
 
@@ -48,11 +54,27 @@ def realised(
         return ()
     shared = with_share(rules, key.segment, reference, versions)
     alpha = alpha_per_window(shared.drift.budget, rules.window) * budget_shares(rules)[Check.PERFORMANCE]
-    findings = judge_performance(joined, _part(reference, key.segment), shared, alpha)
-    told = findings if key.segment != ALL_ROWS else [_with_end(finding, rules, age, learned) for finding in findings]
+    findings = judge_performance(joined, _part(reference, key.segment), shared, _level(alpha, joined, rules, age))
+    told = findings if key.segment != ALL_ROWS else _of_all_rows(findings, joined, reference, rules, age, learned)
     digest = None if reference is None else reference.hash
     ordered = sorted(told, key=lambda finding: finding.order)
     return tuple(finding.result(key, rows=counted, reference=digest) for finding in ordered)
+
+
+def _level(alpha: float, joined: Joined, rules: Model, age: timedelta | None) -> float:
+    """What this look may spend of the window's share of false alarms: the fewer labels are there, the surer it must be."""
+    share = int(np.count_nonzero(has_value(joined.labels))) / max(len(joined), 1)
+    return level_at(alpha * (1 - BEFORE_LABELS), share, last=age is not None and age >= rules.label_delay)
+
+
+def _of_all_rows(
+    findings: Sequence[Finding], joined: Joined, reference: Reference | None, rules: Model, age: timedelta | None,
+    learned: Sequence[Arrivals],
+) -> list[Finding]:  # fmt: skip
+    """What is said besides of all rows together: how each metric will end, and which slice is the worst."""
+    part = None if reference is None else reference.performance
+    worst = judge_worst(joined, rules, part.classes if part else ())
+    return [*(_with_end(finding, rules, age, learned) for finding in findings), *([] if worst is None else [worst])]
 
 
 def unreadable(key: WindowKey, rules: Model, why: str, *, counted: int) -> tuple[Result, ...]:

@@ -17,6 +17,7 @@ from monitor.core.performed import counted, realised, unreadable, values_of
 from monitor.core.results import ALL_ROWS, Check, Identity, Result, Verdict, identity, latest
 from monitor.core.retraining import Retraining, decide
 from monitor.core.rules import Model
+from monitor.core.severity import raised, weighed
 from monitor.errors import DecodeError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
@@ -53,7 +54,8 @@ class Reviser:
         before = latest(self._store.window_results(model.name, start))
         stored = self._store.windows(model.name, start)
         found = [self._judged(model, window, stored) for window in windows]
-        results = _numbered([result for _, own, _ in found for result in own], before)
+        said = weighed([result for _, own, _ in found for result in own], model, before.values())
+        results = _numbered([*said, *raised(said, before, model)], before)
         opened = self._store.open_incident(model.name)
         after = tuple((dict(before) | {identity(result): result for result in results}).values())
         cause = explain(after, [subject for subjects, _, _ in found for subject in subjects], model, opened=opened)

@@ -58,6 +58,7 @@ def with_reference(world: World, folder) -> World:  # type: ignore[no-untyped-de
     frame = pd.DataFrame({
         "ts": pd.Timestamp("2013-02-01", tz="UTC") + pd.to_timedelta(hours * 3600 + n * 40, unit="s"),
         "v": "1", "delay": 5 + n % 7 / 7, "late": late, "came": np.where((n + hours) % 10 == 0, 1 - late, late),
+        "carrier": np.where(n < ROWS // 2, "UA", "AA"), "p_late": np.where(late, 0.9, 0.1),
     })  # fmt: skip
     frame.to_parquet(folder / "r.parquet")
     world.store.add_reference(build_reference(folder / "r.parquet", world.models[0], version="1", time_column="ts"), activate=True,
@@ -107,7 +108,7 @@ def test_a_window_is_judged_without_labels_first_and_anew_once_they_are_there(wo
     go(world)
     [first] = told(world)
     assert (first.verdict, first.value, first.labelled, first.estimated) == (Verdict.INSUFFICIENT, None, 0, False)
-    assert first.reason == "0 of 40 rows labelled: no labels yet"
+    assert first.reason.startswith("0 of 40 rows labelled: no labels yet")
     label(world, 0, wrong=4)
     go(world)
     revisions = told(world)
@@ -379,6 +380,27 @@ def test_retraining_is_asked_for_once_realised_performance_keeps_dropping(tmp_pa
     [asked] = world.store.retrainings()
     assert asked.reason == "performance alerted in 2 windows in a row"
     assert [message.receiver for message in world.store.deliveries()].count("ci") == 1
+
+
+def test_where_it_does_worst_is_told_of_all_rows_and_is_no_verdict(tmp_path):
+    columns = (FEATURE, PREDICTION, Column(name="carrier", kind=Kind.CATEGORICAL, path="carrier"))
+    model = replace(MODEL, columns=columns, segments=("carrier",), streams=(replace(MODEL.streams[0], columns=columns), MODEL.streams[1]))
+    world = with_reference(a_world(model), tmp_path)
+    for hour in (0, 2):
+        for n in range(80):
+            at = START + hour * HOUR + n * 40 * SECOND
+            body = {"id": f"{hour}-{n}", "ts": at.isoformat(), "v": "1", "delay": 5.0, "late": n % 2, "carrier": "UA" if n < 40 else "AA"}
+            world.log.append(P0, json.dumps(body).encode(), timestamp=STAMP)
+    label(world, 0, range(80), wrong=30)
+    go(world)
+    [worst] = told(world, metric="worst_slice(accuracy)")
+    assert (worst.segment, worst.verdict, worst.value, worst.revision, worst.estimated) == ("*", Verdict.OK, 0.25, 0, False)
+    assert worst.reason.startswith("carrier=UA is the worst of 2 slices: accuracy 0.25 [")
+    label(world, 0, range(80), after=2 * HOUR)
+    go(world)
+    again = told(world, metric="worst_slice(accuracy)")[-1]
+    assert again.revision == 1
+    assert again.reason.startswith("none of 2 slices is surely worse than the rest")
 
 
 def test_a_window_that_cannot_be_revised_keeps_no_other_from_it(world):
