@@ -22,7 +22,7 @@ from monitor.core.performance.part import PerformancePart
 from monitor.core.performance.slices import judge_worst
 from monitor.core.performance.spending import BEFORE_LABELS, level_at
 from monitor.core.performance.tally import Tally, tally_and_rows, tally_of
-from monitor.core.performance.verdict import judge_performance, measured
+from monitor.core.performance.verdict import judge_performance, judge_tally, measured
 from monitor.core.profile import Profile
 from monitor.core.reference import Reference
 from monitor.core.results import ALL_ROWS, Check, Result, Verdict, WindowKey
@@ -53,18 +53,32 @@ def realised(
     if rules.performance is None or (key.segment != ALL_ROWS and segment_parts(key.segment)[0] not in rules.segments):
         return ()
     shared = with_share(rules, key.segment, reference, versions)
-    alpha = alpha_per_window(shared.drift.budget, rules.window) * budget_shares(rules)[Check.PERFORMANCE]
-    findings = judge_performance(joined, _part(reference, key.segment), shared, _level(alpha, joined, rules, age))
+    share = int(np.count_nonzero(has_value(joined.labels))) / max(len(joined), 1)
+    level = _level(shared, share, last=age is not None and age >= rules.label_delay)
+    findings = judge_performance(joined, _part(reference, key.segment), shared, level)
     told = findings if key.segment != ALL_ROWS else _of_all_rows(findings, joined, reference, rules, age, learned)
     digest = None if reference is None else reference.hash
     ordered = sorted(told, key=lambda finding: finding.order)
     return tuple(finding.result(key, rows=counted, reference=digest) for finding in ordered)
 
 
-def _level(alpha: float, joined: Joined, rules: Model, age: timedelta | None) -> float:
-    """What this look may spend of the window's share of false alarms: the fewer labels are there, the surer it must be."""
-    share = int(np.count_nonzero(has_value(joined.labels))) / max(len(joined), 1)
-    return level_at(alpha * (1 - BEFORE_LABELS), share, last=age is not None and age >= rules.label_delay)
+def recounted(key: WindowKey, tally: Tally, reference: Reference | None, rules: Model, *, counted: int, versions: int,
+              last: bool) -> tuple[Result, ...]:
+    """What the counts that are kept of a window or segment come to under these rules: all that ``realised`` says but for the worst slice
+    and how it will end. ``last``: no more labels are waited for."""
+    if rules.performance is None or (key.segment != ALL_ROWS and segment_parts(key.segment)[0] not in rules.segments):
+        return ()
+    shared = with_share(rules, key.segment, reference, versions)
+    level = _level(shared, tally.labelled / max(tally.rows, 1), last=last)
+    findings = sorted(judge_tally(tally, _part(reference, key.segment), shared, level), key=lambda finding: finding.order)
+    digest = None if reference is None else reference.hash
+    return tuple(finding.result(key, rows=counted, reference=digest) for finding in findings)
+
+
+def _level(shared: Model, share: float, *, last: bool) -> float:
+    """The chance of a false alarm that a look may have: the smaller the ``share`` of rows with a label, the surer it must be."""
+    alpha = alpha_per_window(shared.drift.budget, shared.window) * budget_shares(shared)[Check.PERFORMANCE]
+    return level_at(alpha * (1 - BEFORE_LABELS), share, last=last)
 
 
 def _of_all_rows(

@@ -229,12 +229,20 @@ class Labelling:
         number = self._store.join_number(model.name)
         if not over or not self._all_read(model) or self._store.label_chunks(model.name, fresh=True, most=1):
             return 0
+        if not self._last_looks(model, over):
+            return 0
         curves = [curve for window in over if (curve := self._reviser.curve(model, window.key)) is not None]
         account = LabelAccount(unlabelled=sum(window.rows - window.labelled for window in over))
         for window in over:
             self._revised_at.pop((model.name, window.key.start), None)
         return int(self._record(JoinRound(model=model.name, number=number, dropped=tuple(window.key for window in over),
                                           curves=tuple(curves), account=account)))
+
+    def _last_looks(self, model: Model, over: Sequence[KeptWindow]) -> bool:
+        """Nothing more will come: a look that earlier ones could not take for the last. What it finds again is not written again."""
+        labelled = [window for window in over if window.labelled]
+        done = [self._reviser.revise(model, start, list(group)) for start, group in groupby(labelled, key=lambda window: window.key.start)]
+        return all(done)
 
     def _all_read(self, model: Model) -> bool:
         """Whether every partition of the labels was read to its end just now."""

@@ -106,7 +106,7 @@ class Reviser:
             part, standard = joined_of(joined, one.key.segment), standards[one.key]
             subjects.append(Subject(key=one.key, account=replace(one.account, late=0), profile=one.profile, reference=standard.reference,
                                     unready=standard.unready, damage=one.damage or standard.damage))
-            results += realised(one.key, part, standard.reference, model, counted=one.account.counted, versions=_sharing(stored, model),
+            results += realised(one.key, part, standard.reference, model, counted=one.account.counted, versions=sharing(stored, model),
                                 learned=learned, age=age)
             tally = counted(part, model, standard.reference)
             tallies += [Tally(key=one.key, data=tally.to_bytes())] if tally is not None and tally.labelled else []
@@ -135,7 +135,7 @@ class Reviser:
                         state=event.after, reason=event.reason)
 
 
-def _sharing(stored: Sequence[StoredWindow], model: Model) -> int:
+def sharing(stored: Sequence[StoredWindow], model: Model) -> int:
     """How many versions share the false alarms of the window."""
     counted_rows = [window.account.counted for window in stored if window.key.segment == ALL_ROWS]
     return sum(rows >= max(model.min_rows, 1) for rows in counted_rows)
