@@ -172,3 +172,9 @@ def test_any_numbers_can_be_told(
     said = performance_sentence([made], RULES)
     assert said.startswith(metric)
     assert "nan" not in said
+
+
+def test_the_worst_slice_is_not_told_in_the_place_of_the_model() -> None:
+    slice_ = replace(ESTIMATED, metric="worst_slice(accuracy)", estimated=False)
+    assert performance_sentence([slice_], RULES) == ""
+    assert performance_sentence([slice_, UNKNOWN], RULES) == "performance is not known yet: no labels yet"

@@ -391,3 +391,11 @@ def test_an_incident_that_was_resolved_counts_as_none() -> None:
     incident = run("BGG", rules())[-1].incident
     assert incident is not None
     assert step(replace(incident), window(3, result(3, Verdict.OK)), rules()) == Step(incident=None)
+
+
+def test_the_worst_slice_is_no_evidence_that_a_model_is_well() -> None:
+    told = replace(result(0, Verdict.OK, Check.PERFORMANCE, None), metric="worst_slice(accuracy)")
+    few = replace(told, metric="accuracy", verdict=Verdict.INSUFFICIENT)
+    assert signal([told]) is Signal.SILENT
+    assert signal([told, few]) is Signal.SILENT
+    assert signal([told, few, result(0, Verdict.OK)]) is Signal.GOOD

@@ -6,9 +6,13 @@ import json
 from dataclasses import replace
 
 from monitor.core.incidents import IncidentState
+from monitor.core.labels.chunks import by_id, joined_predicted
+from monitor.core.performed import first_look
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import DriftRules, Severity
 from monitor.core.schema import Column, Kind, Role
+from monitor.pipeline import References
+from monitor.ports import KeptKey
 from tests.pipeline.test_labelling import FEATURE, MODEL, P0, PREDICTION, ROWS, STAMP, a_world, go, label, with_reference
 from tests.pipeline.world import HOUR, SECOND, START, World
 
@@ -94,3 +98,15 @@ def test_drift_of_which_nobody_knows_whether_it_harms_is_an_alert(tmp_path):
     label(world, 1, wrong=4)
     go(world)
     assert [r.verdict for r in of_delay(world, 1)] == [Verdict.ALERT]
+
+
+def test_where_labels_will_come_an_estimate_leaves_them_half_of_the_share(tmp_path):
+    world = drifting(SCORED, tmp_path)
+    world.read_all()
+    reference = References(world.store, world.clock).of("m", "1")
+    predicted = by_id(joined_predicted(world.store.kept_chunks("m", KeptKey(start=START, end=START + HOUR, version="1"))))
+    alone = replace(SCORED, streams=SCORED.streams[:1])
+    [awaited], [half], [whole] = (
+        first_look(predicted, None, reference, rules, alpha) for rules, alpha in ((SCORED, 0.01), (alone, 0.005), (alone, 0.01))
+    )
+    assert awaited.threshold == half.threshold < whole.threshold < awaited.reference_value
