@@ -17,6 +17,8 @@ SMALL = 10.0
 """Values from here on need no decimals of their own."""
 ALMOST_ALL = 99.9
 """Per cent: what would be rounded to all, and is not."""
+UNCONFIRMED = "; labels may say otherwise"
+"""An estimate trusts the scores: where a fault upstream makes them sure and wrong, it is high."""
 LONGEST_PLACE = 60
 """Characters of a segment or version in a sentence; they come from logs."""
 
@@ -108,7 +110,7 @@ def performance_sentence(results: Iterable[Result], rules: Model) -> str:
     well = [result for result in whole if result.verdict is Verdict.OK and result.value is not None]
     if well:
         first = well[0]
-        how = "estimated" if first.estimated else evidence_words(first)
+        how = ("estimated" + UNCONFIRMED * (first.labelled is not None)) if first.estimated else evidence_words(first)
         return f"no drop of performance seen so far: {_subject(first, versions)} {value_with_interval(first)}, {how}"
     return f"performance is not known yet: {whole[0].reason}" if whole else ""
 
