@@ -131,7 +131,7 @@ def _about_the_fault(outcome: Outcome) -> list[str]:
     fault = outcome.scenario.fault
     if fault is None:
         return []
-    of_fault = [each for each in outcome.incidents if is_injected(each, outcome.scenario)]
+    of_fault = [each for each in outcome.incidents if is_injected(each, outcome.scenario) and was_told(each)]
     if len(of_fault) != 1:
         return [f"the injected fault made {len(of_fault)} incidents instead of one"]
     if of_fault[0].columns[:1] != (fault.column,):

@@ -48,7 +48,7 @@ def test_a_signal_ends_the_demo_and_its_daemon(tmp_path: Path) -> None:
 @pytest.mark.timeout(WITHIN + 20)
 def test_the_demo_tells_its_story_and_exits_by_itself(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "SLACK_WEBHOOK_URL"}
-    command = demo(free_port(), tmp_path, "--until-done", "--rate", "6")
+    command = demo(free_port(), tmp_path, "--until-done")
     done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN, env=environment, check=False)
     told = done.stdout
     assert done.returncode == 0, told + done.stderr

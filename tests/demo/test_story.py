@@ -69,6 +69,11 @@ def test_an_incident_that_nobody_was_told_of_says_so() -> None:
     assert [line for line in told if line.startswith("incident from 8 March, over before anybody was told, by 9 March (not injected")]
 
 
+def test_what_labels_say_of_the_fault_after_its_end_and_nobody_was_told_of_is_no_second_incident() -> None:
+    late = replace(INCIDENT, id="i-2", since=datetime(2013, 4, 7, tzinfo=UTC), fired_at=None, cause="log_loss rose")
+    assert shortcomings(replace(AS_ANNOUNCED, incidents=(INCIDENT, late))) == []
+
+
 def test_without_a_fault_no_incident_is_asked_for() -> None:
     quiet = flights_of_spring(fault=False)
     assert shortcomings(replace(AS_ANNOUNCED, scenario=quiet, incidents=())) == []
