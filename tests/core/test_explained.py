@@ -132,7 +132,8 @@ def test_other_distances_are_measured_again_and_tests_of_significance_cannot_be(
 def test_labels_that_drifted_have_no_profile_and_leave_the_others_explained() -> None:
     subjects = subjects_of(day(np.random.default_rng(1), by={"B": 15.0}))
     results = judged(subjects)
-    drifted = next(result for result in results if result.column == "delay" and result.verdict is Verdict.ALERT and result.segment == ALL_ROWS)
+    alerts = [result for result in results if result.verdict is Verdict.ALERT and result.segment == ALL_ROWS]
+    drifted = next(result for result in alerts if result.column == "delay")
     label = replace(drifted, column="arrived_late", metric="tvd")
     found = explained_by([*results, label], subjects, RULES)
     assert found == explained_by(results, subjects, RULES)
