@@ -267,10 +267,23 @@ def _bad(incident: Incident | None, judged: Judged, rules: AlertRules) -> Step:
         opened = _grown(_opened(judged), judged)
         event = _event(opened, judged.end, None, TransitionReason.FIRST_BAD_WINDOW, opened.summary)
         return _fire(opened, judged, rules, (event,))
-    grown = _grown(incident, judged)
+    grown = _grown(incident, judged, windows=0 if _may_be_apart(incident, judged, rules) else 1)
     if grown.state is IncidentState.PENDING:
         return _fire(grown, judged, rules, ())
     return _remind(grown, judged, rules)
+
+
+def _may_be_apart(incident: Incident, judged: Judged, rules: AlertRules) -> bool:
+    """Whether a pending incident of performance and this window may not be in a row: labels have not told of the windows between.
+
+    Such a window does not count; if the ones between turn out bad they do.
+    """
+    if incident.state is not IncidentState.PENDING or Check.PERFORMANCE not in incident.checks:
+        return False
+    if any(result.check is Check.PERFORMANCE and result.verdict is Verdict.ALERT for result in judged.results):
+        return False
+    between = (judged.start - incident.updated_at) // (judged.end - judged.start)
+    return incident.good_windows + between > (rules.open_within or rules.open_after) - rules.open_after
 
 
 def _fire(incident: Incident, judged: Judged, rules: AlertRules, events: tuple[IncidentEvent, ...]) -> Step:
@@ -342,6 +355,7 @@ def _grown(incident: Incident, judged: Judged, windows: int = 1) -> Incident:
     return replace(
         incident,
         severity=max(incident.severity, Verdict.ALERT, key=SEVERITIES.index),
+        since=min(incident.since, judged.start),
         updated_at=max(incident.updated_at, judged.end),
         bad_windows=incident.bad_windows + windows,
         good_windows=incident.good_windows if incident.state is IncidentState.PENDING else 0,
