@@ -37,12 +37,12 @@ def first_look(
 
 
 def realised(
-    key: WindowKey, joined: Joined, reference: Reference | None, rules: Model, *, counted: int, versions: int,
+    key: WindowKey, joined: Joined, reference: Reference | None, rules: Model, *, versions: int,
     learned: Sequence[Arrivals], age: timedelta | None,
 ) -> tuple[Result, ...]:  # fmt: skip
     """What the labels say of a window or segment. ``age``: how long ago it ended, in event time; ``learned``: from earlier windows.
 
-    ``counted``: the window's rows; ``versions``: how many share the false alarms.
+    ``versions``: how many share the false alarms. The rows of a result are those that were kept, a sample where one is asked for.
     """
     if rules.performance is None or (key.segment != ALL_ROWS and segment_parts(key.segment)[0] not in rules.segments):
         return ()
@@ -52,7 +52,7 @@ def realised(
     told = findings if key.segment != ALL_ROWS else [_with_end(finding, rules, age, learned) for finding in findings]
     digest = None if reference is None else reference.hash
     ordered = sorted(told, key=lambda finding: finding.order)
-    return tuple(finding.result(key, rows=counted, reference=digest) for finding in ordered)
+    return tuple(finding.result(key, rows=len(joined), reference=digest) for finding in ordered)
 
 
 def unreadable(key: WindowKey, rules: Model, why: str, *, counted: int) -> tuple[Result, ...]:

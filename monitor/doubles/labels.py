@@ -38,10 +38,15 @@ class MemoryLabels(MemoryBase):
         """Every settled window, without its rows."""
         return [settled.window for _, settled in sorted(self._labels(model).settled.items(), key=lambda item: item[0])]
 
-    def settled_ids(self, model: str, key: KeptKey) -> tuple[Hashes, Flags]:
-        """The ids of a settled window, ascending, and which of them have a label; none where it is not there (any more)."""
+    def settled_ids(self, model: str, key: KeptKey) -> Hashes:
+        """The ids of a settled window, ascending; none where it is not there (any more)."""
         settled = self._labels(model).settled.get(key)
-        return (np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.bool_)) if settled is None else (settled.rows.ids, settled.have)
+        return np.empty(0, dtype=np.uint64) if settled is None else settled.rows.ids
+
+    def settled_flags(self, model: str, key: KeptKey) -> Flags:
+        """Which rows of a settled window have a label; empty where it is not there (any more)."""
+        settled = self._labels(model).settled.get(key)
+        return np.empty(0, dtype=np.bool_) if settled is None else settled.have
 
     def matches(self, model: str, key: KeptKey) -> Matches:
         """Every label that was applied to a settled window so far."""

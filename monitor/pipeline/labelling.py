@@ -16,6 +16,7 @@ from monitor.errors import DecodeError, Retryable, UsageError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.judge import STALE_CLAIM
+from monitor.pipeline.keptids import MOST_BYTES, KeptIds
 from monitor.ports import (
     Applied,
     Clock,
@@ -69,7 +70,8 @@ class Labelling:
     """Safe to run in several replicas: the store lets one win each round. A model that fails keeps no other from its labels."""
 
     def __init__(self, *, store: LabellingStore, models: Sequence[Model], reviser: Revising, clock: Clock, metrics: Metrics,
-                 partitions: Callable[[], frozenset[TopicPartition]], alive: Callable[[], object] = lambda: None) -> None:
+                 partitions: Callable[[], frozenset[TopicPartition]], alive: Callable[[], object] = lambda: None,
+                 id_bytes: int = MOST_BYTES) -> None:
         self._store = store
         self._models = [model for model in models if model.performance is not None]
         self._reviser = reviser
@@ -77,6 +79,7 @@ class Labelling:
         self._metrics = metrics
         self._partitions = partitions
         self._alive = alive
+        self._ids = KeptIds(store, id_bytes)
         self._rest_until: dict[str, float] = {}
         self._revised_at: dict[tuple[str, datetime], float] = {}
         self._told: set[tuple[str, KeptKey]] = set()
@@ -168,13 +171,14 @@ class Labelling:
         """One block of labels, looked for in every window that waits, the earliest first."""
         labels = joined_labels([chunk.labels for chunk in chunks])
         block, applied, first, changed = Block(labels), [], 0, 0
-        for window in self._store.settled(model.name):
+        windows = self._store.settled(model.name)
+        self._ids.only(model.name, windows)
+        for window in windows:
             try:
-                ids, have = self._store.settled_ids(model.name, window.key)
+                found = self._look(model, window, block)
             except DecodeError as error:
                 self._damaged(model, window.key, error)
                 continue
-            found = block.look(to_micros(window.key.start), ids, have)
             if found is not None:
                 applied.append(_applied(window, found))
                 first += found.first
@@ -186,6 +190,15 @@ class Labelling:
                                expired=len(labels) - int(here.sum()) - int(waits.sum()))
         return JoinRound(model=model.name, number=number, applied=tuple(applied), consumed=tuple(chunk.number for chunk in chunks),
                          waiting=_waiting(labels, waits), account=account)
+
+    def _look(self, model: Model, window: KeptWindow, block: Block) -> Found | None:
+        """None where a window has nothing of the block, or was taken away by another replica, whose round makes this one void."""
+        start, ids = to_micros(window.key.start), self._ids.of(model.name, window)
+        hits = block.look(start, ids)
+        if not len(hits):
+            return None
+        have = self._store.settled_flags(model.name, window.key)
+        return block.give(start, hits, have) if len(have) == len(ids) else None
 
     def _damaged(self, model: Model, key: KeptKey, error: DecodeError) -> None:
         """One window that cannot be read keeps no other from its labels; said once."""

@@ -186,11 +186,11 @@ class LabelStore(Protocol):
     def settled(self, model: str) -> Sequence[KeptWindow]:
         """Every settled window, without its rows."""
 
-    def settled_ids(self, model: str, key: KeptKey) -> tuple[Hashes, Flags]:
-        """The ids of a settled window, ascending, and which of them have a label; nothing else of it is read.
+    def settled_ids(self, model: str, key: KeptKey) -> Hashes:
+        """The ids of a settled window, ascending; nothing else of it is read. Empty where it is not there (any more)."""
 
-        Both are empty where it is not there (any more).
-        """
+    def settled_flags(self, model: str, key: KeptKey) -> Flags:
+        """Which rows of a settled window have a label; empty where it is not there (any more)."""
 
     def matches(self, model: str, key: KeptKey) -> Matches:
         """Every label that was applied to a settled window so far."""

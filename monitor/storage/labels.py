@@ -37,6 +37,7 @@ from monitor.storage.label_tables import (
     label_matches,
     tallies,
 )
+from monitor.storage.postgres import AS_BYTES
 from monitor.storage.progress import held_progress, read_progress
 from monitor.storage.rows import columns_of, made
 from monitor.storage.tables import results
@@ -68,7 +69,7 @@ class LabelVerbs:
         """
         chunks = select(kept_chunks.c.ids, kept_chunks.c.data).where(of_window(kept_chunks, model, key)).order_by(kept_chunks.c.number)
         with self._db.read() as connection:
-            found = connection.execute(chunks).all() or connection.execute(_rows_of(model, key)).all()
+            found = connection.execute(chunks.execution_options(**AS_BYTES)).all() or connection.execute(_rows_of(model, key)).all()
         return [unpack_predicted(row.ids, row.data) for row in found]
 
     def settled(self, model: str) -> Sequence[KeptWindow]:
@@ -78,15 +79,19 @@ class LabelVerbs:
             found = connection.execute(select(*counts).where(kept_windows.c.model == model)).all()
         return sorted((_kept_window(row) for row in found), key=lambda window: window.key)
 
-    def settled_ids(self, model: str, key: KeptKey) -> tuple[Hashes, Flags]:
-        """The ids of a settled window, ascending, and which of them have a label; none where it is not there (any more)."""
-        query = select(kept_rows.c.ids, kept_windows.c.have).join(kept_windows, of_window(kept_windows, model, key))
+    def settled_ids(self, model: str, key: KeptKey) -> Hashes:
+        """The ids of a settled window, ascending; none where it is not there (any more)."""
+        query = select(kept_rows.c.ids).where(of_window(kept_rows, model, key))
         with self._db.read() as connection:
-            row = connection.execute(query.where(of_window(kept_rows, model, key))).one_or_none()
-        if row is None:
-            return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.bool_)
-        ids = unpack_ids(row.ids)
-        return ids, unpack_flags(row.have, len(ids))
+            ids = connection.execute(query.execution_options(**AS_BYTES)).scalar_one_or_none()
+        return np.empty(0, dtype=np.uint64) if ids is None else unpack_ids(ids)
+
+    def settled_flags(self, model: str, key: KeptKey) -> Flags:
+        """Which rows of a settled window have a label; empty where it is not there (any more)."""
+        query = select(kept_windows.c.rows, kept_windows.c.have).where(of_window(kept_windows, model, key))
+        with self._db.read() as connection:
+            row = connection.execute(query.execution_options(**AS_BYTES)).one_or_none()
+        return np.empty(0, dtype=np.bool_) if row is None else unpack_flags(row.have, row.rows)
 
     def matches(self, model: str, key: KeptKey) -> Matches:
         """Every label that was applied to a settled window so far."""
@@ -103,10 +108,11 @@ class LabelVerbs:
             found = connection.execute(oldest.limit(max(most, 1))).all()  # none of them is empty
             held = accumulate(row.rows for row in found)
             numbers = [row.number for at, (row, rows) in enumerate(zip(found, held, strict=True)) if at == 0 or rows <= most]
-            chunks: list[Row[Any]] = []
+            chunks: list[Any] = []
             for first in range(0, len(numbers), AT_ONCE):
                 some = chunk.number.in_(numbers[first : first + AT_ONCE])
-                chunks += connection.execute(select(label_chunks).where(some).order_by(chunk.number)).all()
+                named = select(chunk.number, chunk.fresh, chunk.data).where(some).order_by(chunk.number)
+                chunks += connection.execute(named.execution_options(**AS_BYTES)).all()
         return [StoredLabels(number=row.number, labels=unpack_labels(row.data), fresh=row.fresh) for row in chunks]
 
     def joined(self, model: str, key: KeptKey) -> Joined | None:
@@ -193,12 +199,12 @@ class LabelVerbs:
 
 
 def _rows_of(model: str, key: KeptKey) -> Select[Any]:
-    return select(kept_rows.c.ids, kept_rows.c.data).where(of_window(kept_rows, model, key))
+    return select(kept_rows.c.ids, kept_rows.c.data).where(of_window(kept_rows, model, key)).execution_options(**AS_BYTES)
 
 
 def _matches_of(connection: Connection, model: str, key: KeptKey) -> list[bytes]:
     query = select(label_matches.c.data).where(of_window(label_matches, model, key)).order_by(label_matches.c.number)
-    return list(connection.execute(query).scalars())
+    return list(connection.execute(query.execution_options(**AS_BYTES)).scalars())
 
 
 def _unpacked(packed: Sequence[bytes], ids: Hashes) -> Matches:

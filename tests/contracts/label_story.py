@@ -49,7 +49,7 @@ def labels(*found: tuple[int, str, int], offset: int = 0, partition: int = 0) ->
 def applied(store: Store, where: KeptKey, rows: Sequence[int], found: Labels) -> Applied:
     """These labels for these rows of a settled window, as a round would have it."""
     [window] = [window for window in store.settled("m") if window.key == where]
-    _, have = store.settled_ids("m", where)
+    have = store.settled_flags("m", where)
     after = have.copy()
     after[list(rows)] = True
     matches = Matches(rows=np.array(rows, dtype=np.int64), labels=found)

@@ -93,7 +93,7 @@ def test_sealing_waits_for_predictions_that_are_being_written_and_settling_takes
     assert not store.record_join(joining(0, settled=((kept_key(), read),))), "one of them was not there yet when they were read"
     whole = by_id(joined_predicted(store.kept_chunks("m", kept_key())))
     assert store.record_join(joining(0, settled=((kept_key(), whole),)))
-    assert store.settled_ids("m", kept_key())[0].tolist() == [1, 2]
+    assert store.settled_ids("m", kept_key()).tolist() == [1, 2]
 
 
 @pytest.mark.postgres
@@ -137,7 +137,7 @@ def test_replicas_that_write_while_others_seal_and_settle_lose_no_prediction(sto
     assert all(account.counted for account in accounts.values())
     assert any(account.late for account in accounts.values())
     for hour in range(hours):
-        ids = store.settled_ids("m", kept_key(hour))[0].tolist()
+        ids = store.settled_ids("m", kept_key(hour)).tolist()
         assert len(set(ids)) == len(ids) == accounts[START + hour * HOUR].counted
 
 
@@ -208,7 +208,7 @@ def test_a_long_version_is_one_version_in_every_table(file_store: SqlStore) -> N
     assert file_store.record_join(joining(0, settled=((where, predicted(1)),)))
     [window] = file_store.settled("m")
     assert window.key == where
-    assert file_store.settled_ids("m", kept_key(version=long))[0].tolist() == [1]
+    assert file_store.settled_ids("m", kept_key(version=long)).tolist() == [1]
 
 
 @pytest.mark.postgres
