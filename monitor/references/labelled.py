@@ -50,7 +50,7 @@ def labelled_columns(model: Model, wanted: Wanted) -> LabelledColumns | None:
 
 
 class SeenClasses:
-    """Takes in all rows once; ``found`` are the classes that labels or predictions have, at most ``MAX_CLASSES``."""
+    """Takes in all rows once; ``found`` are the classes that labels, predictions or probabilities name, at most ``MAX_CLASSES``."""
 
     def __init__(self, columns: LabelledColumns | None, task: Task) -> None:
         self._task = task
@@ -63,6 +63,8 @@ class SeenClasses:
             values = batch.columns.get(name)
             if values is not None and len(self.found) <= MAX_CLASSES:
                 self.found |= frozenset(used(alike(values, self._task)))
+        if batch.scores is not None and len(self.found) <= MAX_CLASSES:  # a class so rare that no row is of it has a part of the whole
+            self.found |= frozenset(batch.scores.classes)
 
 
 class LabelledRows:

@@ -12,11 +12,11 @@ from monitor.core.estimated.losses import LossModel
 from monitor.core.estimated.scores import ScoreModel
 from monitor.core.profile import Profile
 from monitor.core.reference import Reference
-from monitor.core.rules import Task
+from monitor.core.rules import StreamKind, Task
 from monitor.core.schema import Column, Kind, Role
 from monitor.references import build_reference, files
 from monitor.references.estimates import TaughtRows
-from tests.core.estimating import predicted_of
+from tests.core.estimating import MANY, draw_many, predicted_of
 from tests.edges.test_reference_performance import COLUMNS, frame, model, saved
 
 NUMBERS = (
@@ -86,3 +86,25 @@ def test_a_file_that_cannot_teach_says_why_and_one_without_labels_has_no_part(tm
     reference = build_reference(saved(plain, tmp_path), model(), time_column="ts")
     assert reference.performance is None
     assert TaughtRows(model(), None, frozenset(), reference.grid).given_to(None) is None
+
+
+@pytest.mark.parametrize("classes", [MANY, MANY[:2]], ids=["all", "one that no row is of"])
+def test_a_model_of_many_classes_is_taught_from_their_probabilities(tmp_path, classes):
+    scores, truth = draw_many(np.random.default_rng(3), 5000, sure=2)
+    kept = (truth < len(classes)) & (scores.argmax(axis=1) < len(classes))
+    scores, truth = scores[kept], truth[kept]
+    rows = pd.DataFrame({
+        "carrier": np.array(MANY)[np.arange(len(truth)) % 3],
+        "late": np.array(MANY)[scores.argmax(axis=1)],
+        "p": [dict(zip(MANY, row, strict=True)) for row in scores.tolist()],
+        "arrived_late": np.array(MANY)[truth],
+    })  # fmt: skip
+    columns = (COLUMNS[1], COLUMNS[2])
+    rules = replace(model(Task.MULTICLASS, columns=columns), segments=())
+    streams = tuple(replace(one, scores="p") if one.kind is StreamKind.PREDICTIONS else one for one in rules.streams)
+    estimator = build_reference(saved(rows, tmp_path), replace(rules, streams=streams)).performance.estimator
+    assert isinstance(estimator, ScoreModel)
+    assert estimator.classes.names == MANY
+    assert all(one.helps for one in estimator.calibrations[:2])
+    found = estimator.estimate(predicted_of(scores, classes=MANY), None, ["accuracy"])["accuracy"]
+    assert found.value == pytest.approx((scores.argmax(axis=1) == truth).mean(), abs=0.02)
