@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Protocol
@@ -10,8 +10,9 @@ from typing import Protocol
 from monitor.core.labels.chunks import by_id, joined_labels, joined_predicted
 from monitor.core.labels.join import Block, Found, revised
 from monitor.core.labels.labels import Labels, Matches
+from monitor.core.labels.packing import unpack_flags
 from monitor.core.rules import Model, StreamKind
-from monitor.core.schema import Flags, to_micros
+from monitor.core.schema import Flags, Hashes, to_micros
 from monitor.errors import DecodeError, Retryable, UsageError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
@@ -171,18 +172,19 @@ class Labelling:
         """One block of labels, looked for in every window that waits, the earliest first."""
         labels = joined_labels([chunk.labels for chunk in chunks])
         block, applied, first, changed = Block(labels), [], 0, 0
-        windows = self._store.settled(model.name)
+        windows, have = self._store.settled(model.name), self._store.settled_flags(model.name)
         self._ids.only(model.name, windows)
         for window in windows:
             try:
-                found = self._look(model, window, block)
+                ids = self._ids.of(model.name, window)
+                found = _looked(window, ids, block, have)
             except DecodeError as error:
                 self._damaged(model, window.key, error)
                 continue
             if found is not None:
                 applied.append(_applied(window, found))
                 first += found.first
-                changed += self._changed(model, window.key, found)
+                changed += self._changed(model, window.key, ids, found)
             self._alive()
         here = block.matched
         waits = ~here & (labels.times > to_micros(sealed_until - model.label_delay))
@@ -191,15 +193,6 @@ class Labelling:
         return JoinRound(model=model.name, number=number, applied=tuple(applied), consumed=tuple(chunk.number for chunk in chunks),
                          waiting=_waiting(labels, waits), account=account)
 
-    def _look(self, model: Model, window: KeptWindow, block: Block) -> Found | None:
-        """None where a window has nothing of the block, or was taken away by another replica, whose round makes this one void."""
-        start, ids = to_micros(window.key.start), self._ids.of(model.name, window)
-        hits = block.look(start, ids)
-        if not len(hits):
-            return None
-        have = self._store.settled_flags(model.name, window.key)
-        return block.give(start, hits, have) if len(have) == len(ids) else None
-
     def _damaged(self, model: Model, key: KeptKey, error: DecodeError) -> None:
         """One window that cannot be read keeps no other from its labels; said once."""
         if (model.name, key) not in self._told:
@@ -207,12 +200,12 @@ class Labelling:
                       window_start=key.start.isoformat(), version=key.version, detail=str(error))
         self._told.add((model.name, key))
 
-    def _changed(self, model: Model, key: KeptKey, found: Found) -> int:
+    def _changed(self, model: Model, key: KeptKey, ids: Hashes, found: Found) -> int:
         """How many labels replace an earlier one of another value."""
         if not len(found.again):
             return 0
         again = Matches(rows=found.matches.rows[found.again], labels=found.matches.labels.take(found.again))
-        return revised(self._store.matches(model.name, key), again)
+        return revised(self._store.matches(model.name, key, ids), again)
 
     # --- revise and release ----------------------------------------------------------------------------------
 
@@ -266,6 +259,15 @@ class Labelling:
                      revised=done.account.revised, repeated=done.account.repeated, expired=done.account.expired,
                      windows=len(done.applied))
         return True
+
+
+def _looked(window: KeptWindow, ids: Hashes, block: Block, have: Mapping[KeptKey, bytes]) -> Found | None:
+    """None where a window has nothing of the block, or was taken away by another replica, whose round makes this one void."""
+    start = to_micros(window.key.start)
+    hits = block.look(start, ids)
+    if not len(hits) or window.key not in have:
+        return None
+    return block.give(start, hits, unpack_flags(have[window.key], len(ids)))
 
 
 def _applied(window: KeptWindow, found: Found) -> Applied:

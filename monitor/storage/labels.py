@@ -6,7 +6,7 @@ by key. A checkpoint holds ``progress`` with others and only adds chunks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
 from typing import Any
@@ -15,12 +15,12 @@ import numpy as np
 from sqlalchemy import Connection, Row, Select, func, literal, select, update
 
 from monitor import failpoints
-from monitor.core.labels.beside import joined_matches, joined_rows, no_matches
+from monitor.core.labels.beside import joined_matches, joined_rows
 from monitor.core.labels.labels import Joined, Matches
-from monitor.core.labels.packing import unpack_flags, unpack_ids, unpack_labels, unpack_matches, unpack_predicted
+from monitor.core.labels.packing import unpack_ids, unpack_labels, unpack_matches, unpack_predicted
 from monitor.core.labels.predicted import Predicted
 from monitor.core.results import Result, WindowKey, identity, latest
-from monitor.core.schema import Flags, Hashes
+from monitor.core.schema import Hashes
 from monitor.failpoints import Point
 from monitor.ports import Curve, JoinRound, KeptKey, KeptWindow, Known, LabelAccount, Revision, StoredLabels, Tally
 from monitor.storage.again import again
@@ -86,19 +86,18 @@ class LabelVerbs:
             ids = connection.execute(query.execution_options(**AS_BYTES)).scalar_one_or_none()
         return np.empty(0, dtype=np.uint64) if ids is None else unpack_ids(ids)
 
-    def settled_flags(self, model: str, key: KeptKey) -> Flags:
-        """Which rows of a settled window have a label; empty where it is not there (any more)."""
-        query = select(kept_windows.c.rows, kept_windows.c.have).where(of_window(kept_windows, model, key))
+    def settled_flags(self, model: str) -> Mapping[KeptKey, bytes]:
+        """Which rows of each settled window have a label, packed."""
+        query = columns_of(kept_windows, KeptKey).add_columns(kept_windows.c.have).where(kept_windows.c.model == model)
         with self._db.read() as connection:
-            row = connection.execute(query.execution_options(**AS_BYTES)).one_or_none()
-        return np.empty(0, dtype=np.bool_) if row is None else unpack_flags(row.have, row.rows)
+            found = connection.execute(query.execution_options(**AS_BYTES)).all()
+        return {_kept_key(row): row.have for row in found}
 
-    def matches(self, model: str, key: KeptKey) -> Matches:
-        """Every label that was applied to a settled window so far."""
+    def matches(self, model: str, key: KeptKey, ids: Hashes) -> Matches:
+        """Every label that was applied to a settled window so far; ``ids``: the window's."""
         with self._db.read() as connection:
             packed = _matches_of(connection, model, key)
-            ids = connection.execute(select(kept_rows.c.ids).where(of_window(kept_rows, model, key))).scalar_one_or_none()
-        return no_matches() if ids is None else _unpacked(packed, unpack_ids(ids))
+        return _unpacked(packed, ids)
 
     def label_chunks(self, model: str, *, fresh: bool, most: int) -> Sequence[StoredLabels]:
         """The oldest chunks that together hold at most ``most`` labels, but at least one chunk."""

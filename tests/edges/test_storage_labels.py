@@ -179,7 +179,7 @@ def test_rounds_come_to_few_chunks_of_which_each_is_rarely_written(file_store: S
     with file_store._db.read() as connection:
         sizes = [row.rows for row in connection.execute(label_matches.select().order_by(label_matches.c.number))]
     assert sizes == [256, 32, 8, 4]  # 300 in binary
-    assert file_store.matches("m", where).rows.tolist() == list(range(300))
+    assert file_store.matches("m", where, file_store.settled_ids("m", where)).rows.tolist() == list(range(300))
 
 
 def test_bytes_that_are_damaged_are_told(file_store: SqlStore) -> None:
@@ -193,7 +193,7 @@ def test_bytes_that_are_damaged_are_told(file_store: SqlStore) -> None:
     for verb in (
         lambda: file_store.kept_chunks("m", kept_key(1)),
         lambda: file_store.label_chunks("m", fresh=True, most=9),
-        lambda: file_store.matches("m", where),
+        lambda: file_store.matches("m", where, file_store.settled_ids("m", where)),
         lambda: file_store.joined("m", where),
     ):
         with pytest.raises(DecodeError, match="2 bytes of kept rows cannot be read"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import numpy as np
@@ -162,11 +163,11 @@ def test_a_window_that_is_let_go_of_in_the_middle_of_a_round_makes_the_round_voi
     world.judge.sweep()
     original = world.store.settled_flags
 
-    def late(model: str, key: KeptKey):  # type: ignore[no-untyped-def]
+    def late(model: str) -> Mapping[KeptKey, bytes]:
         world.store.settled_flags = original  # type: ignore[method-assign]
         go(other)
         assert START not in [window.key.start for window in world.store.settled("m")]
-        return original(model, key)
+        return original(model)
 
     world.store.settled_flags = late  # type: ignore[method-assign]
     world.labelling._rest_until.clear()
