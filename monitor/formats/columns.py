@@ -123,6 +123,8 @@ def whole_text(text: str) -> str:
     """ "5.0" as "5": what is made of a whole number where it is written as a float; all else as it is."""
     head, point, tail = text.rpartition(".")
     digits = head.removeprefix("-")
+    if point and tail == "0" and digits == "0":
+        return "0"
     return head if point and tail == "0" and digits.isdecimal() and (head == "0" or not digits.startswith("0")) else text
 
 

@@ -163,6 +163,8 @@ class Chaos:
             stop(self.runs[number], process, -signal.SIGTERM)  # it may be so young that it does not listen yet
         else:
             process.send_signal(signal.SIGSTOP if "pause" in blow else signal.SIGKILL)
+        if blow != "restart" and "pause" not in blow:
+            process.wait()  # on a busy machine even that takes its time
         away = {"kill": 0.0, "kill and stay away": 8.0, "pause": 3.0, "long pause": 12.0, "restart": 0.0}[blow]
         self.back[number] = now + self.chance.uniform(away / 2, away)
 
@@ -170,7 +172,7 @@ class Chaos:
         """Start it again, or let it go on."""
         del self.back[number]
         process = self.processes.get(number)
-        if process is None or has_ended(process):
+        if process is None or process.poll() is not None:
             self.processes[number] = start(self.runs[number])
         else:
             process.send_signal(signal.SIGCONT)
@@ -179,15 +181,6 @@ class Chaos:
         for process in self.processes.values():
             process.kill()
             process.wait()
-
-
-def has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """A stopped process does not end; a killed one does at once."""
-    try:
-        process.wait(timeout=0.2)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
 
 
 class LiveProducer(threading.Thread):

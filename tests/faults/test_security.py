@@ -31,7 +31,7 @@ from monitor.demo import scripted_http as http
 from monitor.demo.slack_limits import refusal
 from monitor.demo.slack_server import SlackServer
 from monitor.errors import Permanent, Retryable
-from monitor.formats.columns import _storable
+from monitor.formats.columns import storable
 from monitor.health import Health
 from monitor.metrics import Metrics
 from monitor.notify.slack import SlackBot
@@ -445,7 +445,7 @@ def test_no_text_of_a_log_is_obeyed_by_slack(kind: NotifyKind, text: str) -> Non
 @pytest.mark.fault(31)
 @pytest.mark.parametrize("given", TEXTS.values(), ids=TEXTS)
 def test_no_text_of_a_log_becomes_part_of_the_page(tmp_path: Path, given: str) -> None:
-    text = category_text(_storable(given))  # as a category comes to the profile and out of it: of 10 MB, 200 characters
+    text = category_text(storable(given))  # as a category comes to the profile and out of it: of 10 MB, 200 characters
     store = open_store(f"sqlite:///{tmp_path}/d.db")
     assert store.record(Judgement(model=FLIGHTS.name, judged_until=FIRST + DAY, previous=None, results=(result_with(text),)))
     server = WebServer(store=store, health=Health(), metrics=Metrics(), http=HttpSettings(port=0))
