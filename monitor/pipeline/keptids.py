@@ -12,6 +12,15 @@ MOST_BYTES = 96 * 2**20
 """Of all models together, 8 bytes an id: twelve million predictions that wait. Beyond, ids are read anew in each round."""
 
 
+SHARE = 8
+"""At most an eighth of what the process may use, for reading pauses where that is full."""
+
+
+def bytes_within(limit: int) -> int:
+    """How many ids may be kept in a process that may use so many bytes."""
+    return min(MOST_BYTES, limit // SHARE)
+
+
 class IdStore(Protocol):
     """Where the ids are read."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import event
 
 from monitor import failpoints
 from monitor.core.labels.chunks import by_id, joined_predicted
@@ -223,3 +224,20 @@ def test_what_does_not_compress_is_not_compressed_again(store: SqlStore) -> None
         ("kept_chunks", "ids"), ("kept_chunks", "data"), ("kept_rows", "ids"), ("kept_rows", "data"), ("label_matches", "data"),
         ("label_chunks", "data"),
     }  # fmt: skip
+
+
+@pytest.mark.postgres
+def test_stored_bytes_come_as_bytes_and_not_as_text(store: SqlStore) -> None:
+    where = settled_window(store, 1, 2)
+    formats = {}
+
+    @event.listens_for(store._db.engine, "after_cursor_execute")
+    def look(_connection: object, cursor: psycopg.Cursor, statement: str, *_rest: object) -> None:
+        if cursor.pgresult is not None and cursor.pgresult.nfields:
+            formats[statement.split("FROM")[1].split()[0]] = cursor.pgresult.fformat(0)
+
+    assert store.settled_ids("m", where).tolist() == [1, 2]
+    assert [window.key for window in store.settled("m")] == [where]
+    assert formats == {"kept_rows": psycopg.pq.Format.BINARY, "kept_windows": psycopg.pq.Format.TEXT}
+    assert list(store.settled_flags("m")) == [where]
+    assert formats["kept_windows"] == psycopg.pq.Format.BINARY

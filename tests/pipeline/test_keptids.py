@@ -10,7 +10,7 @@ import pytest
 
 from monitor.core.results import Check
 from monitor.core.schema import Hashes
-from monitor.pipeline.keptids import KeptIds
+from monitor.pipeline.keptids import MOST_BYTES, KeptIds, bytes_within
 from monitor.ports import KeptKey, KeptWindow
 from tests.pipeline.test_labelling import L1, MODEL, a_world, go, label, predict, summed
 from tests.pipeline.world import HOUR, START, World
@@ -40,6 +40,11 @@ def window(store: Ids, hour: int, rows: int = 10) -> KeptWindow:
     key = KeptKey(start=START + hour * HOUR, end=START + (hour + 1) * HOUR, version="1")
     store.rows[key] = rows
     return KeptWindow(key=key, rows=rows, labelled=0, changes=0, judged_changes=None)
+
+
+def test_a_process_with_little_memory_keeps_few_ids() -> None:
+    assert bytes_within(2**30) == MOST_BYTES
+    assert bytes_within(200 * 2**20) == 25 * 2**20
 
 
 def test_what_fits_is_read_once_and_the_rest_in_every_round(store: Ids) -> None:
