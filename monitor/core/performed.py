@@ -43,12 +43,12 @@ def first_look(
 
 
 def realised(
-    key: WindowKey, joined: Joined, reference: Reference | None, rules: Model, *, counted: int, versions: int,
+    key: WindowKey, joined: Joined, reference: Reference | None, rules: Model, *, versions: int,
     learned: Sequence[Arrivals], age: timedelta | None,
 ) -> tuple[Result, ...]:  # fmt: skip
     """What the labels say of a window or segment. ``age``: how long ago it ended, in event time; ``learned``: from earlier windows.
 
-    ``counted``: the window's rows; ``versions``: how many share the false alarms.
+    ``versions``: how many share the false alarms. The rows of a result are those that were kept, a sample where one is asked for.
     """
     if rules.performance is None or (key.segment != ALL_ROWS and segment_parts(key.segment)[0] not in rules.segments):
         return ()
@@ -59,10 +59,10 @@ def realised(
     told = findings if key.segment != ALL_ROWS else _of_all_rows(findings, joined, reference, rules, age, learned)
     digest = None if reference is None else reference.hash
     ordered = sorted(told, key=lambda finding: finding.order)
-    return tuple(finding.result(key, rows=counted, reference=digest) for finding in ordered)
+    return tuple(finding.result(key, rows=len(joined), reference=digest) for finding in ordered)
 
 
-def recounted(key: WindowKey, tally: Tally, reference: Reference | None, rules: Model, *, counted: int, versions: int,
+def recounted(key: WindowKey, tally: Tally, reference: Reference | None, rules: Model, *, versions: int,
               last: bool) -> tuple[Result, ...]:
     """What the counts that are kept of a window or segment come to under these rules: all that ``realised`` says but for the worst slice
     and how it will end. ``last``: no more labels are waited for."""
@@ -72,7 +72,7 @@ def recounted(key: WindowKey, tally: Tally, reference: Reference | None, rules: 
     level = _level(shared, tally.labelled / max(tally.rows, 1), last=last)
     findings = sorted(judge_tally(tally, _part(reference, key.segment), shared, level), key=lambda finding: finding.order)
     digest = None if reference is None else reference.hash
-    return tuple(finding.result(key, rows=counted, reference=digest) for finding in findings)
+    return tuple(finding.result(key, rows=tally.rows, reference=digest) for finding in findings)
 
 
 def _level(shared: Model, share: float, *, last: bool) -> float:

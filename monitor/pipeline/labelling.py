@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Protocol
@@ -10,12 +10,14 @@ from typing import Protocol
 from monitor.core.labels.chunks import by_id, joined_labels, joined_predicted
 from monitor.core.labels.join import Block, Found, revised
 from monitor.core.labels.labels import Labels, Matches
+from monitor.core.labels.packing import unpack_flags
 from monitor.core.rules import Model, StreamKind
-from monitor.core.schema import Flags, to_micros
+from monitor.core.schema import Flags, Hashes, to_micros
 from monitor.errors import DecodeError, Retryable, UsageError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.judge import STALE_CLAIM
+from monitor.pipeline.keptids import MOST_BYTES, KeptIds
 from monitor.ports import (
     Applied,
     Clock,
@@ -69,7 +71,8 @@ class Labelling:
     """Safe to run in several replicas: the store lets one win each round. A model that fails keeps no other from its labels."""
 
     def __init__(self, *, store: LabellingStore, models: Sequence[Model], reviser: Revising, clock: Clock, metrics: Metrics,
-                 partitions: Callable[[], frozenset[TopicPartition]], alive: Callable[[], object] = lambda: None) -> None:
+                 partitions: Callable[[], frozenset[TopicPartition]], alive: Callable[[], object] = lambda: None,
+                 id_bytes: int = MOST_BYTES) -> None:
         self._store = store
         self._models = [model for model in models if model.performance is not None]
         self._reviser = reviser
@@ -77,6 +80,7 @@ class Labelling:
         self._metrics = metrics
         self._partitions = partitions
         self._alive = alive
+        self._ids = KeptIds(store, id_bytes)
         self._rest_until: dict[str, float] = {}
         self._revised_at: dict[tuple[str, datetime], float] = {}
         self._told: set[tuple[str, KeptKey]] = set()
@@ -168,17 +172,19 @@ class Labelling:
         """One block of labels, looked for in every window that waits, the earliest first."""
         labels = joined_labels([chunk.labels for chunk in chunks])
         block, applied, first, changed = Block(labels), [], 0, 0
-        for window in self._store.settled(model.name):
+        windows, have = self._store.settled(model.name), self._store.settled_flags(model.name)
+        self._ids.only(model.name, windows)
+        for window in windows:
             try:
-                ids, have = self._store.settled_ids(model.name, window.key)
+                ids = self._ids.of(model.name, window)
+                found = _looked(window, ids, block, have)
             except DecodeError as error:
                 self._damaged(model, window.key, error)
                 continue
-            found = block.look(to_micros(window.key.start), ids, have)
             if found is not None:
                 applied.append(_applied(window, found))
                 first += found.first
-                changed += self._changed(model, window.key, found)
+                changed += self._changed(model, window.key, ids, found)
             self._alive()
         here = block.matched
         waits = ~here & (labels.times > to_micros(sealed_until - model.label_delay))
@@ -194,12 +200,12 @@ class Labelling:
                       window_start=key.start.isoformat(), version=key.version, detail=str(error))
         self._told.add((model.name, key))
 
-    def _changed(self, model: Model, key: KeptKey, found: Found) -> int:
+    def _changed(self, model: Model, key: KeptKey, ids: Hashes, found: Found) -> int:
         """How many labels replace an earlier one of another value."""
         if not len(found.again):
             return 0
         again = Matches(rows=found.matches.rows[found.again], labels=found.matches.labels.take(found.again))
-        return revised(self._store.matches(model.name, key), again)
+        return revised(self._store.matches(model.name, key, ids), again)
 
     # --- revise and release ----------------------------------------------------------------------------------
 
@@ -261,6 +267,15 @@ class Labelling:
                      revised=done.account.revised, repeated=done.account.repeated, expired=done.account.expired,
                      windows=len(done.applied))
         return True
+
+
+def _looked(window: KeptWindow, ids: Hashes, block: Block, have: Mapping[KeptKey, bytes]) -> Found | None:
+    """None where a window has nothing of the block, or was taken away by another replica, whose round makes this one void."""
+    start = to_micros(window.key.start)
+    hits = block.look(start, ids)
+    if not len(hits) or window.key not in have:
+        return None
+    return block.give(start, hits, unpack_flags(have[window.key], len(ids)))
 
 
 def _applied(window: KeptWindow, found: Found) -> Applied:

@@ -184,13 +184,12 @@ def recount(store: PastStore, model: Model, clock: Clock, *, since: datetime | N
     found: list[Result] = []
     for start, group in groupby(store.tallies(model.name, since), key=lambda tally: tally.key.start):
         windows = store.windows(model.name, start)
-        known, compared = {window.key: window for window in windows}, standards.of(model, windows)
+        compared = standards.of(model, windows)
         for kept in group:
-            if kept.key not in known:
+            if kept.key not in compared:
                 continue
             with suppress(DecodeError):
                 counts = Counted.from_bytes(kept.data)
                 last = sealed is not None and kept.key.end + model.label_delay <= sealed
-                found += recounted(kept.key, counts, compared[kept.key].reference, model, counted=known[kept.key].account.counted,
-                                   versions=sharing(windows, model), last=last)
+                found += recounted(kept.key, counts, compared[kept.key].reference, model, versions=sharing(windows, model), last=last)
     return found

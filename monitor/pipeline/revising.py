@@ -106,8 +106,7 @@ class Reviser:
             part, standard = joined_of(joined, one.key.segment), standards[one.key]
             subjects.append(Subject(key=one.key, account=replace(one.account, late=0), profile=one.profile, reference=standard.reference,
                                     unready=standard.unready, damage=one.damage or standard.damage))
-            results += realised(one.key, part, standard.reference, model, counted=one.account.counted, versions=sharing(stored, model),
-                                learned=learned, age=age)
+            results += realised(one.key, part, standard.reference, model, versions=sharing(stored, model), learned=learned, age=age)
             tally = counted(part, model, standard.reference)
             tallies += [Tally(key=one.key, data=tally.to_bytes())] if tally is not None and tally.labelled else []
         return subjects, results, tallies

@@ -340,6 +340,20 @@ def test_windows_whose_labels_have_not_come_do_not_end_an_incident_of_performanc
     assert world.store.open_incident("m") == incident
 
 
+def test_results_bear_the_rows_that_were_kept_where_a_sample_waits_for_labels(tmp_path):
+    world = a_world(replace(MODEL, performance=replace(RULES, label_sample=0.5)))
+    with_reference(world, tmp_path)
+    predict(world, 0)
+    predict(world, 2)
+    label(world, 0, wrong=4)
+    go(world)
+    [window] = [kept for kept in world.store.settled("m") if kept.key.start == START]
+    assert 10 <= window.rows < ROWS
+    assert [(r.rows, r.labelled, r.estimated) for r in told(world)] == [(window.rows, 0, False), (window.rows, window.rows, False)]
+    assert f"all {window.rows} rows labelled" in told(world)[-1].reason
+    assert {r.rows for r in world.store.results(model="m", check=Check.VOLUME) if r.window_start == START} == {ROWS}
+
+
 def test_too_few_labels_are_no_verdict(world, tmp_path):
     with_reference(world, tmp_path)
     predict(world, 0)
