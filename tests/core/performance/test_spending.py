@@ -100,7 +100,7 @@ def looks(window: Joined, compared: Reference) -> list[Result]:
         codes = np.where(np.arange(n) < round(share * n), window.labels.codes, -1).astype(np.int32)  # type: ignore[union-attr]
         seen = replace(window, labels=replace(window.labels, codes=codes))
         age = 31 * DAY if share == 1 else DAY
-        found += realised(KEY, seen, compared, MODEL, counted=n, versions=1, learned=(), age=age)
+        found += realised(KEY, seen, compared, MODEL, versions=1, learned=(), age=age)
     return [result for result in found if result.check is Check.PERFORMANCE]
 
 
