@@ -176,9 +176,11 @@ def revise(incident: Incident | None, before: Iterable[Result], judged: Judged, 
     known = tuple(before)
     was, now = signal(known, current), signal(judged.results, current)
     if now is Signal.BAD and was is Signal.BAD:
-        if current is not None:
-            return Step(incident=_grown(current, judged, windows=0))
-        return _bad(None, judged, rules) if _alerting(judged.results) - _alerting(known) else Step(incident=None)
+        fresh = _alerting(judged.results) - _alerting(known)
+        if current is None:
+            return _bad(None, judged, rules) if fresh else Step(incident=None)
+        its_own = judged.start >= current.since  # what is older was an incident of its own
+        return Step(incident=_grown(current, judged, windows=0) if fresh or its_own else current)
     match now:
         case Signal.BAD:
             return _bad(current, judged, rules)
@@ -274,10 +276,7 @@ def _bad(incident: Incident | None, judged: Judged, rules: AlertRules) -> Step:
 
 
 def _may_be_apart(incident: Incident, judged: Judged, rules: AlertRules) -> bool:
-    """Whether a pending incident of performance and this window may not be in a row: labels have not told of the windows between.
-
-    Such a window does not count; if the ones between turn out bad they do.
-    """
+    """Whether a pending incident of performance and this window may not be in a row: labels have not told of the windows between."""
     if incident.state is not IncidentState.PENDING or Check.PERFORMANCE not in incident.checks:
         return False
     if any(result.check is Check.PERFORMANCE and result.verdict is Verdict.ALERT for result in judged.results):
@@ -355,7 +354,7 @@ def _grown(incident: Incident, judged: Judged, windows: int = 1) -> Incident:
     return replace(
         incident,
         severity=max(incident.severity, Verdict.ALERT, key=SEVERITIES.index),
-        since=min(incident.since, judged.start),
+        since=min(incident.since, judged.start) if windows else incident.since,
         updated_at=max(incident.updated_at, judged.end),
         bad_windows=incident.bad_windows + windows,
         good_windows=incident.good_windows if incident.state is IncidentState.PENDING else 0,

@@ -249,6 +249,17 @@ def test_an_incident_that_labels_find_older_begins_with_its_first_bad_window() -
     assert (after.id, after.since, after.updated_at, after.bad_windows) == (fired.id, START + DAY, START + 4 * DAY, 2)
 
 
+def test_a_window_of_an_earlier_incident_adds_nothing_to_this_one_unless_labels_tell_something_new() -> None:
+    fired = step(None, window(5, result(5, Verdict.ALERT)), rules()).incident
+    assert fired is not None
+    known = result(1, Verdict.ALERT, column="city")
+    same = revise(fired, [known], window(1, known, result(1, Verdict.OK, Check.PERFORMANCE, None)), rules())
+    assert same.incident == fired
+    worse = revise(fired, [known], window(1, known, result(1, Verdict.ALERT, Check.PERFORMANCE, None)), rules()).incident
+    assert worse is not None
+    assert (worse.checks, worse.since, worse.bad_windows) == (("drift", "performance"), fired.since, 1)
+
+
 def test_a_bad_window_does_not_count_while_labels_have_not_told_of_the_one_between() -> None:
     """Snow on day 0 made predictions worse, day 1 was well as far as inputs tell, day 2 is odd in another way."""
     two = rules(open_after=2)
