@@ -170,7 +170,8 @@ def revise(incident: Incident | None, before: Iterable[Result], judged: Judged, 
     """Carry a model's open incident over one window whose results are others now, labels having come.
 
     ``before``: the window's results as they were; those of ``judged`` are as they are. A window counts again only where it says
-    something else than before. What it adds to an incident that it counts for already is told with the next message.
+    something else than before. What it adds to an incident that it counts for already is told with the next message. A window before
+    the incident's latest is no sign that the problem is over: labels come for windows of days that were well before it began.
     """
     current = incident if incident is not None and incident.state in OPEN else None
     known = tuple(before)
@@ -182,7 +183,7 @@ def revise(incident: Incident | None, before: Iterable[Result], judged: Judged, 
     match now:
         case Signal.BAD:
             return _bad(current, judged, rules)
-        case Signal.GOOD if was is not Signal.GOOD and current is not None:
+        case Signal.GOOD if was is not Signal.GOOD and current is not None and judged.end >= current.updated_at:
             return _good(current, judged, rules)
         case _:
             return Step(incident=current)
@@ -333,7 +334,10 @@ def _opened(judged: Judged) -> Incident:
 
 
 def _grown(incident: Incident, judged: Judged, windows: int = 1) -> Incident:
-    """So many more bad windows: what they add stays. The cause is what people were told when it fired."""
+    """So many more bad windows: what they add stays. The cause is what people were told when it fired.
+
+    A window that was bad before, and is no more than that, interrupts no row of good ones.
+    """
     alerting = [result for result in judged.results if result.verdict is Verdict.ALERT]
     checks = _union(incident.checks, sorted({str(result.check) for result in alerting}))
     columns = _union(incident.columns, judged.columns, [result.column for result in alerting if result.column is not None])
@@ -342,7 +346,7 @@ def _grown(incident: Incident, judged: Judged, windows: int = 1) -> Incident:
         severity=max(incident.severity, Verdict.ALERT, key=SEVERITIES.index),
         updated_at=max(incident.updated_at, judged.end),
         bad_windows=incident.bad_windows + windows,
-        good_windows=incident.good_windows if incident.state is IncidentState.PENDING else 0,
+        good_windows=incident.good_windows if incident.state is IncidentState.PENDING or not windows else 0,
         checks=checks,
         columns=columns,
         cause=incident.cause if incident.fired_at else judged.headline or incident.cause,
