@@ -114,6 +114,8 @@ class Labelling:
         if not model.awaits_labels:
             return self._forget(model, progress.judged_until)
         done = self._settle(model, progress.sealed_until)
+        if self._store.unsettled(model.name, progress.sealed_until):
+            return done  # another replica is at it: labels of these windows must not be taken for nobody's
         done += self._join(model, progress.sealed_until, insist=insist)
         done += self._revise(model, progress, insist=insist)
         return done + (0 if insist else self._release(model, progress))
@@ -133,6 +135,7 @@ class Labelling:
             number = self._store.join_number(model.name)
             settled, dropped, rows = [], [], 0
             for key in keys:
+                self._alive()
                 try:
                     chunks = self._store.kept_chunks(model.name, key)
                 except DecodeError as error:

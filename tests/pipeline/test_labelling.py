@@ -400,3 +400,26 @@ def test_a_window_that_cannot_be_revised_keeps_no_other_from_it(world):
     assert told(world, 1)[-1].value == 0.9
     assert told(world, 0)[-1].verdict is Verdict.ERROR
     assert "its predictions cannot be read" in told(world, 0)[-1].reason
+
+
+def test_labels_of_windows_that_another_replica_is_about_to_settle_are_not_taken_for_nobodys():
+    """Labels are waited for for an hour, less than their window lasts: of no settled window, they would be late by now."""
+    quick = replace(MODEL, window=24 * HOUR, performance=replace(RULES, label_delay=HOUR))
+    world = a_world(quick)
+    predict(world, 0)
+    label(world, 0, wrong=4)
+    predict(world, 25)
+    world.read_all()
+    world.judge.sweep()
+    original = world.store.record_join
+
+    def beaten(done: JoinRound) -> bool:
+        world.store.record_join = original  # type: ignore[method-assign]
+        original(JoinRound(model="m", number=done.number))
+        return original(done)
+
+    world.store.record_join = beaten  # type: ignore[method-assign]
+    world.labelling.sweep()
+    assert summed(world.store.label_account("m")) == (0, 0, 0, 0, 40)
+    go(world)
+    assert summed(world.store.label_account("m")) == (40, 0, 0, 0, 0)
