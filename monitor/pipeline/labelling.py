@@ -172,17 +172,18 @@ class Labelling:
         labels = joined_labels([chunk.labels for chunk in chunks])
         block, applied, first, changed = Block(labels), [], 0, 0
         for window in self._store.settled(model.name):
+            self._alive()
             try:
                 ids, have = self._store.settled_ids(model.name, window.key)
+                found = block.look(to_micros(window.key.start), ids, have)
+                replaced = 0 if found is None else self._changed(model, window.key, found)
             except DecodeError as error:
                 self._damaged(model, window.key, error)
                 continue
-            found = block.look(to_micros(window.key.start), ids, have)
             if found is not None:
                 applied.append(_applied(window, found))
                 first += found.first
-                changed += self._changed(model, window.key, found)
-            self._alive()
+                changed += replaced
         here = block.matched
         waits = ~here & (labels.times > to_micros(sealed_until - model.label_delay))
         account = LabelAccount(matched=first, revised=changed, repeated=int(here.sum()) - first - changed,
@@ -232,12 +233,20 @@ class Labelling:
         number = self._store.join_number(model.name)
         if not over or not self._all_read(model) or self._store.label_chunks(model.name, fresh=True, most=1):
             return 0
-        curves = [curve for window in over if (curve := self._reviser.curve(model, window.key)) is not None]
+        curves = [curve for window in over if (curve := self._curve(model, window.key)) is not None]
         account = LabelAccount(unlabelled=sum(window.rows - window.labelled for window in over))
         for window in over:
             self._revised_at.pop((model.name, window.key.start), None)
         return int(self._record(JoinRound(model=model.name, number=number, dropped=tuple(window.key for window in over),
                                           curves=tuple(curves), account=account)))
+
+    def _curve(self, model: Model, key: KeptKey) -> Curve | None:
+        self._alive()
+        try:
+            return self._reviser.curve(model, key)
+        except DecodeError as error:  # nothing is learned of it, and it goes all the same
+            self._damaged(model, key, error)
+            return None
 
     def _all_read(self, model: Model) -> bool:
         """Whether every partition of the labels was read to its end just now."""
