@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from hashlib import blake2b
 from typing import assert_never
 
 from monitor.core.results import Check, Result, Verdict, only_told
 from monitor.core.rules import AlertRules
 from monitor.core.schema import rfc3339
+from monitor.core.stable import stable_hex
 from monitor.errors import UsageError
 
 
@@ -143,8 +143,6 @@ chance would make such a window less often than that."""
 HELD_SHARE = 0.5
 """Of the limit; below it a difference is small, however certain: a million rows are always certain."""
 
-ID_BYTES = 6
-
 
 def step(incident: Incident | None, judged: Judged, rules: AlertRules) -> Step:
     """Carry a model's open incident (None: there is none) over one judged window.
@@ -170,7 +168,8 @@ def revise(incident: Incident | None, before: Iterable[Result], judged: Judged, 
     """Carry a model's open incident over one window whose results are others now, labels having come.
 
     ``before``: the window's results as they were; those of ``judged`` are as they are. A window counts again only where it says
-    something else than before. What it adds to an incident that it counts for already is told with the next message.
+    something else than before. What it adds to an incident that it counts for already is told with the next message. A window before
+    the incident's latest is no sign that the problem is over: labels come for windows of days that were well before it began.
     """
     current = incident if incident is not None and incident.state in OPEN else None
     known = tuple(before)
@@ -184,10 +183,15 @@ def revise(incident: Incident | None, before: Iterable[Result], judged: Judged, 
     match now:
         case Signal.BAD:
             return _bad(current, judged, rules)
-        case Signal.GOOD if was is not Signal.GOOD and current is not None:
+        case Signal.GOOD if was is not Signal.GOOD and current is not None and _is_news(current, judged):
             return _good(current, judged, rules)
         case _:
             return Step(incident=current)
+
+
+def _is_news(incident: Incident, judged: Judged) -> bool:
+    """Whether a good window is one after the last bad one; a row of bad ones that is to open an incident ends within, too."""
+    return judged.end >= incident.updated_at or (incident.state is IncidentState.PENDING and judged.start > incident.since)
 
 
 def signal(results: Iterable[Result], incident: Incident | None = None) -> Signal:
@@ -347,7 +351,10 @@ def _opened(judged: Judged) -> Incident:
 
 
 def _grown(incident: Incident, judged: Judged, windows: int = 1) -> Incident:
-    """So many more bad windows: what they add stays. The cause is what people were told when it fired."""
+    """So many more bad windows: what they add stays. The cause is what people were told when it fired.
+
+    A window that was bad before, and is no more than that, interrupts no row of good ones.
+    """
     alerting = [result for result in judged.results if result.verdict is Verdict.ALERT]
     checks = _union(incident.checks, sorted({str(result.check) for result in alerting}))
     columns = _union(incident.columns, judged.columns, [result.column for result in alerting if result.column is not None])
@@ -357,7 +364,7 @@ def _grown(incident: Incident, judged: Judged, windows: int = 1) -> Incident:
         since=min(incident.since, judged.start) if windows else incident.since,
         updated_at=max(incident.updated_at, judged.end),
         bad_windows=incident.bad_windows + windows,
-        good_windows=incident.good_windows if incident.state is IncidentState.PENDING else 0,
+        good_windows=incident.good_windows if incident.state is IncidentState.PENDING or not windows else 0,
         checks=checks,
         columns=columns,
         cause=incident.cause if incident.fired_at else judged.headline or incident.cause,
@@ -386,14 +393,5 @@ def _event(after: Incident, at: datetime, before: IncidentState | None, reason: 
 
 
 def incident_id(model: str, since: datetime, revision: int = 0) -> str:
-    """The same problem has the same name in every replica and every replay.
-
-    What labels show of a window, whose own incident may be over by then, has a name of its own.
-    """
+    """The same everywhere. What labels show of a window, whose own incident may be over by then, has a name of its own."""
     return "inc_" + stable_hex(model, rfc3339(since), *([f"revision {revision}"] if revision else []))
-
-
-def stable_hex(*words: str) -> str:
-    """12 hexadecimal digits of the words' BLAKE2b; the words are kept apart by their lengths."""
-    text = "".join(f"{len(word)}:{word}" for word in words)
-    return blake2b(text.encode(), digest_size=ID_BYTES).hexdigest()

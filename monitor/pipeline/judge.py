@@ -20,7 +20,7 @@ from monitor.core.retraining import Retraining, decide
 from monitor.core.rules import Model, StreamKind
 from monitor.core.severity import weighed
 from monitor.core.windows import PartitionTime, next_window, sealable_until, watermark
-from monitor.errors import Retryable, UsageError
+from monitor.errors import DecodeError, Retryable, UsageError
 from monitor.failpoints import Point
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
@@ -216,7 +216,12 @@ class Judge:
         """By version, the predictions that are kept of it, ordered by id; of a model whose performance is watched."""
         found = {}
         for key in {KeptKey(start=w.key.start, end=w.key.end, version=w.key.version) for w in windows} if model.performance else ():
-            chunks = self._store.kept_chunks(model.name, key)
+            try:
+                chunks = self._store.kept_chunks(model.name, key)
+            except DecodeError as error:  # nothing is estimated, all else is judged
+                log.error("what is kept of a window cannot be read: it gets no estimate", action=Action.CHECK_FAILED, model=model.name,
+                          window_start=key.start.isoformat(), version=key.version, detail=str(error))
+                continue
             if chunks:
                 found[key.version] = by_id(joined_predicted(chunks))
         return found

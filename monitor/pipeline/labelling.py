@@ -118,6 +118,8 @@ class Labelling:
         if not model.awaits_labels:
             return self._forget(model, progress.judged_until)
         done = self._settle(model, progress.sealed_until)
+        if self._store.unsettled(model.name, progress.sealed_until):
+            return done  # another replica is at it: labels of these windows must not be taken for nobody's
         done += self._join(model, progress.sealed_until, insist=insist)
         done += self._revise(model, progress, insist=insist)
         return done + (0 if insist else self._release(model, progress))
@@ -137,6 +139,7 @@ class Labelling:
             number = self._store.join_number(model.name)
             settled, dropped, rows = [], [], 0
             for key in keys:
+                self._alive()
                 try:
                     chunks = self._store.kept_chunks(model.name, key)
                 except DecodeError as error:
@@ -175,17 +178,18 @@ class Labelling:
         windows, have = self._store.settled(model.name), self._store.settled_flags(model.name)
         self._ids.only(model.name, windows)
         for window in windows:
+            self._alive()
             try:
                 ids = self._ids.of(model.name, window)
                 found = _looked(window, ids, block, have)
+                replaced = 0 if found is None else self._changed(model, window.key, ids, found)
             except DecodeError as error:
                 self._damaged(model, window.key, error)
                 continue
             if found is not None:
                 applied.append(_applied(window, found))
                 first += found.first
-                changed += self._changed(model, window.key, ids, found)
-            self._alive()
+                changed += replaced
         here = block.matched
         waits = ~here & (labels.times > to_micros(sealed_until - model.label_delay))
         account = LabelAccount(matched=first, revised=changed, repeated=int(here.sum()) - first - changed,
@@ -237,7 +241,7 @@ class Labelling:
             return 0
         if not self._last_looks(model, over):
             return 0
-        curves = [curve for window in over if (curve := self._reviser.curve(model, window.key)) is not None]
+        curves = [curve for window in over if (curve := self._curve(model, window.key)) is not None]
         account = LabelAccount(unlabelled=sum(window.rows - window.labelled for window in over))
         for window in over:
             self._revised_at.pop((model.name, window.key.start), None)
@@ -249,6 +253,14 @@ class Labelling:
         labelled = [window for window in over if window.labelled]
         done = [self._reviser.revise(model, start, list(group)) for start, group in groupby(labelled, key=lambda window: window.key.start)]
         return all(done)
+
+    def _curve(self, model: Model, key: KeptKey) -> Curve | None:
+        self._alive()
+        try:
+            return self._reviser.curve(model, key)
+        except DecodeError as error:  # nothing is learned of it, and it goes all the same
+            self._damaged(model, key, error)
+            return None
 
     def _all_read(self, model: Model) -> bool:
         """Whether every partition of the labels was read to its end just now."""

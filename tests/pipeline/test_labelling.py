@@ -436,3 +436,69 @@ def test_a_window_that_cannot_be_revised_keeps_no_other_from_it(world):
     assert told(world, 1)[-1].value == 0.9
     assert told(world, 0)[-1].verdict is Verdict.ERROR
     assert "its predictions cannot be read" in told(world, 0)[-1].reason
+
+
+def test_labels_of_windows_that_another_replica_is_about_to_settle_are_not_taken_for_nobodys():
+    """Labels are waited for for an hour, less than their window lasts: of no settled window, they would be late by now."""
+    quick = replace(MODEL, window=24 * HOUR, performance=replace(RULES, label_delay=HOUR))
+    world = a_world(quick)
+    predict(world, 0)
+    label(world, 0, wrong=4)
+    predict(world, 25)
+    world.read_all()
+    world.judge.sweep()
+    original = world.store.record_join
+
+    def beaten(done: JoinRound) -> bool:
+        world.store.record_join = original  # type: ignore[method-assign]
+        original(JoinRound(model="m", number=done.number))
+        return original(done)
+
+    world.store.record_join = beaten  # type: ignore[method-assign]
+    world.labelling.sweep()
+    assert summed(world.store.label_account("m")) == (0, 0, 0, 0, 40)
+    go(world)
+    assert summed(world.store.label_account("m")) == (40, 0, 0, 0, 0)
+
+
+def damaged_at(world: World, verb: str, start=START) -> None:  # type: ignore[no-untyped-def]
+    """What the store has of one window's bytes cannot be read by this verb."""
+    original = getattr(world.store, verb)
+
+    def damaged(model: str, key, *ids):  # type: ignore[no-untyped-def]
+        if key.start == start:
+            raise DecodeError("bytes that nobody wrote")
+        return original(model, key, *ids)
+
+    setattr(world.store, verb, damaged)
+
+
+@pytest.mark.parametrize("verb", ["settled_ids", "matches", "joined"])
+def test_a_window_that_cannot_be_read_keeps_no_other_from_its_labels_nor_from_its_end(world, verb):
+    predict(world, 0)
+    predict(world, 1)
+    predict(world, 3)
+    label(world, 0, range(20))
+    label(world, 1, range(20))
+    go(world)
+    damaged_at(world, verb)
+    label(world, 0, wrong=4, after=2 * HOUR)
+    label(world, 1, wrong=4, after=2 * HOUR)
+    go(world)
+    assert told(world, 1)[-1].value == 0.9
+    predict(world, 20)
+    go(world)
+    assert world.labelling.failing == {}
+    assert [window.key.start for window in world.store.settled("m") if window.key.start < START + 3 * HOUR] == []
+
+
+def test_predictions_that_cannot_be_read_keep_no_window_from_its_verdict():
+    world = World(models=(replace(MODEL, streams=MODEL.streams[:1]),), log=MemoryLog({TOPIC: 1}))
+    for hour in (0, 2, 4):
+        predict(world, hour)
+    damaged_at(world, "kept_chunks")
+    go(world)
+    assert world.judge.failing == {}
+    assert {r.rows for r in world.store.results(model="m", check=Check.VOLUME) if r.window_start == START} == {ROWS}
+    assert not told(world)
+    assert told(world, 2)

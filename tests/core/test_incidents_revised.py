@@ -1,0 +1,64 @@
+"""What labels of earlier windows do to an incident that is open now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from monitor.core.incidents import Incident, IncidentState, Judged, revise, step
+from monitor.core.results import Check, Result, Verdict
+from monitor.core.rules import AlertRules
+
+HOUR = timedelta(hours=1)
+START = datetime(2013, 3, 1, tzinfo=UTC)
+RULES = AlertRules(open_after=1, resolve_after=2, repeat_after=24 * HOUR)
+
+
+def results(hour: int, verdict: Verdict, *, estimated: bool = False) -> tuple[Result, ...]:
+    """Accuracy by labels or by estimate, beside a volume as usual."""
+    where = {"model": "m", "version": "1", "segment": "*", "window_start": START + hour * HOUR, "window_end": START + (hour + 1) * HOUR}
+    usual = {"column": None, "value": 0.9, "threshold": 0.8, "p_value": 0.5, "reason": "", "rows": 40}
+    labelled = 40 * (not estimated)
+    return (
+        Result(**where, **usual, check=Check.PERFORMANCE, metric="accuracy", verdict=verdict, estimated=estimated, labelled=labelled),
+        Result(**where, **usual, check=Check.VOLUME, metric="rows", verdict=Verdict.OK),
+    )
+
+
+def judged(hour: int, verdict: Verdict, *, estimated: bool = False, revision: int = 0) -> Judged:
+    end = START + (hour + 1) * HOUR
+    return Judged(model="m", start=START + hour * HOUR, end=end, results=results(hour, verdict, estimated=estimated), revision=revision)
+
+
+def opened(hour: int) -> Incident:
+    incident = step(None, judged(hour, Verdict.ALERT), RULES).incident
+    assert incident is not None
+    return incident
+
+
+def test_windows_before_the_incident_that_labels_show_to_be_well_do_not_end_it() -> None:
+    incident = opened(20)
+    for hour in (3, 4, 19):
+        taken = revise(incident, results(hour, Verdict.OK, estimated=True), judged(hour, Verdict.OK, revision=1), RULES)
+        assert (taken.incident, taken.events, taken.notify) == (incident, (), None)
+
+
+def test_windows_after_it_and_its_own_that_labels_show_to_be_well_end_it() -> None:
+    incident = opened(20)
+    first = revise(incident, results(20, Verdict.ALERT, estimated=True), judged(20, Verdict.OK, revision=1), RULES).incident
+    assert first is not None
+    assert first.good_windows == 1
+    last = revise(first, results(21, Verdict.OK, estimated=True), judged(21, Verdict.OK, revision=1), RULES).incident
+    assert last is not None
+    assert last.state is IncidentState.RESOLVED
+
+
+def test_a_bad_window_that_stays_bad_as_its_labels_come_interrupts_no_row_of_good_ones() -> None:
+    better = step(opened(20), judged(21, Verdict.OK), RULES).incident
+    assert better is not None
+    assert better.good_windows == 1
+    after = revise(better, results(20, Verdict.ALERT), judged(20, Verdict.ALERT, revision=2), RULES).incident
+    assert after is not None
+    assert (after.good_windows, after.bad_windows) == (1, 1)
+    ended = step(after, judged(22, Verdict.OK), RULES).incident
+    assert ended is not None
+    assert ended.state is IncidentState.RESOLVED
