@@ -324,7 +324,7 @@ def main() -> None:
     stores = os.environ.get("BENCH_STORES", ",".join(SIZES)).split(",")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     print(f"binary model, {WINDOWS} windows, {AT_ONCE:,} rows a checkpoint, labels of any windows")
-    heads = f"{'rows/s written':>15}{'bytes a row':>12}{'labels a round':>15}{'joins/s: first':>15}{'last':>9}{'a core':>9}{'peak MB':>9}"
+    heads = f"{'rows/s written':>15}{'bytes a row':>12}{'labels a round':>15}{'joins/s: first':>15}{'last':>9}{'a core':>11}{'peak MB':>9}"
     print(" " * 34 + heads)
     for store in stores:
         for rows in (SIZES[store][:1] if "--quick" in sys.argv else wanted or SIZES[store]):
@@ -344,7 +344,7 @@ def compare(store: str, rows: int) -> None:
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kB on Linux
                 for labels, (first, last, core) in found.joined.items():
                     print(f"{store:11} {rows:>12,} {name:9}{found.written:15,.0f}{found.size:12.1f}{labels:15,}{first:15,.0f}{last:9,.0f}"
-                          f"{core:9,.0f}{peak:9,.0f}", flush=True)
+                          f"{core:11,.0f}{peak:9,.0f}", flush=True)
         except pytest.skip.Exception as reason:
             print(reason)
 
