@@ -5,6 +5,8 @@ The chunks go through the store and ``Labelling`` as in the daemon: labels are w
 SQLite by executemany on its row ids. "a core": labels by the CPU time of this process, PostgreSQL's own left out; on a machine that is
 busy otherwise this tells more than the wall's. ``--quick``: the smallest size alone; ``BENCH_OPEN_ROWS`` names others, ``BENCH_STORES``
 the databases, ``BENCH_SIDES`` one of both sides, ``BENCH_WINDOWS`` how many windows there are.
+
+At least 100,000 joins a second are wanted, however many rows wait; figures are in docs/decisions.md, 37.
 """
 
 from __future__ import annotations
