@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Protocol
 
@@ -42,7 +42,9 @@ REST = 20
 STEP = 0.05
 """Of a window's rows: when so many more labels have come, its results are revised."""
 REVISE_EVERY = timedelta(hours=1)
-"""At the latest so long after the last revision, the labels that came since are taken in."""
+"""Labels that are fewer wait so long at most, and are taken in together."""
+
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class LabellingStore(LabelStore, Protocol):
@@ -208,8 +210,8 @@ class Labelling:
     # --- revise and release ----------------------------------------------------------------------------------
 
     def _revise(self, model: Model, progress: Progress, *, insist: bool) -> int:
-        changed = [window for window in self._store.settled(model.name)
-                   if window.changes != (window.judged_changes or 0) and _is_judged(window, progress)]
+        changed = [window for window in self._store.unrevised(model.name) if _is_judged(window, progress)]
+        self._forget_times(model, {window.key.start for window in changed})
         done = 0
         for start, group in groupby(changed, key=lambda window: window.key.start):
             windows = list(group)
@@ -226,19 +228,25 @@ class Labelling:
         return (new >= STEP * window.rows or window.labelled == window.rows or _is_over(window, model, progress)
                 or self._clock.monotonic() - known >= REVISE_EVERY.total_seconds())
 
+    def _forget_times(self, model: Model, starts: set[datetime]) -> None:
+        """Of windows that need no revision now: another replica may have made it, or let go of them."""
+        self._revised_at = {of: at for of, at in self._revised_at.items() if of[0] != model.name or of[1] in starts}
+
     def _release(self, model: Model, progress: Progress) -> int:
         """Windows that were waited for long enough, once everything that is in the labels' topic is read and joined."""
-        over = [window for window in self._store.settled(model.name)
-                if _is_over(window, model, progress) and window.changes == (window.judged_changes or 0) and _is_judged(window, progress)]
+        over = self._over(model, progress)
         number = self._store.join_number(model.name)
         if not over or not self._all_read(model) or self._store.label_chunks(model.name, fresh=True, most=1):
             return 0
         curves = [curve for window in over if (curve := self._curve(model, window.key)) is not None]
         account = LabelAccount(unlabelled=sum(window.rows - window.labelled for window in over))
-        for window in over:
-            self._revised_at.pop((model.name, window.key.start), None)
         return int(self._record(JoinRound(model=model.name, number=number, dropped=tuple(window.key for window in over),
                                           curves=tuple(curves), account=account)))
+
+    def _over(self, model: Model, progress: Progress) -> list[KeptWindow]:
+        """Windows that are judged, with all of their labels, and wait for no more."""
+        return [window for window in self._store.settled(model.name, _over_until(model, progress))
+                if window.changes == (window.judged_changes or 0) and _is_judged(window, progress)]
 
     def _curve(self, model: Model, key: KeptKey) -> Curve | None:
         self._alive()
@@ -277,7 +285,12 @@ def _waiting(labels: Labels, waits: Flags) -> Labels | None:
 
 
 def _is_over(window: KeptWindow, model: Model, progress: Progress) -> bool:
-    return progress.sealed_until is not None and window.key.end + model.label_delay <= progress.sealed_until
+    return window.key.end <= _over_until(model, progress)
+
+
+def _over_until(model: Model, progress: Progress) -> datetime:
+    """Windows that end by then were waited for long enough."""
+    return BEGINNING if progress.sealed_until is None else progress.sealed_until - model.label_delay
 
 
 def _is_judged(window: KeptWindow, progress: Progress) -> bool:

@@ -183,8 +183,11 @@ class LabelStore(Protocol):
     def kept_chunks(self, model: str, key: KeptKey) -> Sequence[Predicted]:
         """The predictions of a window as checkpoints wrote them, in that order; of a settled one a single chunk, sorted by id."""
 
-    def settled(self, model: str) -> Sequence[KeptWindow]:
-        """Every settled window, without its rows."""
+    def settled(self, model: str, until: datetime | None = None) -> Sequence[KeptWindow]:
+        """Every settled window (that ends at or before then), without its rows."""
+
+    def unrevised(self, model: str) -> Sequence[KeptWindow]:
+        """Settled windows that have labels which no revision of their results knows."""
 
     def settled_ids(self, model: str, key: KeptKey) -> tuple[Hashes, Flags]:
         """The ids of a settled window, ascending, and which of them have a label; nothing else of it is read.

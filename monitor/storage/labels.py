@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, Select, func, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, select, update
 
 from monitor import failpoints
 from monitor.core.labels.beside import joined_matches, joined_rows, no_matches
@@ -71,11 +71,20 @@ class LabelVerbs:
             found = connection.execute(chunks).all() or connection.execute(_rows_of(model, key)).all()
         return [unpack_predicted(row.ids, row.data) for row in found]
 
-    def settled(self, model: str) -> Sequence[KeptWindow]:
-        """Every settled window, without its rows."""
+    def settled(self, model: str, until: datetime | None = None) -> Sequence[KeptWindow]:
+        """Every settled window (that ends at or before then), without its rows."""
+        window = kept_windows.c
+        return self._kept_windows(model, *([] if until is None else [window.start < until, window.end <= until]))
+
+    def unrevised(self, model: str) -> Sequence[KeptWindow]:
+        """Settled windows that have labels which no revision of their results knows."""
+        return self._kept_windows(model, kept_windows.c.changes != func.coalesce(kept_windows.c.judged_changes, 0))
+
+    def _kept_windows(self, model: str, *asked: ColumnElement[bool]) -> Sequence[KeptWindow]:
+        """The database chooses: every second the few that are asked for are looked for among all that wait."""
         counts = [column for column in kept_windows.c if column is not kept_windows.c.have]
         with self._db.read() as connection:
-            found = connection.execute(select(*counts).where(kept_windows.c.model == model)).all()
+            found = connection.execute(select(*counts).where(kept_windows.c.model == model, *asked)).all()
         return sorted((_kept_window(row) for row in found), key=lambda window: window.key)
 
     def settled_ids(self, model: str, key: KeptKey) -> tuple[Hashes, Flags]:

@@ -18,7 +18,8 @@ def results(hour: int, verdict: Verdict, *, estimated: bool = False) -> tuple[Re
     where = {"model": "m", "version": "1", "segment": "*", "window_start": START + hour * HOUR, "window_end": START + (hour + 1) * HOUR}
     usual = {"column": None, "value": 0.9, "threshold": 0.8, "p_value": 0.5, "reason": "", "rows": 40}
     return (
-        Result(**where, **usual, check=Check.PERFORMANCE, metric="accuracy", verdict=verdict, estimated=estimated, labelled=40 * (not estimated)),
+        Result(**where, **usual, check=Check.PERFORMANCE, metric="accuracy", verdict=verdict, estimated=estimated,
+               labelled=0 if estimated else 40),
         Result(**where, **usual, check=Check.VOLUME, metric="rows", verdict=Verdict.OK),
     )
 

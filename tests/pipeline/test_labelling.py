@@ -425,13 +425,13 @@ def test_labels_of_windows_that_another_replica_is_about_to_settle_are_not_taken
     assert summed(world.store.label_account("m")) == (40, 0, 0, 0, 0)
 
 
-def damaged_at(world: World, verb: str, start=START) -> None:  # type: ignore[no-untyped-def]
-    """What the store has of one window's bytes cannot be read by this verb."""
+def damaged_at(world: World, verb: str, error: Exception = DecodeError("bytes that nobody wrote")) -> None:
+    """What the store has of the first window cannot be read by this verb."""
     original = getattr(world.store, verb)
 
     def damaged(model: str, key):  # type: ignore[no-untyped-def]
-        if key.start == start:
-            raise DecodeError("bytes that nobody wrote")
+        if key.start == START:
+            raise error
         return original(model, key)
 
     setattr(world.store, verb, damaged)
@@ -454,6 +454,18 @@ def test_a_window_that_cannot_be_read_keeps_no_other_from_its_labels_nor_from_it
     go(world)
     assert world.labelling.failing == {}
     assert [window.key.start for window in world.store.settled("m") if window.key.start < START + 3 * HOUR] == []
+
+
+def test_a_fault_of_ours_in_one_window_keeps_no_other_from_its_labels(world):
+    for hour in (0, 1, 3):
+        predict(world, hour)
+    label(world, 0, range(20))
+    label(world, 1, range(20))
+    damaged_at(world, "joined", TypeError("no such number"))
+    go(world)
+    assert world.labelling.failing == {}
+    assert told(world, 1)[-1].value == 1.0
+    assert (told(world, 0)[-1].verdict, told(world, 0)[-1].reason) == (Verdict.ERROR, "could not be judged: TypeError: no such number")
 
 
 def test_predictions_that_cannot_be_read_keep_no_window_from_its_verdict():
