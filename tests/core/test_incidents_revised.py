@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from monitor.core.incidents import Incident, IncidentState, Judged, revise, step
@@ -15,13 +16,12 @@ RULES = AlertRules(open_after=1, resolve_after=2, repeat_after=24 * HOUR)
 
 def results(hour: int, verdict: Verdict, *, estimated: bool = False) -> tuple[Result, ...]:
     """Accuracy by labels or by estimate, beside a volume as usual."""
-    where = {"model": "m", "version": "1", "segment": "*", "window_start": START + hour * HOUR, "window_end": START + (hour + 1) * HOUR}
-    usual = {"column": None, "value": 0.9, "threshold": 0.8, "p_value": 0.5, "reason": "", "rows": 40}
-    return (
-        Result(**where, **usual, check=Check.PERFORMANCE, metric="accuracy", verdict=verdict, estimated=estimated,
-               labelled=0 if estimated else 40),
-        Result(**where, **usual, check=Check.VOLUME, metric="rows", verdict=Verdict.OK),
-    )
+    volume = Result(
+        model="m", version="1", segment="*", window_start=START + hour * HOUR, window_end=START + (hour + 1) * HOUR, check=Check.VOLUME,
+        column=None, metric="rows", value=40, threshold=20, p_value=0.5, verdict=Verdict.OK, reason="", rows=40,
+    )  # fmt: skip
+    accuracy = replace(volume, check=Check.PERFORMANCE, metric="accuracy", verdict=verdict)
+    return replace(accuracy, estimated=estimated, labelled=0 if estimated else 40), volume
 
 
 def judged(hour: int, verdict: Verdict, *, estimated: bool = False, revision: int = 0) -> Judged:

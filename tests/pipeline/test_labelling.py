@@ -382,24 +382,14 @@ def test_retraining_is_asked_for_once_realised_performance_keeps_dropping(tmp_pa
     assert [message.receiver for message in world.store.deliveries()].count("ci") == 1
 
 
-def test_a_window_that_cannot_be_revised_keeps_no_other_from_it(world):
+def test_a_window_that_cannot_be_revised_says_so(world):
     predict(world, 0)
-    predict(world, 1)
     predict(world, 3)
     label(world, 0, wrong=4)
-    label(world, 1, wrong=4)
-    original = world.store.joined
-
-    def damaged(model: str, key):  # type: ignore[no-untyped-def]
-        if key.start == START:
-            raise DecodeError("its predictions cannot be read")
-        return original(model, key)
-
-    world.store.joined = damaged  # type: ignore[method-assign]
+    damaged_at(world, "joined")
     go(world)
-    assert told(world, 1)[-1].value == 0.9
-    assert told(world, 0)[-1].verdict is Verdict.ERROR
-    assert "its predictions cannot be read" in told(world, 0)[-1].reason
+    assert told(world)[-1].verdict is Verdict.ERROR
+    assert "bytes that nobody wrote" in told(world)[-1].reason
 
 
 def test_labels_of_windows_that_another_replica_is_about_to_settle_are_not_taken_for_nobodys():
@@ -425,7 +415,10 @@ def test_labels_of_windows_that_another_replica_is_about_to_settle_are_not_taken
     assert summed(world.store.label_account("m")) == (40, 0, 0, 0, 0)
 
 
-def damaged_at(world: World, verb: str, error: Exception = DecodeError("bytes that nobody wrote")) -> None:
+DAMAGE = DecodeError("bytes that nobody wrote")
+
+
+def damaged_at(world: World, verb: str, error: Exception = DAMAGE) -> None:
     """What the store has of the first window cannot be read by this verb."""
     original = getattr(world.store, verb)
 
