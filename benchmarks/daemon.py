@@ -23,9 +23,9 @@ DAYS = 4
 BARE = """
 import sys
 from kafka import KafkaConsumer, TopicPartition
-topic, bootstrap, total = sys.argv[1], sys.argv[2], int(sys.argv[3])
+topics, bootstrap, total = sys.argv[1].split(","), sys.argv[2], int(sys.argv[3])
 c = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, max_poll_records=5000)
-c.assign([TopicPartition(topic, p) for p in range(4)])
+c.assign([TopicPartition(topic, p) for topic in topics for p in range(4)])
 c.seek_to_beginning()
 seen = 0
 while seen < total:

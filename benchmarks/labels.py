@@ -1,18 +1,23 @@
 """Predictions that wait for labels: columnar chunks joined in numpy, against one SQL row per prediction.
 
-The rows of the SQL side are written and joined as fast as each database takes them: PostgreSQL by COPY and one UPDATE … FROM, SQLite by
-executemany on its row ids. ``--quick``: the smallest size alone; ``BENCH_OPEN_ROWS`` names others, ``BENCH_STORES`` the databases.
+The chunks go through the store and ``Labelling`` as in the daemon: labels are written by checkpoints, settled, joined and recorded by
+``finish``. The rows of the SQL side are written and joined as fast as each database takes them: PostgreSQL by COPY and one UPDATE … FROM,
+SQLite by executemany on its row ids. "a core": labels by the CPU time of this process, PostgreSQL's own left out; on a machine that is
+busy otherwise this tells more than the wall's. ``--quick``: the smallest size alone; ``BENCH_OPEN_ROWS`` names others, ``BENCH_STORES``
+the databases, ``BENCH_SIDES`` one of both sides, ``BENCH_WINDOWS`` how many windows there are.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import resource
 import sqlite3
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,22 +27,26 @@ from typing import Protocol
 import numpy as np
 import psycopg
 import pytest
+import structlog
 from sqlalchemy import text
 
-from monitor.core.labels.chunks import by_id, joined_labels, joined_predicted
-from monitor.core.labels.join import Block
+from monitor.clock import SystemClock
 from monitor.core.labels.labels import Labels
 from monitor.core.labels.predicted import Predicted
 from monitor.core.results import Account, WindowKey
-from monitor.core.schema import CategoricalValues, Ints, to_micros
-from monitor.ports import Applied, Checkpoint, JoinRound, NewLabels, WindowDelta
+from monitor.core.rules import Model, PerformanceRules, Stream, StreamKind, Task
+from monitor.core.schema import CategoricalValues, Column, Ints, Kind, Role, to_micros
+from monitor.metrics import Metrics
+from monitor.pipeline import Labelling
+from monitor.ports import Checkpoint, Curve, KeptKey, KeptWindow, NewLabels, WindowDelta
 from monitor.storage import Limits, SqlStore, open_store
 
 SIZES = {"SQLite": (100_000, 1_000_000), "PostgreSQL": (100_000, 1_000_000, 10_000_000)}
-WINDOWS = 24
+WINDOWS = int(os.environ.get("BENCH_WINDOWS", "24"))
 AT_ONCE = 100_000
-"""Rows of a checkpoint, and labels of a round."""
-ROUNDS = 3
+"""Rows of a checkpoint, of predictions or labels."""
+BLOCKS = {AT_ONCE: 4, 10 * AT_ONCE: 2}
+"""Labels of a round (the daemon takes a million where so many have come), and how many rounds of it."""
 START, HOUR = datetime(2013, 1, 1, tzinfo=UTC), timedelta(hours=1)
 ORIGINS, CARRIERS = ("EWR", "JFK", "LGA"), tuple("abcdefghijklmnop")
 PATIENT = Limits(lock=600.0, statement=600.0, answer=630.0)
@@ -58,11 +67,11 @@ def binary_rows(rows: int, seed: int) -> Predicted:
     )
 
 
-def labels_for(rows: Predicted, number: int) -> Labels:
-    """A block of labels of rows anywhere, in no order."""
-    rng = np.random.default_rng(1_000 + number)
-    chosen = rng.permutation(len(rows))[:AT_ONCE] if len(rows) <= AT_ONCE else rng.integers(0, len(rows), AT_ONCE)
-    offsets = np.arange(len(chosen)) + number * AT_ONCE
+def labels_for(rows: Predicted, first: int, labels: int) -> Labels:
+    """A block of labels of rows anywhere, in no order; ``first``: its first offset."""
+    rng = np.random.default_rng(1_000 + first)
+    chosen = rng.permutation(len(rows))[:labels] if len(rows) <= labels else rng.integers(0, len(rows), labels)
+    offsets = np.arange(len(chosen)) + first
     values = CategoricalValues(codes=rng.integers(0, 2, len(chosen)).astype(np.int32), dictionary=("0", "1"))
     partitions = np.zeros(len(chosen), dtype=np.int64)
     return Labels(ids=rows.ids[chosen], values=values, times=to_micros(START) + offsets * 1_000, offsets=offsets, partitions=partitions)
@@ -93,11 +102,37 @@ class Side(Protocol):
         """Bytes in the database."""
 
 
-@dataclass(slots=True)
+class NoReviser:
+    """What labels make of results is measured elsewhere (``benchmarks/performance``)."""
+
+    def revise(self, model: Model, start: datetime, windows: Sequence[KeptWindow]) -> bool:
+        """Never asked: no window is judged."""
+        raise NotImplementedError
+
+    def curve(self, model: Model, key: KeptKey) -> Curve | None:
+        """Never asked: no window is let go of."""
+        raise NotImplementedError
+
+
+MODEL = Model(
+    name="m", task=Task.BINARY, window=HOUR, allowed_lateness=HOUR, min_rows=1, dedupe=False,
+    performance=PerformanceRules(metrics=("accuracy",), max_drop=0.1, label_delay=timedelta(days=60)),
+    columns=(late := Column(name="late", kind=Kind.CATEGORICAL, role=Role.PREDICTION, path="late"),),
+    streams=(
+        Stream(kind=StreamKind.PREDICTIONS, topic="predictions", id="id", time="ts", version="v", columns=(late,)),
+        Stream(kind=StreamKind.LABELS, topic="labels", id="id", time="ts",
+               columns=(Column(name="came", kind=Kind.CATEGORICAL, role=Role.LABEL, path="came"),)),
+    ),
+)  # fmt: skip
+
+
 class Chunks:
     """Ours: through the store, as the daemon does."""
 
-    store: SqlStore
+    def __init__(self, store: SqlStore) -> None:
+        self.store = store
+        self._labelling = Labelling(store=store, models=(MODEL,), reviser=NoReviser(), clock=SystemClock(), metrics=Metrics(),
+                                    partitions=frozenset)
 
     def write(self, window: int, rows: Predicted) -> None:
         """As a checkpoint."""
@@ -106,28 +141,22 @@ class Chunks:
         self.store.checkpoint(Checkpoint(at=START, windows=(delta,)))
 
     def settle(self) -> None:
-        """Windows one by one."""
-        end = START + WINDOWS * HOUR
-        assert self.store.seal("m", end, None)
-        for key in self.store.unsettled("m", end):
-            rows = by_id(joined_predicted(self.store.kept_chunks("m", key)))
-            assert self.store.record_join(JoinRound(model="m", number=self.store.join_number("m"), settled=((key, rows),)))
+        """All windows."""
+        assert self.store.seal("m", START + WINDOWS * HOUR, None)
+        self._labelling.finish()
+        assert sum(window.rows for window in self.store.settled("m"))
 
     def join(self, labels: Labels) -> int:
-        """Written by a checkpoint, read, looked for in every window, written as a round."""
-        self.store.checkpoint(Checkpoint(at=START, labels=(NewLabels(model="m", labels=labels),)))
-        chunks = self.store.label_chunks("m", fresh=True, most=AT_ONCE)
-        block, applied = Block(joined_labels([chunk.labels for chunk in chunks])), []
-        for window in self.store.settled("m"):
-            ids, have = self.store.settled_ids("m", window.key)
-            found = block.look(to_micros(window.key.start), ids, have)
-            if found is not None:
-                labelled, changes = int(found.have.sum()), window.changes + len(found.matches.rows)
-                applied.append(Applied(key=window.key, matches=found.matches, have=found.have, labelled=labelled, changes=changes))
-        consumed = tuple(chunk.number for chunk in chunks)
-        done = JoinRound(model="m", number=self.store.join_number("m"), applied=tuple(applied), consumed=consumed)
-        assert self.store.record_join(done)
-        return int(block.matched.sum())
+        """Written by checkpoints, joined in one round."""
+        before = self.store.label_account("m")
+        for first in range(0, len(labels), AT_ONCE):
+            some = labels.take(np.arange(first, min(first + AT_ONCE, len(labels))))
+            self.store.checkpoint(Checkpoint(at=START, labels=(NewLabels(model="m", labels=some),)))
+        number = self.store.join_number("m")
+        self._labelling.finish()
+        assert self.store.join_number("m") == number + 1
+        after = self.store.label_account("m")
+        return after.received - after.expired - before.received + before.expired
 
     def size(self) -> int:
         """Of the tables of predictions and labels alone."""
@@ -234,11 +263,12 @@ class PostgresRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Rows a second written, joins a second of each round, bytes a row before there were labels."""
+    """Rows a second written, bytes a row before there were labels; by the labels of a round, joins a second of the first and the
+    last of them, and of all by CPU."""
 
     written: float
-    joined: tuple[float, ...]
     size: float
+    joined: Mapping[int, tuple[float, float, float]]
 
 
 def measured(side: Side, rows: Predicted) -> Measured:
@@ -247,14 +277,22 @@ def measured(side: Side, rows: Predicted) -> Measured:
     for window, block in blocks(rows):
         side.write(window, block)
     side.settle()
-    written, size, joined = time.monotonic() - began, side.size(), []
-    for number in range(ROUNDS):
-        labels = labels_for(rows, number)
-        began = time.monotonic()
-        found = side.join(labels)
-        joined.append(len(labels) / (time.monotonic() - began))
-        assert found > 0.9 * len(labels), f"{found} of {len(labels)} labels found their prediction"
-    return Measured(written=len(rows) / written, joined=tuple(joined), size=size / len(rows))
+    written, size, first = time.monotonic() - began, side.size(), 0
+    joined: dict[int, tuple[float, float, float]] = {}
+    for most, rounds in BLOCKS.items():
+        if most > len(rows):
+            continue
+        speeds, cpu, all_labels = [], 0.0, 0
+        for _ in range(rounds):
+            labels = labels_for(rows, first, most)
+            first += most
+            began, busy = time.monotonic(), time.process_time()
+            found = side.join(labels)
+            speeds.append(len(labels) / (time.monotonic() - began))
+            cpu, all_labels = cpu + time.process_time() - busy, all_labels + len(labels)
+            assert found > 0.9 * len(labels), f"{found} of {len(labels)} labels found their prediction"
+        joined[most] = speeds[0], speeds[-1], all_labels / cpu
+    return Measured(written=len(rows) / written, size=size / len(rows), joined=joined)
 
 
 def sqlite_sides(folder: Path, stack: ExitStack) -> Iterator[tuple[str, Side]]:
@@ -284,8 +322,10 @@ def main() -> None:
     given = os.environ.get("BENCH_OPEN_ROWS")
     wanted = [int(word) for word in given.split(",")] if given else None
     stores = os.environ.get("BENCH_STORES", ",".join(SIZES)).split(",")
-    print(f"binary model, {WINDOWS} windows, {AT_ONCE:,} rows a checkpoint, {AT_ONCE:,} labels a round of any windows, {ROUNDS} rounds")
-    print(f"{'':34}{'rows/s written':>15}{'joins/s: first':>16}{'last':>12}{'bytes a row':>13}")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    print(f"binary model, {WINDOWS} windows, {AT_ONCE:,} rows a checkpoint, labels of any windows")
+    heads = f"{'rows/s written':>15}{'bytes a row':>12}{'labels a round':>15}{'joins/s: first':>15}{'last':>9}{'a core':>9}{'peak MB':>9}"
+    print(" " * 34 + heads)
     for store in stores:
         for rows in (SIZES[store][:1] if "--quick" in sys.argv else wanted or SIZES[store]):
             compare(store, rows)
@@ -298,9 +338,13 @@ def compare(store: str, rows: int) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="driftd-bench-")))
         try:
             for name, side in sqlite_sides(folder, stack) if store == "SQLite" else postgres_sides(stack):
+                if name not in os.environ.get("BENCH_SIDES", "chunks,rows").split(","):
+                    continue
                 found = measured(side, predictions)
-                print(f"{store:11} {rows:>12,} {name:9}{found.written:15,.0f}{found.joined[0]:16,.0f}{found.joined[-1]:12,.0f}"
-                      f"{found.size:13.1f}", flush=True)
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kB on Linux
+                for labels, (first, last, core) in found.joined.items():
+                    print(f"{store:11} {rows:>12,} {name:9}{found.written:15,.0f}{found.size:12.1f}{labels:15,}{first:15,.0f}{last:9,.0f}"
+                          f"{core:9,.0f}{peak:9,.0f}", flush=True)
         except pytest.skip.Exception as reason:
             print(reason)
 

@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Hi
 from monitor import __version__
 from monitor.core.gaps import GapReason
 from monitor.core.incidents import IncidentState
-from monitor.core.results import ALL_ROWS, Check, Result, Verdict
+from monitor.core.results import ALL_ROWS, Check, Result, Verdict, only_told
 from monitor.core.rules import Model
 from monitor.core.schema import Reason
 from monitor.ports import Checkpoint, Judgement, LabelAccount, Revision, StreamCount, TopicPartition
@@ -365,7 +365,7 @@ class Metrics:
 
     def _export_performance(self, result: Result) -> None:
         """Values alone: what is not known yet leaves the newest window standing that is."""
-        if result.check is not Check.PERFORMANCE or result.value is None:
+        if result.check is not Check.PERFORMANCE or result.value is None or only_told(result):
             return
         key = (result.model, result.metric, ESTIMATED if result.estimated else REALISED)
         if not self._is_newest(key, result.window_end):

@@ -42,6 +42,7 @@ from monitor.pipeline import (
     receivers_fail,
     rows_are_stale,
 )
+from monitor.pipeline.keptids import bytes_within
 from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
 from monitor.reload import Reload
@@ -147,7 +148,8 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
                   partitions=lambda: reader.partitions, tester=tester, alive=still_judging)
     reviser = Reviser(store=store, references=references, clock=clock, metrics=metrics, telling=telling)
     labelling = Labelling(store=store, models=models, reviser=reviser, clock=clock, metrics=metrics,
-                          partitions=lambda: reader.partitions, alive=partial(still_at_it, health, "labels"))
+                          partitions=lambda: reader.partitions, alive=partial(still_at_it, health, "labels"),
+                          id_bytes=bytes_within(limit_of(settings.memory.limit)))
     stale = rows_are_stale(models=models, marks=store.marks, partitions=lambda: reader.partitions, metrics=metrics)
     failing = partial(_failing, judge, labelling)
     watch = _watch(models, store, telling, failing, health, clock, [receiver.name for receiver in made], stale)

@@ -17,8 +17,7 @@ from monitor.cli.opened import opened
 from monitor.cli.output import ListFormat, json_line, moment, printable, write
 from monitor.cli.progress import bar
 from monitor.core.incidents import Incident
-from monitor.core.replay import Change, Side, changes, incidents, sides
-from monitor.core.results import Check
+from monitor.core.replay import Change, Side, as_known, changes, incidents, sides
 from monitor.core.rules import Model
 from monitor.core.schema import rfc3339
 from monitor.errors import UsageError
@@ -57,7 +56,8 @@ def command(
     """Judge stored windows again by other rules and say which verdicts and incidents would differ. Writes nothing, and needs no Kafka.
 
     Both sides begin with no incident open, and what people acknowledged or resolved is left out on both. Windows are compared with
-    the references that are active now.
+    the references that are active now. Performance is judged again from the counts of labelled rows, as if labels had been there at once;
+    estimates stand as they were, for predictions are not kept.
     """
     from monitor.log import configure
 
@@ -92,12 +92,13 @@ def _pairs(config: Path, rules: Path, before: Settings, after: Settings, model: 
 
 def _difference(store: Store, before: Model, after: Model, since: datetime | None, tester: SampleTester) -> Difference:
     from monitor.clock import SystemClock
-    from monitor.pipeline.replay import rejudge
+    from monitor.pipeline.replay import recount, rejudge
 
-    stored = [result for result in store.results(model=before.name, since=since) if result.check is not Check.PERFORMANCE]
+    stored = list(store.results(model=before.name, since=since))
     with bar(f"judging {before.name}", len({result.window_start for result in stored}) or None) as (progress, task):
         judged = rejudge(store, after, SystemClock(), since=since, told=lambda _until: progress.advance(task), tester=tester)
-    results = [result for judgement in judged for result in judgement.results]
+    again = [result for judgement in judged for result in judgement.results]
+    results = as_known(stored, again, recount(store, after, SystemClock(), since=since), after)
     asked = [r for r in store.retrainings(model=before.name) if since is None or r.requested_at >= since]
     return Difference(
         model=before.name,

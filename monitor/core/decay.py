@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from monitor.core.finding import number, percent
-from monitor.core.results import ALL_ROWS, Check, Result, Verdict, identity, latest
+from monitor.core.results import ALL_ROWS, Check, Result, Verdict, identity, latest, only_told
 from monitor.core.rules import Model, PerformanceRules
 
 DROPPED = frozenset({Verdict.ALERT, Verdict.WARN})
@@ -17,6 +17,10 @@ SMALL = 10.0
 """Values from here on need no decimals of their own."""
 ALMOST_ALL = 99.9
 """Per cent: what would be rounded to all, and is not."""
+NO_DROP = "no drop of performance seen so far"
+DROPPED_BEFORE = "dropped in an earlier window of the incident; of the last one"
+UNCONFIRMED = "; labels may say otherwise"
+"""An estimate trusts the scores: where a fault upstream makes them sure and wrong, it is high."""
 LONGEST_PLACE = 60
 """Characters of a segment or version in a sentence; they come from logs."""
 
@@ -98,7 +102,7 @@ def performance_sentence(results: Iterable[Result], rules: Model) -> str:
 
     Empty where there are no results of performance.
     """
-    current = [result for result in latest(results).values() if result.check is Check.PERFORMANCE]
+    current = [result for result in latest(results).values() if result.check is Check.PERFORMANCE and not only_told(result)]
     versions = len({result.version for result in current}) > 1
     dropped = worst_first(r for r in current if r.verdict in DROPPED)
     if dropped:
@@ -108,9 +112,14 @@ def performance_sentence(results: Iterable[Result], rules: Model) -> str:
     well = [result for result in whole if result.verdict is Verdict.OK and result.value is not None]
     if well:
         first = well[0]
-        how = "estimated" if first.estimated else evidence_words(first)
-        return f"no drop of performance seen so far: {_subject(first, versions)} {value_with_interval(first)}, {how}"
+        how = ("estimated" + UNCONFIRMED * (first.labelled is not None)) if first.estimated else evidence_words(first)
+        return f"{NO_DROP}: {_subject(first, versions)} {value_with_interval(first)}, {how}"
     return f"performance is not known yet: {whole[0].reason}" if whole else ""
+
+
+def sentence_within(sentence: str, checks: Iterable[str]) -> str:
+    """``performance_sentence`` of one window, for an incident with ``checks``: it may have been a window before that dropped."""
+    return sentence.replace(NO_DROP, DROPPED_BEFORE, 1) if Check.PERFORMANCE in checks and sentence.startswith(NO_DROP) else sentence
 
 
 def _by_importance(results: Sequence[Result], rules: PerformanceRules | None) -> list[Result]:

@@ -71,10 +71,16 @@ def evaluate(subject: Subject, rules: Model, sampled: Sequence[Finding] = ()) ->
     if subject.key.segment == ALL_ROWS:
         findings += _judge_whole(subject, rules, alpha)
     findings += first_look(subject.predicted, subject.profile, subject.compared_with, rules, alpha)
-    rows = subject.account.counted
     reference = None if subject.reference is None else subject.reference.hash
     ordered = sorted(findings, key=lambda finding: finding.order)
-    return tuple(finding.result(subject.key, rows=rows, reference=reference) for finding in ordered)
+    return tuple(finding.result(subject.key, rows=_rows_of(finding, subject), reference=reference) for finding in ordered)
+
+
+def _rows_of(finding: Finding, subject: Subject) -> int:
+    """How many were looked at: of predictions those alone that are kept, where a sample waits for labels."""
+    if finding.check is Check.PERFORMANCE and subject.predicted is not None:
+        return len(subject.predicted)
+    return subject.account.counted
 
 
 def _judge_whole(subject: Subject, rules: Model, alpha: float) -> list[Finding]:

@@ -120,8 +120,11 @@ def _beyond(result: Result) -> float:
 
 def _by_column(column: str, top: Sequence[Result], whole: Subject, subjects: Sequence[Subject], rules: Model) -> Explanation | None:
     """By the segments of one column. That column's own alert is no matter of its segments: in each it has one value."""
-    alerts = [result for result in top if result.column != column]
-    if not alerts or whole.profile is None or whole.reference is None:
+    if whole.profile is None or whole.reference is None:
+        return None
+    profiled = whole.profile.columns.keys() & whole.reference.profile.columns.keys()  # labels have no profile of a window
+    alerts = [result for result in top if result.column != column and result.column in profiled]
+    if not alerts:
         return None
     all_rows = _Side(window=whole.profile, reference=whole.reference.profile)
     try:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import assert_never
 
-from monitor.core.results import Check, Result, Verdict
+from monitor.core.results import Check, Result, Verdict, only_told
 from monitor.core.rules import AlertRules
 from monitor.core.schema import rfc3339
 from monitor.errors import UsageError
@@ -170,8 +170,7 @@ def revise(incident: Incident | None, before: Iterable[Result], judged: Judged, 
     """Carry a model's open incident over one window whose results are others now, labels having come.
 
     ``before``: the window's results as they were; those of ``judged`` are as they are. A window counts again only where it says
-    something else than before. What it adds to an incident that it counts for already is told with the next message. A window before
-    the incident's latest is no sign that the problem is over: labels come for windows of days that were well before it began.
+    something else than before. What it adds to an incident that it counts for already is told with the next message.
     """
     current = incident if incident is not None and incident.state in OPEN else None
     known = tuple(before)
@@ -183,10 +182,20 @@ def revise(incident: Incident | None, before: Iterable[Result], judged: Judged, 
     match now:
         case Signal.BAD:
             return _bad(current, judged, rules)
-        case Signal.GOOD if was is not Signal.GOOD and current is not None and judged.end >= current.updated_at:
+        case Signal.GOOD if was is not Signal.GOOD and current is not None and _tells_of(current, judged):
             return _good(current, judged, rules)
         case _:
             return Step(incident=current)
+
+
+def _tells_of(incident: Incident, judged: Judged) -> bool:
+    """Whether it means something to an incident that this window was well: labels also come for days that were well before it began.
+
+    One that fires is over by windows after its last bad one; a pending one is nothing by windows between, too.
+    """
+    if incident.state is IncidentState.PENDING:
+        return judged.start >= incident.since
+    return judged.end >= incident.updated_at
 
 
 def signal(results: Iterable[Result], incident: Incident | None = None) -> Signal:
@@ -202,6 +211,8 @@ def signal(results: Iterable[Result], incident: Incident | None = None) -> Signa
     for result in results:
         if result.verdict is Verdict.ALERT:
             return Signal.BAD
+        if only_told(result):
+            continue
         held = held or (incident is not None and _held(result, incident))
         (decided if result.verdict in DECIDED and not only_estimated(result) else undecided).add(result.check)
     waiting = set() if incident is None else (undecided - decided) & set(incident.checks)
@@ -266,10 +277,23 @@ def _bad(incident: Incident | None, judged: Judged, rules: AlertRules) -> Step:
         opened = _grown(_opened(judged), judged)
         event = _event(opened, judged.end, None, TransitionReason.FIRST_BAD_WINDOW, opened.summary)
         return _fire(opened, judged, rules, (event,))
-    grown = _grown(incident, judged)
+    grown = _grown(incident, judged, windows=0 if _may_be_apart(incident, judged, rules) else 1)
     if grown.state is IncidentState.PENDING:
         return _fire(grown, judged, rules, ())
     return _remind(grown, judged, rules)
+
+
+def _may_be_apart(incident: Incident, judged: Judged, rules: AlertRules) -> bool:
+    """Whether a pending incident of performance and this window may not be in a row: labels have not told of the windows between.
+
+    Such a window does not count; if the ones between turn out bad they do.
+    """
+    if incident.state is not IncidentState.PENDING or Check.PERFORMANCE not in incident.checks:
+        return False
+    if any(result.check is Check.PERFORMANCE and result.verdict is Verdict.ALERT for result in judged.results):
+        return False
+    between = (judged.start - incident.updated_at) // (judged.end - judged.start)
+    return incident.good_windows + between > (rules.open_within or rules.open_after) - rules.open_after
 
 
 def _fire(incident: Incident, judged: Judged, rules: AlertRules, events: tuple[IncidentEvent, ...]) -> Step:
@@ -344,6 +368,7 @@ def _grown(incident: Incident, judged: Judged, windows: int = 1) -> Incident:
     return replace(
         incident,
         severity=max(incident.severity, Verdict.ALERT, key=SEVERITIES.index),
+        since=min(incident.since, judged.start),
         updated_at=max(incident.updated_at, judged.end),
         bad_windows=incident.bad_windows + windows,
         good_windows=incident.good_windows if incident.state is IncidentState.PENDING or not windows else 0,

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
+
 from monitor.core.drift.calibration import alpha_per_window, budget_shares
 from monitor.core.estimated.findings import estimated_findings
 from monitor.core.finding import Finding, number, percent
@@ -15,9 +17,12 @@ from monitor.core.labels.maturity import Arrivals, expected
 from monitor.core.labels.predicted import Predicted
 from monitor.core.performance.classes import classes_of
 from monitor.core.performance.metrics import Undefined, metric_of
+from monitor.core.performance.odd import has_value
 from monitor.core.performance.part import PerformancePart
+from monitor.core.performance.slices import judge_worst
+from monitor.core.performance.spending import BEFORE_LABELS, level_at
 from monitor.core.performance.tally import Tally, tally_and_rows, tally_of
-from monitor.core.performance.verdict import judge_performance, measured
+from monitor.core.performance.verdict import judge_performance, judge_tally, measured
 from monitor.core.profile import Profile
 from monitor.core.reference import Reference
 from monitor.core.results import ALL_ROWS, Check, Result, Verdict, WindowKey
@@ -31,28 +36,59 @@ def first_look(
     """What can be said before labels are looked at: an estimate, or that none have come. Nothing where performance is not watched."""
     if predicted is None or rules.performance is None:
         return []
-    part, share = None if reference is None else reference.performance, alpha * budget_shares(rules)[Check.PERFORMANCE]
+    part = None if reference is None else reference.performance
+    share = alpha * budget_shares(rules)[Check.PERFORMANCE] * (BEFORE_LABELS if rules.awaits_labels else 1.0)
     found = estimated_findings(predicted, profile, part, rules.performance, share)
     return found if rules.awaits_labels else [replace(finding, labelled=None) for finding in found]
 
 
 def realised(
-    key: WindowKey, joined: Joined, reference: Reference | None, rules: Model, *, counted: int, versions: int,
+    key: WindowKey, joined: Joined, reference: Reference | None, rules: Model, *, versions: int,
     learned: Sequence[Arrivals], age: timedelta | None,
 ) -> tuple[Result, ...]:  # fmt: skip
     """What the labels say of a window or segment. ``age``: how long ago it ended, in event time; ``learned``: from earlier windows.
 
-    ``counted``: the window's rows; ``versions``: how many share the false alarms.
+    ``versions``: how many share the false alarms. The rows of a result are those that were kept, a sample where one is asked for.
     """
     if rules.performance is None or (key.segment != ALL_ROWS and segment_parts(key.segment)[0] not in rules.segments):
         return ()
     shared = with_share(rules, key.segment, reference, versions)
-    alpha = alpha_per_window(shared.drift.budget, rules.window) * budget_shares(rules)[Check.PERFORMANCE]
-    findings = judge_performance(joined, _part(reference, key.segment), shared, alpha)
-    told = findings if key.segment != ALL_ROWS else [_with_end(finding, rules, age, learned) for finding in findings]
+    share = int(np.count_nonzero(has_value(joined.labels))) / max(len(joined), 1)
+    level = _level(shared, share, last=age is not None and age >= rules.label_delay)
+    findings = judge_performance(joined, _part(reference, key.segment), shared, level)
+    told = findings if key.segment != ALL_ROWS else _of_all_rows(findings, joined, reference, rules, age, learned)
     digest = None if reference is None else reference.hash
     ordered = sorted(told, key=lambda finding: finding.order)
-    return tuple(finding.result(key, rows=counted, reference=digest) for finding in ordered)
+    return tuple(finding.result(key, rows=len(joined), reference=digest) for finding in ordered)
+
+
+def recounted(key: WindowKey, tally: Tally, reference: Reference | None, rules: Model, *, versions: int,
+              last: bool) -> tuple[Result, ...]:
+    """What the counts that are kept of a window or segment come to under these rules: all that ``realised`` says but for the worst slice
+    and how it will end. ``last``: no more labels are waited for."""
+    if rules.performance is None or (key.segment != ALL_ROWS and segment_parts(key.segment)[0] not in rules.segments):
+        return ()
+    shared = with_share(rules, key.segment, reference, versions)
+    level = _level(shared, tally.labelled / max(tally.rows, 1), last=last)
+    findings = sorted(judge_tally(tally, _part(reference, key.segment), shared, level), key=lambda finding: finding.order)
+    digest = None if reference is None else reference.hash
+    return tuple(finding.result(key, rows=tally.rows, reference=digest) for finding in findings)
+
+
+def _level(shared: Model, share: float, *, last: bool) -> float:
+    """The chance of a false alarm that a look may have: the smaller the ``share`` of rows with a label, the surer it must be."""
+    alpha = alpha_per_window(shared.drift.budget, shared.window) * budget_shares(shared)[Check.PERFORMANCE]
+    return level_at(alpha * (1 - BEFORE_LABELS), share, last=last)
+
+
+def _of_all_rows(
+    findings: Sequence[Finding], joined: Joined, reference: Reference | None, rules: Model, age: timedelta | None,
+    learned: Sequence[Arrivals],
+) -> list[Finding]:  # fmt: skip
+    """What is said besides of all rows together: how each metric will end, and which slice is the worst."""
+    part = None if reference is None else reference.performance
+    worst = judge_worst(joined, rules, part.classes if part else ())
+    return [*(_with_end(finding, rules, age, learned) for finding in findings), *([] if worst is None else [worst])]
 
 
 def unreadable(key: WindowKey, rules: Model, why: str, *, counted: int) -> tuple[Result, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
 
 from monitor.core.incidents import Incident, Judged, step
-from monitor.core.results import Result, Verdict, identity, latest
-from monitor.core.rules import AlertRules
+from monitor.core.results import Check, Result, Verdict, WindowKey, identity, latest, only_told
+from monitor.core.rules import AlertRules, Model
+from monitor.core.severity import weighed
 
 
 class Side(StrEnum):
@@ -46,6 +48,26 @@ def changes(before: Iterable[Result], after: Iterable[Result]) -> list[Change]:
     old, new = latest(before), latest(after)
     pairs = (Change(before=old.get(key), after=new.get(key)) for key in sorted({*old, *new}))
     return [change for change in pairs if change.verdicts[0] is not change.verdicts[1]]
+
+
+def as_known(stored: Iterable[Result], judged: Iterable[Result], recounted: Iterable[Result], rules: Model) -> list[Result]:
+    """All results under new rules, labels known from the start. ``stored``: under the old ones; ``judged``: without performance;
+    ``recounted``: performance from counts. What nothing is kept of to judge it by again stands as it was, as far as it is still asked for.
+    """
+    again = list(recounted)
+    counted = {key_of(result) for result in again}
+    asked = () if rules.performance is None else rules.performance.metrics
+    stands = [r for r in latest(stored).values() if r.check is Check.PERFORMANCE
+              and ((only_told(r) and rules.performance is not None) or (r.metric in asked and key_of(r) not in counted))]
+    by_start: dict[datetime, list[Result]] = {}
+    for result in sorted([*judged, *again, *stands], key=identity):
+        by_start.setdefault(result.window_start, []).append(result)
+    return [result for found in by_start.values() for result in weighed(found, rules)]
+
+
+def key_of(result: Result) -> WindowKey:
+    """The window or segment that a result is of."""
+    return WindowKey(model=result.model, version=result.version, segment=result.segment, start=result.window_start, end=result.window_end)
 
 
 def incidents(results: Iterable[Result], rules: AlertRules) -> list[Incident]:

@@ -13,6 +13,10 @@ OTHER_VERSIONS = "(other)"
 """The version under which a window counts the rows of versions beyond the model's ``max_versions``."""
 
 
+WORST_SLICE = "worst_slice("
+"""How the metrics of performance begin whose reason names the worst slice of a window."""
+
+
 class Check(StrEnum):
     """The families of rules applied to a closed window."""
 
@@ -111,6 +115,11 @@ Identity = tuple[datetime, str, str, str, Check, str, str]
 def identity(result: Result) -> Identity:
     """What names a result but for its revision; also the order of results."""
     return result.window_start, result.model, result.version, result.segment, result.check, result.column or "", result.metric
+
+
+def only_told(result: Result) -> bool:
+    """Whether it is no verdict on the model: that some slice is the worst says neither that it is ill nor that it is well."""
+    return result.check is Check.PERFORMANCE and result.metric.startswith(WORST_SLICE)
 
 
 def latest(results: Iterable[Result]) -> Mapping[Identity, Result]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import takewhile
 
 from monitor.core.incidents import DECIDED, Incident, only_estimated, stable_hex
-from monitor.core.results import Result, Verdict, latest
+from monitor.core.results import Result, Verdict, latest, only_told
 from monitor.core.rules import RetrainingRules
 from monitor.core.schema import rfc3339
 
@@ -119,6 +119,6 @@ def _row(history: Iterable[Result], model: str, check: str) -> list[_Window]:
 
 def _latest(history: Iterable[Result], model: str, check: str) -> Iterable[Result]:
     """The last revision of every decided result of a check. That an estimate sees no drop decides nothing where labels will come."""
-    asked = (result for result in history if result.model == model and result.check == check)
+    asked = (result for result in history if result.model == model and result.check == check and not only_told(result))
     decided = (result for result in latest(asked).values() if result.verdict in DECIDED)
     return [result for result in decided if result.verdict is Verdict.ALERT or not only_estimated(result)]

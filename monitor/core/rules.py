@@ -61,6 +61,13 @@ class Formula(StrEnum):
     EVIDENTLY = "evidently"
 
 
+class Severity(StrEnum):
+    """What drift is by itself: always an alert, or only where there is evidence of harm, or none of health."""
+
+    ALERT = "alert"
+    EVIDENCE = "evidence"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftTest:
     """An explicit drift test: ``{method: psi, threshold: 0.2, columns: [dep_delay]}``; no columns means all that fit."""
@@ -97,6 +104,7 @@ class DriftRules:
     multivariate: bool | None = None
     domain_classifier: bool = False
     min_effect: MinEffect = MinEffect()
+    severity: Severity = Severity.ALERT
 
 
 class Switch(StrEnum):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.demo.broker import API_VERSION
-from monitor.demo.scenario import LABELS_TOPIC, MODEL, PREDICTIONS_TOPIC
+from monitor.demo.scenario import LABELS_TOPIC, METRICS, MODEL, PREDICTIONS_TOPIC
 from monitor.demo.webhook_server import SECRET_PREFIX
 
 SLACK_URL_VARIABLE = "SLACK_WEBHOOK_URL"
@@ -44,6 +44,7 @@ models:
       origin: categorical
       dest: categorical
     drift: {{false_alarms: 1 per 30d}}
+    performance: {{metrics: [{metrics}], max_drop: 0.05, label_delay: 2d, min_labelled: 200}}   # a flight has landed by then
     alerts: {{open_after: 2, resolve_after: 2, repeat_after: 14d}}   # one odd day is weather
     retraining:
       webhook: {{url: "{retrain_url}", secret_file: {secret_file}}}
@@ -119,6 +120,7 @@ def write_config(folder: Folder, addresses: Addresses) -> None:
         model=MODEL,
         predictions=PREDICTIONS_TOPIC,
         labels=LABELS_TOPIC,
+        metrics=", ".join(METRICS),
         retrain_url=addresses.retrain_url,
         secret_file=folder.webhook_secret.name,
     ))

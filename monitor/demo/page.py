@@ -11,7 +11,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.contract import parse_moment
-from monitor.core.results import ALL_ROWS, Verdict
+from monitor.core.results import ALL_ROWS, Check, Verdict
 from monitor.demo.scenario import DAY
 
 ANSWER_WITHIN = 5.0
@@ -23,14 +23,30 @@ WORST_FIRST = (Verdict.ALERT, Verdict.ERROR, Verdict.WARN, Verdict.INSUFFICIENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Realised:
+    """A metric of performance as the labels of one day tell it."""
+
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedDay:
-    """A closed daily window: its rows and what the checks made of it. ``columns`` are those that alert, the worst check first."""
+    """A closed daily window: its rows and what the checks made of it.
+
+    ``columns`` are those that alert, and metrics of performance that do, the worst check first. ``awaits_labels``: performance is
+    watched and no label has told of it yet.
+    """
 
     start: datetime
     received: int
     counted: int
     verdict: Verdict
     columns: tuple[str, ...]
+    performance: tuple[Realised, ...] = ()
+    awaits_labels: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +83,13 @@ class Page:
         since = {} if known is None else {"since": (known + DAY).isoformat()}
         results = self._list("results", "/api/v1/results", {"model": self._model, "limit": MOST, **since})
         windows = self._list("windows", f"/api/v1/models/{self._model}/windows", {"limit": MOST, **since})
-        by_day: dict[str, list[Mapping[str, Any]]] = {}
-        for result in results:
-            if result["segment"] == ALL_ROWS and result["revision"] == 0:
-                by_day.setdefault(result["window_start"], []).append(result)
+        by_day: dict[str, dict[tuple[str, ...], Mapping[str, Any]]] = {}
+        for result in sorted(results, key=lambda result: result["revision"]):  # a later revision takes the place of an earlier one
+            if result["segment"] == ALL_ROWS:
+                place = (result["version"], result["check"], result["column"] or "", result["metric"])
+                by_day.setdefault(result["window_start"], {})[place] = result
         accounts = {window["window_start"]: window for window in windows if window["segment"] == ALL_ROWS}
-        return [judged_day(accounts[start], by_day[start]) for start in sorted(by_day) if start in accounts]
+        return [judged_day(accounts[start], list(by_day[start].values())) for start in sorted(by_day) if start in accounts]
 
     def incidents(self) -> Sequence[SeenIncident]:
         """All incidents of the model, oldest first."""
@@ -81,6 +98,12 @@ class Page:
     def retrainings(self) -> int:
         """How often retraining was asked for."""
         return len(self._list("retrainings", "/api/v1/retrainings", {"model": self._model}))
+
+    def labelled(self) -> int:
+        """How many predictions have their label."""
+        answer = self._http.get(f"/api/v1/models/{self._model}/labels")
+        answer.raise_for_status()
+        return int(answer.json()["matched"])
 
     def deliveries(self) -> Mapping[str, int]:
         """Messages in the outbox by state: pending, sent, dead."""
@@ -99,13 +122,19 @@ class Page:
 def judged_day(account: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> JudgedDay:
     """The account of a window and its results, told in one line."""
     verdicts = {result["verdict"] for result in results}
-    alerting = [result["column"] for result in results if result["verdict"] == Verdict.ALERT and result["column"]]
+    performance = [result for result in results if result.get("check") == Check.PERFORMANCE]
+    realised = [result for result in performance if result["estimated"] is False]
+    alerting = [result["column"] or result["metric"] for result in results
+                if result["verdict"] == Verdict.ALERT and (result["column"] or result in performance)]
     return JudgedDay(
         start=parse_moment(account["window_start"]),
         received=account["received"],
         counted=account["counted"],
         verdict=next((worst for worst in WORST_FIRST if worst in verdicts), Verdict.OK),
         columns=tuple(dict.fromkeys(alerting)),
+        performance=tuple(Realised(metric=each["metric"], value=each["value"], low=each["ci_low"], high=each["ci_high"])
+                          for each in realised if each["value"] is not None),
+        awaits_labels=bool(performance) and not realised,
     )
 
 

@@ -38,10 +38,12 @@ ASK_EVERY = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """What will go to Kafka, in order; ``within`` counts the predictions that depart within the scenario's days."""
+    """What will go to Kafka, in order; ``within`` counts the predictions that depart within the scenario's days, ``labelled`` those
+    of them that get a label."""
 
     events: tuple[Event, ...]
     within: int
+    labelled: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,8 @@ def write_script(terminal: Terminal, scenario: Scenario, reference: Path) -> Scr
         upstream = break_upstream(upstream, scenario.fault)
     events = events_of(predict(trained.pipeline, upstream))
     _keep_reference(trained.reference, reference)
-    return Script(events=tuple(events), within=int((upstream["departed_at"] < scenario.end).sum()))
+    within = upstream["departed_at"] < scenario.end
+    return Script(events=tuple(events), within=int(within.sum()), labelled=int((within & upstream["arrived_late"].notna()).sum()))
 
 
 def set_stage(terminal: Terminal, scenario: Scenario, folder: Folder, port: int, stop: Flag, closing: ExitStack) -> Stage:

@@ -49,7 +49,7 @@ def run_demo(options: Options) -> int:
     folder = new_folder(options.folder)
     with stop_on_signal() as stop, ExitStack() as closing:
         stage = set_stage(terminal, scenario, folder, options.port, stop, closing)
-        follower = Follower(stage.page, terminal, scenario)
+        follower = Follower(stage.page, terminal, scenario, stage.script.labelled)
         _announce(terminal, scenario, stage)
         with publishing(stage.bootstrap_servers, stage.script, options.pace, stop) as sent:
             _follow(follower, stage, sent, stop, options, terminal)

@@ -14,6 +14,9 @@ LATE_AFTER_MINUTES = 15
 
 NUMERIC_FEATURES = ("dep_delay", "distance", "hour")
 CATEGORICAL_FEATURES = ("carrier", "origin", "dest")
+METRICS = ("roc_auc", "log_loss")
+"""What the model is judged by, once its flights have landed."""
+
 FEATURES = NUMERIC_FEATURES + CATEGORICAL_FEATURES
 
 DAY = timedelta(days=1)
@@ -40,10 +43,16 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealEvent:
-    """Something that happened on a day of 2013 and shows in the data; nobody injected it."""
+    """Something that happened in 2013 and shows in the data; nobody injected it. ``days``: how long it lasted."""
 
     day: datetime
     what: str
+    days: int = 1
+
+    @property
+    def last(self) -> datetime:
+        """The last of its days."""
+        return self.day + DAY * (self.days - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,5 +110,6 @@ def flights_of_spring(*, fault: bool = True) -> Scenario:
         real_events=(
             RealEvent(day=datetime(2013, 3, 8, tzinfo=UTC), what="snow over New York"),
             RealEvent(day=datetime(2013, 3, 10, tzinfo=UTC), what="summer time begins, hour 19 comes twice"),
+            RealEvent(day=datetime(2013, 4, 21, tzinfo=UTC), days=7, what="air-traffic controllers on furlough, flights wait on the way"),
         ),
     )

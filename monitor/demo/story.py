@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from monitor.core.incidents import IncidentState
+from monitor.core.performance.metrics import Better, metric_of
 from monitor.core.results import Verdict
-from monitor.demo.page import JudgedDay, SeenIncident
-from monitor.demo.scenario import DAY, Scenario
+from monitor.demo.page import JudgedDay, Realised, SeenIncident
+from monitor.demo.scenario import DAY, METRICS, Scenario
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,10 @@ def _monday(day: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Everything that the summary tells. ``produced`` counts predictions that departed within the scenario's days."""
+    """Everything that the summary tells. ``produced`` counts predictions that departed within the scenario's days.
+
+    Of these ``labels`` get a label, and ``labelled`` have theirs.
+    """
 
     scenario: Scenario
     produced: int
@@ -70,11 +74,24 @@ class Outcome:
     dead_deliveries: int
     retrainings: int
     unsigned_webhooks: int = 0
+    labels: int = 0
+    labelled: int = 0
 
     @property
     def counted(self) -> int:
         """Predictions counted in the judged days."""
         return sum(day.counted for day in self.days)
+
+
+def worst_performance(days: Iterable[JudgedDay]) -> list[tuple[JudgedDay, Realised]]:
+    """Of every metric the day on which its labels told the worst."""
+    told = [(day, realised) for day in days for realised in day.performance]
+    by_metric = ([each for each in told if each[1].metric == metric] for metric in METRICS)
+    return [max(seen, key=lambda each: _badness(each[1])) for seen in by_metric if seen]
+
+
+def _badness(realised: Realised) -> float:
+    return -realised.value if metric_of(realised.metric).better is Better.HIGHER else realised.value
 
 
 def is_over(incident: SeenIncident) -> bool:
@@ -99,6 +116,8 @@ def shortcomings(outcome: Outcome) -> list[str]:
         missing.append(f"{len(outcome.days)} days were judged instead of {outcome.scenario.days}")
     if outcome.counted != outcome.produced:
         missing.append(f"{outcome.counted:,} flights were counted instead of the {outcome.produced:,} produced")
+    if outcome.labelled != outcome.labels:
+        missing.append(f"{outcome.labelled:,} flights were labelled instead of the {outcome.labels:,} that arrived")
     missing += _about_the_fault(outcome)
     missing += [f"the incident {each.id} is still {each.state}" for each in outcome.incidents if not is_over(each)]
     if outcome.dead_deliveries:
@@ -112,7 +131,7 @@ def _about_the_fault(outcome: Outcome) -> list[str]:
     fault = outcome.scenario.fault
     if fault is None:
         return []
-    of_fault = [each for each in outcome.incidents if is_injected(each, outcome.scenario)]
+    of_fault = [each for each in outcome.incidents if is_injected(each, outcome.scenario) and was_told(each)]
     if len(of_fault) != 1:
         return [f"the injected fault made {len(of_fault)} incidents instead of one"]
     if of_fault[0].columns[:1] != (fault.column,):

@@ -18,9 +18,9 @@ from rich.text import Text
 
 from monitor.core.results import Verdict
 from monitor.demo.page import SeenIncident
-from monitor.demo.scenario import DAY, Scenario
+from monitor.demo.scenario import DAY, RealEvent, Scenario
 from monitor.demo.slack_server import SlackPost
-from monitor.demo.story import Outcome, Week, is_injected, is_over, was_told
+from monitor.demo.story import Outcome, Week, is_injected, is_over, was_told, worst_performance
 from monitor.demo.webhook_server import WebhookCall
 
 WIDTH_OF_PIPES = 110
@@ -65,9 +65,8 @@ class Terminal:
         days = f"{len(week.days)} day" + "s" * (len(week.days) > 1)
         self._timed(Text.assemble(f"   {week.span:<19}{days:>7}{week.flights:>8,} flights   ", verdict_of(week)))
         for event in scenario.real_events:
-            if event.day in [day.start for day in week.alerting]:
-                told = f"{event.day:%-d %B}: {event.what} (real, not injected); one odd day opens no incident"
-                self._timed(Text(f"      {told}", "dim"))
+            if any(event.day <= day.start <= event.last for day in week.alerting):
+                self._timed(Text(f"      {event_line(event)}", "dim"))
 
     def slack(self, post: SlackPost) -> None:
         """A message as a reader of the channel would see it; a change of an earlier one in a line."""
@@ -108,6 +107,14 @@ def verdict_of(week: Week) -> Text:
     return Text("quiet", "green") if worst is None else Text(str(worst.verdict), STYLES.get(worst.verdict, ""))
 
 
+def event_line(event: RealEvent) -> str:
+    """What is known of the days that alert though nothing was injected."""
+    if event.days == 1:
+        return f"{event.day:%-d %B}: {event.what} (real, not injected); one odd day opens no incident"
+    first = f"{event.day:%-d}" if event.day.month == event.last.month else f"{event.day:%-d %B}"
+    return f"{first}–{event.last:%-d %B}: {event.what} (real, not injected)"
+
+
 def summary_lines(outcome: Outcome) -> Iterator[str]:
     """Plain sentences about the outcome."""
     scenario = outcome.scenario
@@ -115,6 +122,12 @@ def summary_lines(outcome: Outcome) -> Iterator[str]:
     alerting = [day for day in outcome.days if day.verdict is Verdict.ALERT]
     faulty = [day for day in alerting if day.start in scenario.fault_days()]
     yield f"{len(faulty)} of {len(scenario.fault_days())} faulty days alert, {len(alerting) - len(faulty)} of the {_quiet(scenario)} others"
+    if outcome.labels:
+        yield f"{outcome.labelled:,} of {outcome.counted:,} predictions labelled; the other flights never arrived"
+    for day, worst in worst_performance(outcome.days):
+        origin = "the injected fault" if day.start in scenario.fault_days() else "not injected"
+        interval = "" if worst.low is None or worst.high is None else f" [{worst.low:.2f}, {worst.high:.2f}]"
+        yield f"    worst {worst.metric}: {worst.value:.2f}{interval} on {day.start:%-d %B} ({origin})"
     for incident in outcome.incidents:
         origin = "the injected fault" if is_injected(incident, scenario) else "not injected: something in the real data"
         yield f"incident from {incident.since:%-d %B}, {_end(incident)} ({origin})"

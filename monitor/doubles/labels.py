@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from monitor.core.labels.beside import joined_matches, joined_rows, no_matches
 from monitor.core.labels.labels import Joined, Matches
+from monitor.core.labels.packing import pack_flags
 from monitor.core.labels.predicted import Predicted
 from monitor.core.results import Result, identity, latest
-from monitor.core.schema import Flags, Hashes
+from monitor.core.schema import Hashes
 from monitor.doubles.kept import NOTHING, ModelLabels, Settled
 from monitor.doubles.memory import Data, MemoryBase, is_as_known, write_outcome
 from monitor.ports import Applied, Checkpoint, Curve, JoinRound, KeptKey, KeptWindow, LabelAccount, Revision, StoredLabels, Tally
@@ -43,12 +44,16 @@ class MemoryLabels(MemoryBase):
         """Settled windows that have labels which no revision of their results knows."""
         return [window for window in self.settled(model) if window.changes != (window.judged_changes or 0)]
 
-    def settled_ids(self, model: str, key: KeptKey) -> tuple[Hashes, Flags]:
-        """The ids of a settled window, ascending, and which of them have a label; none where it is not there (any more)."""
+    def settled_ids(self, model: str, key: KeptKey) -> Hashes:
+        """The ids of a settled window, ascending; none where it is not there (any more)."""
         settled = self._labels(model).settled.get(key)
-        return (np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.bool_)) if settled is None else (settled.rows.ids, settled.have)
+        return np.empty(0, dtype=np.uint64) if settled is None else settled.rows.ids
 
-    def matches(self, model: str, key: KeptKey) -> Matches:
+    def settled_flags(self, model: str) -> Mapping[KeptKey, bytes]:
+        """Which rows of each settled window have a label, packed."""
+        return {key: pack_flags(settled.have) for key, settled in self._labels(model).settled.items()}
+
+    def matches(self, model: str, key: KeptKey, ids: Hashes) -> Matches:  # noqa: ARG002 - those of the rows are known here
         """Every label that was applied to a settled window so far."""
         settled = self._labels(model).settled.get(key)
         return no_matches() if settled is None else joined_matches(settled.matches)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from monitor.core.decay import sentence_within
 from monitor.core.incidents import NotifyKind, Step
 from monitor.core.messages import (
     ColumnLine,
@@ -42,7 +43,7 @@ def incident_messages(
         headline="" if told is None else told.headline,
         evidence="" if told is None else told.evidence,
         columns=() if told is None else tuple(ColumnLine(column=column.name, sentence=column.sentence) for column in told.columns),
-        performance="" if told is None else told.performance,
+        performance="" if told is None else sentence_within(told.performance, step.incident.checks),
         account=_whole(accounts),
         page_url=page_url,
     )

@@ -18,6 +18,7 @@ from monitor.core.labels.predicted import Predicted
 from monitor.core.results import ALL_ROWS, Result, Verdict, WindowKey
 from monitor.core.retraining import Retraining, decide
 from monitor.core.rules import Model, StreamKind
+from monitor.core.severity import weighed
 from monitor.core.windows import PartitionTime, next_window, sealable_until, watermark
 from monitor.errors import DecodeError, Retryable, UsageError
 from monitor.failpoints import Point
@@ -168,7 +169,7 @@ class Judge:
         versions = sum(rows >= max(model.min_rows, 1) for rows in counted.values())
         predicted = self._predicted(model, windows)
         subjects = [self._subject(model, window, windows, standards[window.key], versions, predicted) for window in windows]
-        results = tuple(result for subject in subjects for result in self._results(subject, model))
+        results = weighed([result for subject in subjects for result in self._results(subject, model)], model)
         opened = self._store.open_incident(model.name)
         cause = explain(results, subjects, model, opened=opened)
         judged = Judged(model=model.name, start=key.start, end=key.end, results=results, headline=cause.headline,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Protocol
@@ -10,12 +10,14 @@ from typing import Protocol
 from monitor.core.labels.chunks import by_id, joined_labels, joined_predicted
 from monitor.core.labels.join import Block, Found, revised
 from monitor.core.labels.labels import Labels, Matches
+from monitor.core.labels.packing import unpack_flags
 from monitor.core.rules import Model, StreamKind
-from monitor.core.schema import Flags, to_micros
+from monitor.core.schema import Flags, Hashes, to_micros
 from monitor.errors import DecodeError, Retryable, UsageError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.judge import STALE_CLAIM
+from monitor.pipeline.keptids import MOST_BYTES, KeptIds
 from monitor.ports import (
     Applied,
     Clock,
@@ -71,7 +73,8 @@ class Labelling:
     """Safe to run in several replicas: the store lets one win each round. A model that fails keeps no other from its labels."""
 
     def __init__(self, *, store: LabellingStore, models: Sequence[Model], reviser: Revising, clock: Clock, metrics: Metrics,
-                 partitions: Callable[[], frozenset[TopicPartition]], alive: Callable[[], object] = lambda: None) -> None:
+                 partitions: Callable[[], frozenset[TopicPartition]], alive: Callable[[], object] = lambda: None,
+                 id_bytes: int = MOST_BYTES) -> None:
         self._store = store
         self._models = [model for model in models if model.performance is not None]
         self._reviser = reviser
@@ -79,6 +82,7 @@ class Labelling:
         self._metrics = metrics
         self._partitions = partitions
         self._alive = alive
+        self._ids = KeptIds(store, id_bytes)
         self._rest_until: dict[str, float] = {}
         self._revised_at: dict[tuple[str, datetime], float] = {}
         self._told: set[tuple[str, KeptKey]] = set()
@@ -173,12 +177,14 @@ class Labelling:
         """One block of labels, looked for in every window that waits, the earliest first."""
         labels = joined_labels([chunk.labels for chunk in chunks])
         block, applied, first, changed = Block(labels), [], 0, 0
-        for window in self._store.settled(model.name):
+        windows, have = self._store.settled(model.name), self._store.settled_flags(model.name)
+        self._ids.only(model.name, windows)
+        for window in windows:
             self._alive()
             try:
-                ids, have = self._store.settled_ids(model.name, window.key)
-                found = block.look(to_micros(window.key.start), ids, have)
-                replaced = 0 if found is None else self._changed(model, window.key, found)
+                ids = self._ids.of(model.name, window)
+                found = _looked(window, ids, block, have)
+                replaced = 0 if found is None else self._changed(model, window.key, ids, found)
             except DecodeError as error:
                 self._damaged(model, window.key, error)
                 continue
@@ -200,12 +206,12 @@ class Labelling:
                       window_start=key.start.isoformat(), version=key.version, detail=str(error))
         self._told.add((model.name, key))
 
-    def _changed(self, model: Model, key: KeptKey, found: Found) -> int:
+    def _changed(self, model: Model, key: KeptKey, ids: Hashes, found: Found) -> int:
         """How many labels replace an earlier one of another value."""
         if not len(found.again):
             return 0
         again = Matches(rows=found.matches.rows[found.again], labels=found.matches.labels.take(found.again))
-        return revised(self._store.matches(model.name, key), again)
+        return revised(self._store.matches(model.name, key, ids), again)
 
     # --- revise and release ----------------------------------------------------------------------------------
 
@@ -238,6 +244,8 @@ class Labelling:
         number = self._store.join_number(model.name)
         if not over or not self._all_read(model) or self._store.label_chunks(model.name, fresh=True, most=1):
             return 0
+        if not self._last_looks(model, over):
+            return 0
         curves = [curve for window in over if (curve := self._curve(model, window.key)) is not None]
         account = LabelAccount(unlabelled=sum(window.rows - window.labelled for window in over))
         return int(self._record(JoinRound(model=model.name, number=number, dropped=tuple(window.key for window in over),
@@ -256,6 +264,16 @@ class Labelling:
             self._damaged(model, key, error)
             return None
 
+    def _last_looks(self, model: Model, over: Sequence[KeptWindow]) -> bool:
+        """Nothing more will come: a look that earlier ones could not take for the last. What it finds again is not written again."""
+        labelled = [window for window in over if window.labelled]
+        done = [self._last_look(model, start, list(group)) for start, group in groupby(labelled, key=lambda window: window.key.start)]
+        return all(done)
+
+    def _last_look(self, model: Model, start: datetime, windows: Sequence[KeptWindow]) -> bool:
+        self._alive()
+        return self._reviser.revise(model, start, windows)
+
     def _all_read(self, model: Model) -> bool:
         """Whether every partition of the labels was read to its end just now."""
         topics = {stream.topic for stream in model.streams if stream.kind is StreamKind.LABELS}
@@ -273,6 +291,15 @@ class Labelling:
                      revised=done.account.revised, repeated=done.account.repeated, expired=done.account.expired,
                      windows=len(done.applied))
         return True
+
+
+def _looked(window: KeptWindow, ids: Hashes, block: Block, have: Mapping[KeptKey, bytes]) -> Found | None:
+    """None where a window has nothing of the block, or was taken away by another replica, whose round makes this one void."""
+    start = to_micros(window.key.start)
+    hits = block.look(start, ids)
+    if not len(hits) or window.key not in have:
+        return None
+    return block.give(start, hits, unpack_flags(have[window.key], len(ids)))
 
 
 def _applied(window: KeptWindow, found: Found) -> Applied:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
+from itertools import groupby
 from typing import Protocol
 
 from monitor.core.gaps import Gap
 from monitor.core.incidents import OPEN, Incident
 from monitor.core.labels.predicted import Predicted
+from monitor.core.performance.tally import Tally as Counted
+from monitor.core.performed import recounted
 from monitor.core.recipes import Candidate, Disturbance
 from monitor.core.reference import Reference
 from monitor.core.results import Account, Result, WindowKey
 from monitor.core.retraining import Retraining
 from monitor.core.rules import Model
 from monitor.core.windows import window_of
-from monitor.errors import UsageError
+from monitor.errors import DecodeError, UsageError
 from monitor.metrics import Metrics
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.lengths import other_length
 from monitor.pipeline.references import References
+from monitor.pipeline.revising import sharing
+from monitor.pipeline.standards import Standards
 from monitor.pipeline.telling import Telling
 from monitor.ports import (
     Clock,
@@ -33,6 +39,7 @@ from monitor.ports import (
     SampleTester,
     StoredReference,
     StoredWindow,
+    Tally,
 )
 
 Told = Callable[[datetime], None]
@@ -41,6 +48,9 @@ Told = Callable[[datetime], None]
 
 class PastStore(JudgingStore, HistoryStore, ReferenceStore, Protocol):
     """A store that is only read."""
+
+    def tallies(self, model: str, since: datetime | None = None) -> Sequence[Tally]:
+        """The counts of windows that start at or after then, ordered by key."""
 
 
 class Rehearsal:
@@ -81,7 +91,7 @@ class Rehearsal:
         return self._store.windows(model, start) or ([self._empty[start]] if start in self._empty else [])
 
     def kept_chunks(self, model: str, key: KeptKey) -> Sequence[Predicted]:  # noqa: ARG002  the judge asks by name
-        """None: predictions are gone once their labels have come, so performance is not judged again."""
+        """None: predictions are gone once their labels have come. Performance is judged again from its counts (``recount``)."""
         return ()
 
     def gaps(self, model: str, start: datetime, end: datetime) -> Sequence[Gap]:
@@ -162,3 +172,24 @@ def rejudge(store: PastStore, model: Model, clock: Clock, *, since: datetime | N
     for name, why in judge.failing.items():
         raise UsageError(f"{name} cannot be judged by these rules: {why}")
     return rehearsal.judgements
+
+
+def recount(store: PastStore, model: Model, clock: Clock, *, since: datetime | None = None) -> list[Result]:
+    """Performance under these rules, from the counts that are kept of windows whose labels came.
+
+    Counts that cannot be read are passed over. Raises Retryable when the store is away.
+    """
+    standards = Standards(store, References(store, clock), clock)
+    sealed = store.progress(model.name).sealed_until
+    found: list[Result] = []
+    for start, group in groupby(store.tallies(model.name, since), key=lambda tally: tally.key.start):
+        windows = store.windows(model.name, start)
+        compared = standards.of(model, windows)
+        for kept in group:
+            if kept.key not in compared:
+                continue
+            with suppress(DecodeError):
+                counts = Counted.from_bytes(kept.data)
+                last = sealed is not None and kept.key.end + model.label_delay <= sealed
+                found += recounted(kept.key, counts, compared[kept.key].reference, model, versions=sharing(windows, model), last=last)
+    return found

@@ -17,6 +17,7 @@ from monitor.core.performed import counted, realised, unreadable, values_of
 from monitor.core.results import ALL_ROWS, Check, Identity, Result, Verdict, identity, latest
 from monitor.core.retraining import Retraining, decide
 from monitor.core.rules import Model
+from monitor.core.severity import raised, weighed
 from monitor.errors import DecodeError, Retryable, UsageError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
@@ -53,7 +54,8 @@ class Reviser:
         before = latest(self._store.window_results(model.name, start))
         stored = self._store.windows(model.name, start)
         found = [self._alone(model, window, stored) for window in windows]
-        results = _numbered([result for _, own, _ in found for result in own], before)
+        said = weighed([result for _, own, _ in found for result in own], model, before.values())
+        results = _numbered([*said, *raised(said, before, model)], before)
         opened = self._store.open_incident(model.name)
         after = tuple((dict(before) | {identity(result): result for result in results}).values())
         cause = explain(after, [subject for subjects, _, _ in found for subject in subjects], model, opened=opened)
@@ -117,8 +119,7 @@ class Reviser:
             part, standard = joined_of(joined, one.key.segment), standards[one.key]
             subjects.append(Subject(key=one.key, account=replace(one.account, late=0), profile=one.profile, reference=standard.reference,
                                     unready=standard.unready, damage=one.damage or standard.damage))
-            results += realised(one.key, part, standard.reference, model, counted=one.account.counted, versions=_sharing(stored, model),
-                                learned=learned, age=age)
+            results += realised(one.key, part, standard.reference, model, versions=sharing(stored, model), learned=learned, age=age)
             tally = counted(part, model, standard.reference)
             tallies += [Tally(key=one.key, data=tally.to_bytes())] if tally is not None and tally.labelled else []
         return subjects, results, tallies
@@ -146,7 +147,7 @@ class Reviser:
                         state=event.after, reason=event.reason)
 
 
-def _sharing(stored: Sequence[StoredWindow], model: Model) -> int:
+def sharing(stored: Sequence[StoredWindow], model: Model) -> int:
     """How many versions share the false alarms of the window."""
     counted_rows = [window.account.counted for window in stored if window.key.segment == ALL_ROWS]
     return sum(rows >= max(model.min_rows, 1) for rows in counted_rows)

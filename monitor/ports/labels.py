@@ -189,14 +189,14 @@ class LabelStore(Protocol):
     def unrevised(self, model: str) -> Sequence[KeptWindow]:
         """Settled windows that have labels which no revision of their results knows."""
 
-    def settled_ids(self, model: str, key: KeptKey) -> tuple[Hashes, Flags]:
-        """The ids of a settled window, ascending, and which of them have a label; nothing else of it is read.
+    def settled_ids(self, model: str, key: KeptKey) -> Hashes:
+        """The ids of a settled window, ascending; nothing else of it is read. Empty where it is not there (any more)."""
 
-        Both are empty where it is not there (any more).
-        """
+    def settled_flags(self, model: str) -> Mapping[KeptKey, bytes]:
+        """Which rows of each settled window have a label, packed (``core/labels/packing``): a bit a row."""
 
-    def matches(self, model: str, key: KeptKey) -> Matches:
-        """Every label that was applied to a settled window so far."""
+    def matches(self, model: str, key: KeptKey, ids: Hashes) -> Matches:
+        """Every label that was applied to a settled window so far; ``ids``: the window's."""
 
     def label_chunks(self, model: str, *, fresh: bool, most: int) -> Sequence[StoredLabels]:
         """The oldest chunks that together hold at most ``most`` labels, but at least one chunk."""

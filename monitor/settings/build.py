@@ -174,6 +174,7 @@ def _drift(model: ModelSettings) -> DriftRules:
         multivariate=model.drift.multivariate,
         domain_classifier=model.drift.domain_classifier,
         min_effect=MinEffect(ks=floors.ks, wasserstein=floors.wasserstein, tvd=floors.tvd),
+        severity=model.drift.severity,
     )
 
 

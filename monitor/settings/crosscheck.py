@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from monitor.core.results import Check
-from monitor.core.rules import Formula
+from monitor.core.rules import Formula, Severity
 from monitor.core.schema import Kind, Role
 from monitor.errors import Permanent
 from monitor.settings.block import Block
@@ -274,6 +274,11 @@ def _retraining(model: ModelSettings) -> Iterator[Fault]:
         yield (*at, "url"), why
 
 
+def _severity(model: ModelSettings) -> Iterator[Fault]:
+    if model.drift.severity is Severity.EVIDENCE and model.performance is None:
+        yield ("drift", "severity"), "evidence needs the model's performance section, which is not given"
+
+
 def _retraining_when(model: ModelSettings) -> Iterator[Fault]:
     if model.retraining is not None and Check.PERFORMANCE in model.retraining.when and model.performance is None:
         yield ("retraining", "when", "performance"), "needs the model's performance section, which is not given"
@@ -297,5 +302,6 @@ MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[ModelSettings], Iterator[Fa
     (("task", "streams", "performance"), evidence_faults),
     (("retraining",), _retraining),
     (("retraining", "performance"), _retraining_when),
+    (("drift", "performance"), _severity),
 )
 """Each check with the sections that it looks at: with a fault in one of them it would only guess."""

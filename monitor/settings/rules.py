@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from monitor.core.results import Check
-from monitor.core.rules import Budget, Formula
+from monitor.core.rules import Budget, Formula, Severity
 from monitor.settings.block import AutoOrOff, Block, Duration, File, OneOrMany, QualityShare, Ratio, Text, Texts, one_or_many, within
 from monitor.settings.durations import duration_text, parse_duration, shown
 from monitor.settings.receivers import WebhookSettings
@@ -118,6 +118,11 @@ class DriftSettings(Block):
     false_alarms: FalseAlarms | None = Field(default=None, description="Alarms allowed on data that has not drifted, over all columns.")
     tests: Tests = Field(default=(), description="Explicit tests: one or a list.")
     min_effect: MinEffectSettings = Field(default=MinEffectSettings(), description="Smallest differences worth a message; not for tests.")
+    severity: Severity = Field(
+        default=Severity.ALERT,
+        description="alert: drift always alerts; evidence: it only warns where performance is known and has not dropped; "
+        "needs performance.",
+    )
     multivariate: bool | None = Field(
         default=None, description="Whether the numeric columns are watched together too; left out: where no explicit tests are given."
     )

@@ -6,7 +6,7 @@ by key. A checkpoint holds ``progress`` with others and only adds chunks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
 from typing import Any
@@ -15,12 +15,12 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, select, update
 
 from monitor import failpoints
-from monitor.core.labels.beside import joined_matches, joined_rows, no_matches
+from monitor.core.labels.beside import joined_matches, joined_rows
 from monitor.core.labels.labels import Joined, Matches
-from monitor.core.labels.packing import unpack_flags, unpack_ids, unpack_labels, unpack_matches, unpack_predicted
+from monitor.core.labels.packing import unpack_ids, unpack_labels, unpack_matches, unpack_predicted
 from monitor.core.labels.predicted import Predicted
 from monitor.core.results import Result, WindowKey, identity, latest
-from monitor.core.schema import Flags, Hashes
+from monitor.core.schema import Hashes
 from monitor.failpoints import Point
 from monitor.ports import Curve, JoinRound, KeptKey, KeptWindow, Known, LabelAccount, Revision, StoredLabels, Tally
 from monitor.storage.again import again
@@ -37,6 +37,7 @@ from monitor.storage.label_tables import (
     label_matches,
     tallies,
 )
+from monitor.storage.postgres import AS_BYTES
 from monitor.storage.progress import held_progress, read_progress
 from monitor.storage.rows import columns_of, made
 from monitor.storage.tables import results
@@ -68,7 +69,7 @@ class LabelVerbs:
         """
         chunks = select(kept_chunks.c.ids, kept_chunks.c.data).where(of_window(kept_chunks, model, key)).order_by(kept_chunks.c.number)
         with self._db.read() as connection:
-            found = connection.execute(chunks).all() or connection.execute(_rows_of(model, key)).all()
+            found = connection.execute(chunks.execution_options(**AS_BYTES)).all() or connection.execute(_rows_of(model, key)).all()
         return [unpack_predicted(row.ids, row.data) for row in found]
 
     def settled(self, model: str, until: datetime | None = None) -> Sequence[KeptWindow]:
@@ -87,22 +88,25 @@ class LabelVerbs:
             found = connection.execute(select(*counts).where(kept_windows.c.model == model, *asked)).all()
         return sorted((_kept_window(row) for row in found), key=lambda window: window.key)
 
-    def settled_ids(self, model: str, key: KeptKey) -> tuple[Hashes, Flags]:
-        """The ids of a settled window, ascending, and which of them have a label; none where it is not there (any more)."""
-        query = select(kept_rows.c.ids, kept_windows.c.have).join(kept_windows, of_window(kept_windows, model, key))
+    def settled_ids(self, model: str, key: KeptKey) -> Hashes:
+        """The ids of a settled window, ascending; none where it is not there (any more)."""
+        query = select(kept_rows.c.ids).where(of_window(kept_rows, model, key))
         with self._db.read() as connection:
-            row = connection.execute(query.where(of_window(kept_rows, model, key))).one_or_none()
-        if row is None:
-            return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.bool_)
-        ids = unpack_ids(row.ids)
-        return ids, unpack_flags(row.have, len(ids))
+            ids = connection.execute(query.execution_options(**AS_BYTES)).scalar_one_or_none()
+        return np.empty(0, dtype=np.uint64) if ids is None else unpack_ids(ids)
 
-    def matches(self, model: str, key: KeptKey) -> Matches:
-        """Every label that was applied to a settled window so far."""
+    def settled_flags(self, model: str) -> Mapping[KeptKey, bytes]:
+        """Which rows of each settled window have a label, packed."""
+        query = columns_of(kept_windows, KeptKey).add_columns(kept_windows.c.have).where(kept_windows.c.model == model)
+        with self._db.read() as connection:
+            found = connection.execute(query.execution_options(**AS_BYTES)).all()
+        return {_kept_key(row): row.have for row in found}
+
+    def matches(self, model: str, key: KeptKey, ids: Hashes) -> Matches:
+        """Every label that was applied to a settled window so far; ``ids``: the window's."""
         with self._db.read() as connection:
             packed = _matches_of(connection, model, key)
-            ids = connection.execute(select(kept_rows.c.ids).where(of_window(kept_rows, model, key))).scalar_one_or_none()
-        return no_matches() if ids is None else _unpacked(packed, unpack_ids(ids))
+        return _unpacked(packed, ids)
 
     def label_chunks(self, model: str, *, fresh: bool, most: int) -> Sequence[StoredLabels]:
         """The oldest chunks that together hold at most ``most`` labels, but at least one chunk."""
@@ -112,10 +116,11 @@ class LabelVerbs:
             found = connection.execute(oldest.limit(max(most, 1))).all()  # none of them is empty
             held = accumulate(row.rows for row in found)
             numbers = [row.number for at, (row, rows) in enumerate(zip(found, held, strict=True)) if at == 0 or rows <= most]
-            chunks: list[Row[Any]] = []
+            chunks: list[Any] = []
             for first in range(0, len(numbers), AT_ONCE):
                 some = chunk.number.in_(numbers[first : first + AT_ONCE])
-                chunks += connection.execute(select(label_chunks).where(some).order_by(chunk.number)).all()
+                named = select(chunk.number, chunk.fresh, chunk.data).where(some).order_by(chunk.number)
+                chunks += connection.execute(named.execution_options(**AS_BYTES)).all()
         return [StoredLabels(number=row.number, labels=unpack_labels(row.data), fresh=row.fresh) for row in chunks]
 
     def joined(self, model: str, key: KeptKey) -> Joined | None:
@@ -202,12 +207,12 @@ class LabelVerbs:
 
 
 def _rows_of(model: str, key: KeptKey) -> Select[Any]:
-    return select(kept_rows.c.ids, kept_rows.c.data).where(of_window(kept_rows, model, key))
+    return select(kept_rows.c.ids, kept_rows.c.data).where(of_window(kept_rows, model, key)).execution_options(**AS_BYTES)
 
 
 def _matches_of(connection: Connection, model: str, key: KeptKey) -> list[bytes]:
     query = select(label_matches.c.data).where(of_window(label_matches, model, key)).order_by(label_matches.c.number)
-    return list(connection.execute(query).scalars())
+    return list(connection.execute(query.execution_options(**AS_BYTES)).scalars())
 
 
 def _unpacked(packed: Sequence[bytes], ids: Hashes) -> Matches:

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import psycopg
 from psycopg.abc import RV, PQGen
-from sqlalchemy import Dialect, Engine, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, ExceptionContext, ExecutionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from monitor.errors import UsageError
@@ -35,6 +35,8 @@ SESSION = {
     "idle_in_transaction_session_timeout": "60s",
 }
 """What is read from a session hangs on these, and a role or a database may have others."""
+AS_BYTES = {"driftd_as_bytes": True}
+"""Marks a query whose answer is to come in binary: bytes as text are hexadecimal, twice as long, and cost three times as much."""
 
 
 class Answering(psycopg.Connection[Any]):
@@ -83,7 +85,15 @@ def postgres_engine(url: URL, limits: Limits) -> Engine:
     event.listen(engine, "do_connect", connect)
     event.listen(engine, "connect", settle)
     event.listen(engine, "handle_error", renew)
+    event.listen(engine, "before_cursor_execute", _as_bytes, retval=True)
     return engine
+
+
+def _as_bytes(_connection: Connection, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None,
+              _many: bool) -> tuple[str, Any]:
+    if context is not None and context.execution_options.keys() & AS_BYTES.keys():
+        cast("psycopg.Cursor[Any]", cursor).format = psycopg.pq.Format.BINARY
+    return statement, parameters
 
 
 def _check_encoding(connection: psycopg.Connection[Any], url: URL) -> None:

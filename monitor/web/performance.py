@@ -16,15 +16,13 @@ from monitor.core.decay import (
     step_of,
     value_with_interval,
 )
-from monitor.core.results import ALL_ROWS, BAD, Check, Result, Verdict, identity, latest
+from monitor.core.results import ALL_ROWS, BAD, WORST_SLICE, Check, Result, Verdict, identity, latest
 from monitor.core.rules import PerformanceRules
 
 CHARTS = 12
 """Charts of a model, those of the metrics that the configuration names first."""
 WORST_SEGMENTS = 5
 JUDGED = (*BAD, Verdict.OK)
-WORST_SLICE = "worst_slice("
-"""How the metrics begin whose reason names the worst slice; they have no curve of their own."""
 MINUS = "\N{MINUS SIGN}"
 
 

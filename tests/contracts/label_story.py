@@ -9,9 +9,10 @@ from datetime import datetime
 import numpy as np
 
 from monitor.core.labels.labels import Joined, Labels, Matches
+from monitor.core.labels.packing import unpack_flags
 from monitor.core.labels.predicted import Predicted
 from monitor.core.results import Account, Check, Result, Verdict, WindowKey
-from monitor.core.schema import CategoricalValues, to_micros
+from monitor.core.schema import CategoricalValues, Flags, to_micros
 from monitor.ports import Applied, JoinRound, KeptKey, Known, NewLabels, Revision, Store, WindowDelta
 from tests.contracts.store_story import HOUR, NOW, START, checkpoint, key, result
 
@@ -46,10 +47,15 @@ def labels(*found: tuple[int, str, int], offset: int = 0, partition: int = 0) ->
     )
 
 
+def labelled_rows(store: Store, where: KeptKey) -> Flags:
+    """Which rows of a settled window have a label."""
+    return unpack_flags(store.settled_flags("m")[where], len(store.settled_ids("m", where)))
+
+
 def applied(store: Store, where: KeptKey, rows: Sequence[int], found: Labels) -> Applied:
     """These labels for these rows of a settled window, as a round would have it."""
     [window] = [window for window in store.settled("m") if window.key == where]
-    _, have = store.settled_ids("m", where)
+    have = labelled_rows(store, where)
     after = have.copy()
     after[list(rows)] = True
     matches = Matches(rows=np.array(rows, dtype=np.int64), labels=found)

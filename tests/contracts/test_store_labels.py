@@ -22,6 +22,7 @@ from tests.contracts.label_story import (
     joining,
     kept,
     kept_key,
+    labelled_rows,
     labels,
     new_labels,
     performance,
@@ -46,7 +47,7 @@ def waiting(store: Store, *, fresh: bool) -> list[object]:
 def test_a_store_without_labels_has_none(store: Store) -> None:
     assert (store.join_number("m"), store.unsettled("m", NOW), store.settled("m"), store.curves("m", 9)) == (0, [], [], [])
     assert (store.tallies("m"), store.window_results("m", START), store.label_account("m")) == ([], [], LabelAccount())
-    assert (store.joined("m", kept_key()), store.kept_chunks("m", kept_key()), len(store.settled_ids("m", kept_key())[0])) == (None, [], 0)
+    assert (store.joined("m", kept_key()), store.kept_chunks("m", kept_key()), len(store.settled_ids("m", kept_key()))) == (None, [], 0)
     assert store.label_chunks("m", fresh=True, most=9) == []
 
 
@@ -79,7 +80,7 @@ def test_a_settled_window_is_one_chunk_and_its_ids_are_read_alone(store: Store) 
     assert store.record_join(joining(0, settled=((kept_key(), whole),)))
     assert store.unsettled("m", NOW) == [kept_key(version="2")]
     assert [told(chunk) for chunk in store.kept_chunks("m", kept_key())] == [told(predicted(2, 4, 9))]
-    assert store.settled_ids("m", kept_key())[0].tolist() == [2, 4, 9]
+    assert store.settled_ids("m", kept_key()).tolist() == [2, 4, 9]
     assert store.settled("m") == [KeptWindow(key=kept_key(), rows=3, labelled=0, changes=0, judged_changes=None)]
     joined = store.joined("m", kept_key())
     assert joined is not None
@@ -102,7 +103,7 @@ def test_predictions_that_came_between_reading_and_sealing_are_not_lost(store: S
     assert (store.join_number("m"), store.settled("m"), len(store.kept_chunks("m", kept_key()))) == (0, [], 2)
     again = by_id(joined_predicted(store.kept_chunks("m", kept_key())))
     assert store.record_join(joining(0, settled=((kept_key(), again),)))
-    assert store.settled_ids("m", kept_key())[0].tolist() == [1, 2]
+    assert store.settled_ids("m", kept_key()).tolist() == [1, 2]
 
 
 # --- labels --------------------------------------------------------------------------------------------------
@@ -206,16 +207,16 @@ def test_many_rounds_come_to_what_one_would(store: Store) -> None:
 
 def test_rows_that_have_a_label_are_told_without_their_predictions(store: Store) -> None:
     where = settled_window(store, *range(20))
-    assert not store.settled_ids("m", where)[1].any()
-    assert len(store.matches("m", where).rows) == 0
+    assert not labelled_rows(store, where).any()
+    assert len(store.matches("m", where, store.settled_ids("m", where)).rows) == 0
     first, second = labels((3, "yes", 1), (17, "no", 2)), labels((3, "no", 3), (8, "yes", 4), offset=2)
     assert store.record_join(joining(1, applied=(applied(store, where, [3, 17], first),)))
     assert store.record_join(joining(2, applied=(applied(store, where, [3, 8], second),)))
-    ids, have = store.settled_ids("m", where)
+    ids, have = store.settled_ids("m", where), labelled_rows(store, where)
     assert (ids.tolist(), np.flatnonzero(have).tolist(), len(have)) == (list(range(20)), [3, 8, 17], 20)
-    matches = store.matches("m", where)
+    matches = store.matches("m", where, store.settled_ids("m", where))
     assert (matches.rows.tolist(), told(matches.labels)) == ([3, 17, 3, 8], told(joined_labels([first, second])))
-    assert len(store.matches("o", where).rows) == 0
+    assert len(store.matches("o", where, store.settled_ids("o", where)).rows) == 0
 
 
 def test_where_windows_are_settled_what_waits_is_looked_for_again(store: Store) -> None:
@@ -257,7 +258,8 @@ def test_a_window_that_waits_no_longer_leaves_its_curve_alone(store: Store) -> N
     last = applied(store, first, [0], found)
     assert store.record_join(joining(2, applied=(last,), dropped=(first,), curves=(curve,), account=LabelAccount(matched=1, unlabelled=1)))
     assert [window.key for window in store.settled("m")] == [second]
-    assert (store.joined("m", first), store.kept_chunks("m", first), store.settled_ids("m", first)[0].tolist()) == (None, [], [])
+    assert (store.joined("m", first), store.kept_chunks("m", first), store.settled_ids("m", first).tolist()) == (None, [], [])
+    assert first not in store.settled_flags("m")
     assert store.curves("m", 9) == [curve]
     assert store.record_join(joining(3, dropped=(second,), curves=(Curve(key=second, document={}),)))
     assert [found.key for found in store.curves("m", 9)] == [first, second]
@@ -284,7 +286,7 @@ def test_every_version_has_its_own_windows(store: Store) -> None:
     assert store.seal("m", key().end, None)
     keys = [kept_key(version=version) for version in versions]
     assert store.record_join(joining(0, settled=tuple((where, predicted(n)) for n, where in enumerate(keys))))
-    assert [store.settled_ids("m", where)[0].tolist() for where in keys] == [[n] for n in range(4)]
+    assert [store.settled_ids("m", where).tolist() for where in keys] == [[n] for n in range(4)]
     assert [window.key for window in store.settled("m")] == sorted(keys)
 
 

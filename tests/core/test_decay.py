@@ -16,6 +16,7 @@ from monitor.core.decay import (
     evidence_words,
     performance_sentence,
     precise,
+    sentence_within,
     share_words,
     value_with_interval,
     worst_first,
@@ -118,11 +119,23 @@ def test_how_far_beyond_is_told_in_multiples_of_what_is_allowed(value: float | N
 
 def test_drift_alone_is_told_with_no_drop_seen_so_far() -> None:
     f1 = replace(ESTIMATED, metric="f1", value=0.7)
-    assert performance_sentence([DRIFT, f1, ESTIMATED], RULES) == "no drop of performance seen so far: accuracy 0.84, estimated"
+    assert performance_sentence([DRIFT, f1, ESTIMATED], RULES) == (
+        "no drop of performance seen so far: accuracy 0.84, estimated; labels may say otherwise"
+    )
     well = replace(REALISED, value=0.84, ci_low=0.82, ci_high=0.86, verdict=Verdict.OK)
     assert performance_sentence([well, ESTIMATED], RULES) == (
         "no drop of performance seen so far: accuracy 0.84 [0.82, 0.86], realised, 96 % labelled"
     )
+
+
+def test_an_incident_of_a_drop_does_not_say_that_none_was_seen() -> None:
+    said = performance_sentence([DRIFT, ESTIMATED], RULES)
+    assert sentence_within(said, ["drift"]) == said
+    assert sentence_within(said, ["drift", "performance"]) == (
+        "dropped in an earlier window of the incident; of the last one: accuracy 0.84, estimated; labels may say otherwise"
+    )
+    fell = performance_sentence([REALISED], RULES)
+    assert sentence_within(fell, ["performance"]) == fell
 
 
 def test_a_later_revision_speaks_for_an_earlier_one() -> None:
@@ -156,7 +169,8 @@ def test_performance_comes_after_the_columns_and_is_told_beside_them() -> None:
     cause = explain([DRIFT, REALISED], [], RULES)
     assert cause.headline == "delay: ks 0.4, limit 0.1; and 1 more"
     assert cause.performance.startswith("accuracy fell from 0.84")
-    assert explain([DRIFT, ESTIMATED], [], RULES).performance == "no drop of performance seen so far: accuracy 0.84, estimated"
+    seen = explain([DRIFT, ESTIMATED], [], RULES).performance
+    assert seen == "no drop of performance seen so far: accuracy 0.84, estimated; labels may say otherwise"
 
 
 FLOATS = st.none() | st.floats(allow_nan=False, allow_infinity=False)
@@ -172,3 +186,9 @@ def test_any_numbers_can_be_told(
     said = performance_sentence([made], RULES)
     assert said.startswith(metric)
     assert "nan" not in said
+
+
+def test_the_worst_slice_is_not_told_in_the_place_of_the_model() -> None:
+    slice_ = replace(ESTIMATED, metric="worst_slice(accuracy)", estimated=False)
+    assert performance_sentence([slice_], RULES) == ""
+    assert performance_sentence([slice_, UNKNOWN], RULES) == "performance is not known yet: no labels yet"

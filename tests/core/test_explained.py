@@ -10,7 +10,7 @@ import pytest
 from monitor.core.evaluate import Subject, evaluate
 from monitor.core.explained import Explanation, How, explained_by
 from monitor.core.reference import Reference, SegmentPart
-from monitor.core.results import ALL_ROWS, Result
+from monitor.core.results import ALL_ROWS, Result, Verdict
 from monitor.core.rules import DriftRules, DriftTest, Model, QualityRules, Switch
 from monitor.core.schema import CategoricalValues, Kind
 from monitor.core.segments import segment_text
@@ -127,6 +127,18 @@ def test_other_distances_are_measured_again_and_tests_of_significance_cannot_be(
     rules = replace(RULES, drift=DriftRules(tests=(DriftTest(method=method, columns=(column,)),)), quality=quiet)
     found = explained(day(np.random.default_rng(10), by={"B": 60}, shares=[0.35, 0.4, 0.25]), rules)
     assert (None if found is None else found.how) is how
+
+
+def test_labels_that_drifted_have_no_profile_and_leave_the_others_explained() -> None:
+    subjects = subjects_of(day(np.random.default_rng(1), by={"B": 15.0}))
+    results = judged(subjects)
+    alerts = [result for result in results if result.verdict is Verdict.ALERT and result.segment == ALL_ROWS]
+    drifted = next(result for result in alerts if result.column == "delay")
+    label = replace(drifted, column="arrived_late", metric="tvd")
+    found = explained_by([*results, label], subjects, RULES)
+    assert found == explained_by(results, subjects, RULES)
+    assert found is not None
+    assert explained_by([label], subjects, RULES) is None
 
 
 def test_segments_on_another_grid_explain_nothing() -> None:

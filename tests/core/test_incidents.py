@@ -22,6 +22,7 @@ from monitor.core.incidents import (
     expect,
     incident_id,
     resolve,
+    revise,
     signal,
     stable_hex,
     step,
@@ -239,6 +240,37 @@ def test_a_late_revision_of_an_older_window_does_not_turn_time_back() -> None:
     assert after.updated_at == START + 3 * DAY
 
 
+def test_an_incident_that_labels_find_older_begins_with_its_first_bad_window() -> None:
+    fired = step(None, window(3, result(3, Verdict.ALERT)), rules()).incident
+    older = window(1, result(1, Verdict.ALERT, Check.PERFORMANCE, None))
+    after = revise(fired, [result(1, Verdict.OK)], older, rules()).incident
+    assert after is not None
+    assert fired is not None
+    assert (after.id, after.since, after.updated_at, after.bad_windows) == (fired.id, START + DAY, START + 4 * DAY, 2)
+
+
+def test_a_bad_window_does_not_count_while_labels_have_not_told_of_the_one_between() -> None:
+    """Snow on day 0 made predictions worse, day 1 was well as far as inputs tell, day 2 is odd in another way."""
+    two = rules(open_after=2)
+    pending = step(None, window(0, result(0, Verdict.ALERT), result(0, Verdict.ALERT, Check.PERFORMANCE, None)), two).incident
+    estimate = replace(result(1, Verdict.OK, Check.PERFORMANCE, None), estimated=True, labelled=0)
+    unsure = step(pending, window(1, result(1, Verdict.OK), estimate), two).incident
+    odd = step(unsure, window(2, result(2, Verdict.ALERT)), two)
+    assert odd.incident is not None
+    assert (odd.incident.state, odd.incident.bad_windows, odd.notify) == (IncidentState.PENDING, 1, None)
+
+    well = revise(odd.incident, [result(1, Verdict.OK), estimate], window(1, result(1, Verdict.OK, Check.PERFORMANCE, None)), two)
+    assert well.incident is not None
+    assert (well.incident.state, well.notify) == (IncidentState.RESOLVED, None)
+
+    worse = revise(odd.incident, [result(1, Verdict.OK), estimate], window(1, result(1, Verdict.ALERT, Check.PERFORMANCE, None)), two)
+    assert worse.notify is not None
+    assert worse.notify.kind is NotifyKind.FIRING
+
+    within = step(unsure, window(2, result(2, Verdict.ALERT)), replace(two, open_within=3))
+    assert within.notify is not None, "2 of 3 asks for no row"
+
+
 def test_an_acknowledged_incident_is_not_repeated_and_its_end_is_told() -> None:
     fired = run("B", rules())[0].incident
     assert fired is not None
@@ -391,3 +423,11 @@ def test_an_incident_that_was_resolved_counts_as_none() -> None:
     incident = run("BGG", rules())[-1].incident
     assert incident is not None
     assert step(replace(incident), window(3, result(3, Verdict.OK)), rules()) == Step(incident=None)
+
+
+def test_the_worst_slice_is_no_evidence_that_a_model_is_well() -> None:
+    told = replace(result(0, Verdict.OK, Check.PERFORMANCE, None), metric="worst_slice(accuracy)")
+    few = replace(told, metric="accuracy", verdict=Verdict.INSUFFICIENT)
+    assert signal([told]) is Signal.SILENT
+    assert signal([told, few]) is Signal.SILENT
+    assert signal([told, few, result(0, Verdict.OK)]) is Signal.GOOD

@@ -42,6 +42,16 @@ def test_windows_before_the_incident_that_labels_show_to_be_well_do_not_end_it()
         assert (taken.incident, taken.events, taken.notify) == (incident, (), None)
 
 
+def test_a_pending_incident_is_nothing_by_windows_since_it_began_and_not_by_those_before() -> None:
+    pending = step(None, judged(20, Verdict.ALERT), replace(RULES, open_after=2)).incident
+    assert pending is not None
+    before = revise(pending, results(19, Verdict.OK, estimated=True), judged(19, Verdict.OK, revision=1), RULES)
+    assert before.incident == pending
+    own = revise(pending, results(20, Verdict.ALERT), judged(20, Verdict.OK, revision=2), RULES).incident
+    assert own is not None
+    assert own.state is IncidentState.RESOLVED
+
+
 def test_windows_after_it_and_its_own_that_labels_show_to_be_well_end_it() -> None:
     incident = opened(20)
     first = revise(incident, results(20, Verdict.ALERT, estimated=True), judged(20, Verdict.OK, revision=1), RULES).incident

@@ -42,7 +42,8 @@ class Window:
 
     def look(self, block: Block) -> tuple[int, int, int]:
         """How many labels were first, changed a value, and were found at all."""
-        found = block.look(self.start, self.ids, self.have)
+        hits = block.look(self.start, self.ids)
+        found = block.give(self.start, hits, self.have) if len(hits) else None
         if found is None:
             return 0, 0, 0
         again = Matches(rows=found.matches.rows[found.again], labels=found.matches.labels.take(found.again))

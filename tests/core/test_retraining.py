@@ -149,3 +149,11 @@ def test_the_cooling_down_names_the_request_it_waits_for() -> None:
     last = asked(now("BBB") - timedelta(hours=1))
     decision = consider(rules(), "m", history("BBB"), None, last, now("BBB"))
     assert decision.detail == f"since 2013-07-03T23:00:00Z, {last.id}"
+
+
+def test_the_worst_slice_does_not_break_a_row_of_windows_without_labels() -> None:
+    alerts = [result(n, Verdict.ALERT, Check.PERFORMANCE, None, metric="accuracy") for n in range(3)]
+    told = result(3, Verdict.OK, Check.PERFORMANCE, None, metric="worst_slice(accuracy)")
+    asked = RetrainingRules(when={"performance": 3}, cooldown=DAY)
+    assert decide(asked, "m", (*alerts, told), None, None, now("1234")) is not None
+    assert decide(asked, "m", (*alerts, replace(told, metric="accuracy")), None, None, now("1234")) is None

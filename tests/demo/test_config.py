@@ -8,7 +8,7 @@ import pytest
 from monitor.core.rules import Budget
 from monitor.core.schema import Role
 from monitor.demo.config import SLACK_URL_VARIABLE, Addresses, Folder, real_slack, write_config, write_secrets
-from monitor.demo.scenario import FEATURES, MODEL, PREDICTIONS_TOPIC
+from monitor.demo.scenario import FEATURES, LABELS_TOPIC, METRICS, MODEL, PREDICTIONS_TOPIC
 from monitor.settings import load_settings
 
 HERE = Addresses(
@@ -33,6 +33,9 @@ def test_driftd_takes_the_demos_configuration(folder: Folder) -> None:
     roles = {column.name: column.role for column in model.columns}
     assert (roles["late"], roles["p_late"]) == (Role.PREDICTION, Role.SCORE)
     assert model.drift.budget == Budget()
+    assert model.performance is not None
+    assert model.performance.metrics == METRICS
+    assert LABELS_TOPIC in {stream.topic for stream in model.streams}
     assert model.alerts.open_after == 2
     assert PREDICTIONS_TOPIC in {stream.topic for stream in model.streams}
     assert settings.http.port == 8766

@@ -48,17 +48,22 @@ def test_a_signal_ends_the_demo_and_its_daemon(tmp_path: Path) -> None:
 @pytest.mark.timeout(WITHIN + 20)
 def test_the_demo_tells_its_story_and_exits_by_itself(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "SLACK_WEBHOOK_URL"}
-    command = demo(free_port(), tmp_path, "--until-done", "--rate", "6")
+    command = demo(free_port(), tmp_path, "--until-done")
     done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN, env=environment, check=False)
     told = done.stdout
     assert done.returncode == 0, told + done.stderr
     assert "55,712 flights produced, 55,712 counted in 61 daily windows" in told
-    assert "7 of 7 faulty days alert, 3 of the 54 others" in told
+    assert "7 of 7 faulty days alert, 6 of the 54 others" in told
+    assert "55,543 of 55,712 predictions labelled" in told
+    assert re.search(r"worst log_loss: 1\.23 \[.*\] on 6 April \(the injected fault\)", told)
     assert re.search(r"1–7 April +7 days +[\d,]+ flights   7 days alert: dep_delay", told)
     assert re.search(r"8 March: snow .*real, not injected", told)
     assert told.count("quiet") >= 6
-    assert told.count("╭─ Slack #ml-alerts ─") == 1, "one message for the fault"
-    assert told.count("╭─ Slack in the incident's thread ─") == 1, "and one for its end"
+    first = [box for box in told.split("╭─ ") if box.startswith("Slack #ml-alerts")]
+    assert sum("about ×60 (unit change)" in box for box in first) == 1, "one message for the fault"
+    assert sum("log_loss rose from 0.27" in box for box in first) == 1, "one for the furlough, which labels alone can tell"
+    assert told.count("╭─ Slack in the incident's thread ─") == len(first), "and one for the end of each"
+    assert re.search(r"21–27 April: air-traffic controllers on furlough.*real, not injected", told)
     assert told.count("signature valid") == 1, "one request to retrain within the cooldown"
     assert "WRONG" not in told
     assert "dep_delay" in told[told.index("Slack #ml-alerts"):][:400]

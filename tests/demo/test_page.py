@@ -36,9 +36,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     store.close()
 
 
-def follower(page: Page, scenario: Scenario = STORY) -> tuple[Follower, io.StringIO]:
+def follower(page: Page, scenario: Scenario = STORY, labels: int = 0) -> tuple[Follower, io.StringIO]:
     out = io.StringIO()
-    return Follower(page, Terminal(Console(file=out, width=120)), scenario), out
+    return Follower(page, Terminal(Console(file=out, width=120)), scenario, labels), out
 
 
 def test_every_judged_day_is_read_with_its_rows_and_its_alerting_columns(page: Page) -> None:
@@ -65,6 +65,18 @@ def test_incidents_retrainings_and_deliveries_are_read(page: Page) -> None:
     deliveries = page.deliveries()
     assert deliveries["dead"] == 1
     assert deliveries["pending"] >= 1
+
+
+def test_a_model_without_labels_has_none(page: Page) -> None:
+    assert page.labelled() == 0
+
+
+def test_labels_that_have_not_come_keep_the_end_away(page: Page) -> None:
+    following, _ = follower(page, labels=3)
+    following.look()
+    assert "0 of 3 labels" in following.standing()
+    assert not following.is_done
+    assert following.outcome(produced=1, unsigned_webhooks=0).labels == 3
 
 
 def test_a_daemon_that_has_not_been_given_its_partitions_is_not_ready(page: Page) -> None:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitor.core.results import Verdict
-from monitor.demo.page import JudgedDay, SeenIncident, judged_day
+from monitor.demo.page import JudgedDay, Realised, SeenIncident, judged_day
 from monitor.demo.scenario import DAY, flights_of_spring
-from monitor.demo.story import Outcome, Week, is_whole, shortcomings, weeks_of
-from monitor.demo.terminal import slack_lines, summary_lines, verdict_of
+from monitor.demo.story import Outcome, Week, is_whole, shortcomings, weeks_of, worst_performance
+from monitor.demo.terminal import event_line, slack_lines, summary_lines, verdict_of
 
 SPRING = flights_of_spring()
 PER_DAY = 900
@@ -44,6 +44,7 @@ def test_the_story_as_announced_lacks_nothing() -> None:
     ({"incidents": (replace(INCIDENT, columns=("p_late", "dep_delay")),)}, "and not 'dep_delay' as its first cause"),
     ({"incidents": (replace(INCIDENT, cause="dep_delay moved"),)}, "does not say 'about ×60 (unit change)'"),
     ({"incidents": (replace(INCIDENT, state="firing"),)}, "the incident i-1 is still firing"),
+    ({"labels": 54_800, "labelled": 54_799}, "54,799 flights were labelled instead of the 54,800 that arrived"),
     ({"dead_deliveries": 2}, "2 messages could not be delivered"),
     ({"unsigned_webhooks": 1}, "1 webhooks were not signed with the shared secret"),
 ])
@@ -66,6 +67,11 @@ def test_an_incident_that_nobody_was_told_of_says_so() -> None:
     snow = replace(INCIDENT, since=datetime(2013, 3, 8, tzinfo=UTC), fired_at=None, resolved_at=datetime(2013, 3, 10, tzinfo=UTC))
     told = list(summary_lines(replace(AS_ANNOUNCED, incidents=(snow, INCIDENT))))
     assert [line for line in told if line.startswith("incident from 8 March, over before anybody was told, by 9 March (not injected")]
+
+
+def test_what_labels_say_of_the_fault_after_its_end_and_nobody_was_told_of_is_no_second_incident() -> None:
+    late = replace(INCIDENT, id="i-2", since=datetime(2013, 4, 7, tzinfo=UTC), fired_at=None, cause="log_loss rose")
+    assert shortcomings(replace(AS_ANNOUNCED, incidents=(INCIDENT, late))) == []
 
 
 def test_without_a_fault_no_incident_is_asked_for() -> None:
@@ -113,6 +119,43 @@ def test_the_worst_verdict_of_a_day_counts_and_only_alerting_columns_are_named()
     assert (told.verdict, told.columns) == (Verdict.ALERT, ("dep_delay",))
     assert judged_day(account, results[:1]).verdict is Verdict.OK
     assert judged_day(account, [results[2]]).verdict is Verdict.WARN
+
+
+def performed(metric: str, value: float | None, *, estimated: bool, verdict: str = "ok") -> dict[str, object]:
+    return {"check": "performance", "column": None, "metric": metric, "verdict": verdict, "value": value, "ci_low": None, "ci_high": None,
+            "estimated": estimated}
+
+
+def test_a_metric_that_alerts_is_named_like_a_column_and_a_day_waits_until_labels_have_told() -> None:
+    account = {"window_start": "2013-04-22T00:00:00Z", "received": 10, "counted": 9}
+    before = judged_day(account, [performed("roc_auc", 0.9, estimated=True), performed("log_loss", 0.3, estimated=True)])
+    assert (before.awaits_labels, before.performance) == (True, ())
+    after = judged_day(account, [performed("roc_auc", None, estimated=False), performed("log_loss", 0.6, estimated=False, verdict="alert")])
+    assert (after.awaits_labels, after.columns) == (False, ("log_loss",))
+    assert after.performance == (Realised(metric="log_loss", value=0.6, low=None, high=None),)
+    assert not judged_day(account, [{"verdict": "ok", "column": "carrier"}]).awaits_labels, "performance is not watched"
+
+
+def test_the_worst_day_of_each_metric_is_the_lowest_auc_and_the_highest_loss() -> None:
+    def told(n: int, roc_auc: float, log_loss: float) -> JudgedDay:
+        pairs = (("calibration_error", 0.5), ("log_loss", log_loss), ("roc_auc", roc_auc))
+        return replace(DAYS[n], performance=tuple(Realised(metric=m, value=v, low=v - 0.1, high=v + 0.1) for m, v in pairs))
+
+    days = (told(0, 0.9, 0.3), told(31, 0.8, 0.4), told(52, 0.85, 0.66), *DAYS[53:])
+    assert [(day.start, worst.metric, worst.value) for day, worst in worst_performance(days)] == [
+        (DAYS[31].start, "roc_auc", 0.8), (DAYS[52].start, "log_loss", 0.66),
+    ]
+    lines = list(summary_lines(replace(AS_ANNOUNCED, days=days, labels=54_000, labelled=54_000)))
+    assert any(line.startswith("54,000 of ") for line in lines)
+    assert "    worst roc_auc: 0.80 [0.70, 0.90] on 1 April (the injected fault)" in lines
+    assert "    worst log_loss: 0.66 [0.56, 0.76] on 22 April (not injected)" in lines
+
+
+def test_what_is_known_of_an_alerting_day_is_told_with_its_days() -> None:
+    snow, _, furlough = SPRING.real_events
+    assert event_line(snow) == "8 March: snow over New York (real, not injected); one odd day opens no incident"
+    assert event_line(furlough).startswith("21–27 April: air-traffic controllers on furlough")
+    assert event_line(replace(furlough, days=14)).startswith("21 April–4 May: ")
 
 
 def test_a_slack_message_reads_from_header_to_attachment() -> None:

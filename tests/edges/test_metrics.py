@@ -222,6 +222,14 @@ def test_a_revision_of_an_old_window_changes_nothing_of_a_newer_one_and_a_segmen
     assert value(metrics, "driftd_windows_judged_total", model=FLIGHTS.name) is None
 
 
+def test_the_worst_slice_is_no_performance_of_the_model() -> None:
+    metrics, (_, known) = Metrics(), of_day(26)
+    metrics.observe_results([known, replace(known, metric="worst_slice(accuracy)", value=0.1, labelled=7)])
+    assert exported(metrics) == known.value
+    assert exported(metrics, metric="worst_slice(accuracy)") is None
+    assert value(metrics, "driftd_labelled_share", model=FLIGHTS.name) == 0.63
+
+
 def test_what_is_not_known_yet_leaves_the_last_known_performance_standing() -> None:
     metrics, (_, known) = Metrics(), of_day(26)
     silent = replace(known, window_end=known.window_end + timedelta(days=1), value=None, estimated=None, verdict=Verdict.INSUFFICIENT)

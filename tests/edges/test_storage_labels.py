@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import event
 
 from monitor import failpoints
 from monitor.core.labels.chunks import by_id, joined_predicted
@@ -93,7 +94,7 @@ def test_sealing_waits_for_predictions_that_are_being_written_and_settling_takes
     assert not store.record_join(joining(0, settled=((kept_key(), read),))), "one of them was not there yet when they were read"
     whole = by_id(joined_predicted(store.kept_chunks("m", kept_key())))
     assert store.record_join(joining(0, settled=((kept_key(), whole),)))
-    assert store.settled_ids("m", kept_key())[0].tolist() == [1, 2]
+    assert store.settled_ids("m", kept_key()).tolist() == [1, 2]
 
 
 @pytest.mark.postgres
@@ -137,7 +138,7 @@ def test_replicas_that_write_while_others_seal_and_settle_lose_no_prediction(sto
     assert all(account.counted for account in accounts.values())
     assert any(account.late for account in accounts.values())
     for hour in range(hours):
-        ids = store.settled_ids("m", kept_key(hour))[0].tolist()
+        ids = store.settled_ids("m", kept_key(hour)).tolist()
         assert len(set(ids)) == len(ids) == accounts[START + hour * HOUR].counted
 
 
@@ -179,7 +180,7 @@ def test_rounds_come_to_few_chunks_of_which_each_is_rarely_written(file_store: S
     with file_store._db.read() as connection:
         sizes = [row.rows for row in connection.execute(label_matches.select().order_by(label_matches.c.number))]
     assert sizes == [256, 32, 8, 4]  # 300 in binary
-    assert file_store.matches("m", where).rows.tolist() == list(range(300))
+    assert file_store.matches("m", where, file_store.settled_ids("m", where)).rows.tolist() == list(range(300))
 
 
 def test_bytes_that_are_damaged_are_told(file_store: SqlStore) -> None:
@@ -193,7 +194,7 @@ def test_bytes_that_are_damaged_are_told(file_store: SqlStore) -> None:
     for verb in (
         lambda: file_store.kept_chunks("m", kept_key(1)),
         lambda: file_store.label_chunks("m", fresh=True, most=9),
-        lambda: file_store.matches("m", where),
+        lambda: file_store.matches("m", where, file_store.settled_ids("m", where)),
         lambda: file_store.joined("m", where),
     ):
         with pytest.raises(DecodeError, match="2 bytes of kept rows cannot be read"):
@@ -208,7 +209,7 @@ def test_a_long_version_is_one_version_in_every_table(file_store: SqlStore) -> N
     assert file_store.record_join(joining(0, settled=((where, predicted(1)),)))
     [window] = file_store.settled("m")
     assert window.key == where
-    assert file_store.settled_ids("m", kept_key(version=long))[0].tolist() == [1]
+    assert file_store.settled_ids("m", kept_key(version=long)).tolist() == [1]
 
 
 @pytest.mark.postgres
@@ -223,3 +224,20 @@ def test_what_does_not_compress_is_not_compressed_again(store: SqlStore) -> None
         ("kept_chunks", "ids"), ("kept_chunks", "data"), ("kept_rows", "ids"), ("kept_rows", "data"), ("label_matches", "data"),
         ("label_chunks", "data"),
     }  # fmt: skip
+
+
+@pytest.mark.postgres
+def test_stored_bytes_come_as_bytes_and_not_as_text(store: SqlStore) -> None:
+    where = settled_window(store, 1, 2)
+    formats = {}
+
+    @event.listens_for(store._db.engine, "after_cursor_execute")
+    def look(_connection: object, cursor: psycopg.Cursor, statement: str, *_rest: object) -> None:
+        if cursor.pgresult is not None and cursor.pgresult.nfields:
+            formats[statement.split("FROM")[1].split()[0]] = cursor.pgresult.fformat(0)
+
+    assert store.settled_ids("m", where).tolist() == [1, 2]
+    assert [window.key for window in store.settled("m")] == [where]
+    assert formats == {"kept_rows": psycopg.pq.Format.BINARY, "kept_windows": psycopg.pq.Format.TEXT}
+    assert list(store.settled_flags("m")) == [where]
+    assert formats["kept_windows"] == psycopg.pq.Format.BINARY

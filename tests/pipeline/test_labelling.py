@@ -58,6 +58,7 @@ def with_reference(world: World, folder) -> World:  # type: ignore[no-untyped-de
     frame = pd.DataFrame({
         "ts": pd.Timestamp("2013-02-01", tz="UTC") + pd.to_timedelta(hours * 3600 + n * 40, unit="s"),
         "v": "1", "delay": 5 + n % 7 / 7, "late": late, "came": np.where((n + hours) % 10 == 0, 1 - late, late),
+        "carrier": np.where(n < ROWS // 2, "UA", "AA"), "p_late": np.where(late, 0.9, 0.1),
     })  # fmt: skip
     frame.to_parquet(folder / "r.parquet")
     world.store.add_reference(build_reference(folder / "r.parquet", world.models[0], version="1", time_column="ts"), activate=True,
@@ -339,6 +340,20 @@ def test_windows_whose_labels_have_not_come_do_not_end_an_incident_of_performanc
     assert world.store.open_incident("m") == incident
 
 
+def test_results_bear_the_rows_that_were_kept_where_a_sample_waits_for_labels(tmp_path):
+    world = a_world(replace(MODEL, performance=replace(RULES, label_sample=0.5)))
+    with_reference(world, tmp_path)
+    predict(world, 0)
+    predict(world, 2)
+    label(world, 0, wrong=4)
+    go(world)
+    [window] = [kept for kept in world.store.settled("m") if kept.key.start == START]
+    assert 10 <= window.rows < ROWS
+    assert [(r.rows, r.labelled, r.estimated) for r in told(world)] == [(window.rows, 0, False), (window.rows, window.rows, False)]
+    assert f"all {window.rows} rows labelled" in told(world)[-1].reason
+    assert {r.rows for r in world.store.results(model="m", check=Check.VOLUME) if r.window_start == START} == {ROWS}
+
+
 def test_too_few_labels_are_no_verdict(world, tmp_path):
     with_reference(world, tmp_path)
     predict(world, 0)
@@ -382,6 +397,27 @@ def test_retraining_is_asked_for_once_realised_performance_keeps_dropping(tmp_pa
     assert [message.receiver for message in world.store.deliveries()].count("ci") == 1
 
 
+def test_where_it_does_worst_is_told_of_all_rows_and_is_no_verdict(tmp_path):
+    columns = (FEATURE, PREDICTION, Column(name="carrier", kind=Kind.CATEGORICAL, path="carrier"))
+    model = replace(MODEL, columns=columns, segments=("carrier",), streams=(replace(MODEL.streams[0], columns=columns), MODEL.streams[1]))
+    world = with_reference(a_world(model), tmp_path)
+    for hour in (0, 2):
+        for n in range(80):
+            at = START + hour * HOUR + n * 40 * SECOND
+            body = {"id": f"{hour}-{n}", "ts": at.isoformat(), "v": "1", "delay": 5.0, "late": n % 2, "carrier": "UA" if n < 40 else "AA"}
+            world.log.append(P0, json.dumps(body).encode(), timestamp=STAMP)
+    label(world, 0, range(80), wrong=30)
+    go(world)
+    [worst] = told(world, metric="worst_slice(accuracy)")
+    assert (worst.segment, worst.verdict, worst.value, worst.revision, worst.estimated) == ("*", Verdict.OK, 0.25, 0, False)
+    assert worst.reason.startswith("carrier=UA is the worst of 2 slices: accuracy 0.25 [")
+    label(world, 0, range(80), after=2 * HOUR)
+    go(world)
+    again = told(world, metric="worst_slice(accuracy)")[-1]
+    assert again.revision == 1
+    assert again.reason.startswith("none of 2 slices is surely worse than the rest")
+
+
 def test_a_window_that_cannot_be_revised_says_so(world):
     predict(world, 0)
     predict(world, 3)
@@ -422,15 +458,15 @@ def damaged_at(world: World, verb: str, error: Exception = DAMAGE) -> None:
     """What the store has of the first window cannot be read by this verb."""
     original = getattr(world.store, verb)
 
-    def damaged(model: str, key):  # type: ignore[no-untyped-def]
+    def damaged(model: str, key, *more):  # type: ignore[no-untyped-def]
         if key.start == START:
             raise error
-        return original(model, key)
+        return original(model, key, *more)
 
     setattr(world.store, verb, damaged)
 
 
-@pytest.mark.parametrize("verb", ["settled_ids", "matches", "joined"])
+@pytest.mark.parametrize("verb", ["matches", "joined"])
 def test_a_window_that_cannot_be_read_keeps_no_other_from_its_labels_nor_from_its_end(world, verb):
     predict(world, 0)
     predict(world, 1)

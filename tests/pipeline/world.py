@@ -16,6 +16,7 @@ from monitor.doubles.store import MemoryStore
 from monitor.errors import Retryable
 from monitor.metrics import Metrics
 from monitor.pipeline import Judge, Labelling, Pace, Reader, References, Reviser, Routes, Telling
+from monitor.pipeline.keptids import MOST_BYTES
 from monitor.ports import Checkpoint, Judgement, Mark, SampleTester, Store, StoredReference, TopicPartition
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -103,6 +104,7 @@ class World:
     routes: Routes = field(default_factory=Routes)
     out_of_range: OnLoss = OnLoss.EARLIEST
     tester: SampleTester | None = None
+    id_bytes: int = MOST_BYTES
 
     def __post_init__(self) -> None:
         self.crash()
@@ -123,6 +125,7 @@ class World:
         )  # fmt: skip
         self.labelling = Labelling(
             store=self.store, models=self.models, clock=self.clock, metrics=self.metrics, partitions=lambda: self.reader.partitions,
+            id_bytes=self.id_bytes,
             reviser=Reviser(store=self.store, references=references, clock=self.clock, metrics=self.metrics,
                             telling=Telling({model.name: self.routes for model in self.models})),
         )  # fmt: skip

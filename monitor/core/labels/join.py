@@ -27,6 +27,17 @@ class Found:
     again: Ints
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hits:
+    """Where a window and a block have the same id: positions in the window's ids beside those in the block's distinct ids."""
+
+    rows: Ints
+    places: Ints
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
 class Block:
     """Labels in search of their predictions. Windows are to be asked in the order of their starts.
 
@@ -44,23 +55,24 @@ class Block:
         self._winner: Ints = order[last]
         self._owner = np.full(len(self._ids), NOBODY, dtype=np.int64)
 
-    def look(self, start: int, ids: Hashes, have: Flags) -> Found | None:
-        """Look in a window that starts at ``start`` (microseconds); ``ids`` ascend, ``have``: those with a label. None: nothing found."""
-        rows, found = self._hits(ids)
-        if not len(rows):
-            return None
-        free = (self._owner[found] == NOBODY) | (self._owner[found] == start)
-        rows, found = rows[free], found[free]
-        if not len(rows):
-            return None
-        self._owner[found] = start
-        again = np.flatnonzero(have[rows])
-        after = have.copy()
-        after[rows] = True
-        first = len(np.unique(found)) - len(np.unique(found[again]))
-        return Found(matches=Matches(rows=rows, labels=self._labels.take(self._winner[found])), have=after, first=first, again=again)
+    def look(self, start: int, ids: Hashes) -> Hits:
+        """What a window that starts at ``start`` (microseconds) has of the block and no earlier one took; ``ids`` ascend."""
+        rows, places = self._equal(ids)
+        owner = self._owner[places]
+        free = (owner == NOBODY) | (owner == start)
+        return Hits(rows=rows[free], places=places[free])
 
-    def _hits(self, ids: Hashes) -> tuple[Ints, Ints]:
+    def give(self, start: int, hits: Hits, have: Flags) -> Found:
+        """The labels are the window's from now on. ``have``: which of its rows have a label already, shape (n,)."""
+        self._owner[hits.places] = start
+        again = np.flatnonzero(have[hits.rows])
+        after = have.copy()
+        after[hits.rows] = True
+        first = len(np.unique(hits.places)) - len(np.unique(hits.places[again]))
+        labels = self._labels.take(self._winner[hits.places])
+        return Found(matches=Matches(rows=hits.rows, labels=labels), have=after, first=first, again=again)
+
+    def _equal(self, ids: Hashes) -> tuple[Ints, Ints]:
         """Positions in ``ids`` and in the distinct ids of the block that are equal."""
         if len(ids) <= len(self._ids):
             at = np.searchsorted(self._ids, ids)

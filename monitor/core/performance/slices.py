@@ -4,6 +4,9 @@ Of many slices the worst one looks worse than it is: it was chosen for its bad l
 The interval of each slice's gap is simultaneous (Bonferroni over all that were looked at), and the worst slice is the one that is surely
 worst: the largest lower end of a gap, not the largest gap. And the gap that is told is shrunk towards that of all slices by as much as
 their spread is chance (empirical Bayes: Efron and Morris, 1975, J. Am. Stat. Assoc. 70).
+
+A window is searched at each of its revisions, so a search is bounded: of many labelled rows a sample is looked at, and of many slices
+those with the most rows of it.
 """
 
 from __future__ import annotations
@@ -16,18 +19,21 @@ from itertools import combinations
 import numpy as np
 from scipy import special
 
-from monitor.core.finding import Finding, number
+from monitor.core.finding import BROKEN, Finding, number
 from monitor.core.labels.labels import Joined
 from monitor.core.performance.classes import Classes, classes_of
 from monitor.core.performance.intervals import LEVEL, Measured
 from monitor.core.performance.metrics import Better, Metric, Undefined, metric_of
+from monitor.core.performance.odd import has_value
 from monitor.core.performance.tally import tally_and_rows
 from monitor.core.performance.verdict import interval, measured
-from monitor.core.results import Check, Verdict
-from monitor.core.rules import Model
+from monitor.core.results import WORST_SLICE, Check, Verdict
+from monitor.core.rules import Model, PerformanceRules
 from monitor.core.schema import Floats, Ints
 
 MOST_SLICES = 500  # looked at, those with the most labelled rows
+MOST_ROWS = 30_000  # labelled rows looked at; rows are ordered by the hash of their id, so the first ones are a fair sample
+MOST_COUNTED = 1_500_000  # rows counted in one search, each slice with all others: half a second to a second of one core
 TOGETHER = " & "  # between the segments of a pair
 
 Place = tuple[tuple[str, str], ...]
@@ -62,9 +68,31 @@ def slices_of(joined: Joined, model: Model, metric: Metric, known: Sequence[str]
     if rules is None or metric.better is Better.NEITHER:
         return ()
     classes = classes_of(joined, model.task, rules, known)
+    joined = _sampled(joined)
     found = [one for place, at in _places(joined, rules.min_labelled) if (one := _pair(joined, model, metric, classes, at, place))]
     ordered = sorted(_judged(found, metric), key=lambda one: (-one.gap_low, one.name))
     return tuple(ordered)
+
+
+def judge_worst(joined: Joined, model: Model, known: Sequence[str] = ()) -> Finding | None:
+    """The worst slice by the metric that stands for the model: the first one that is configured and has a worse side. None without
+    one, or without segment columns."""
+    rules = model.performance
+    if rules is None:
+        return None
+    name = next((name for name in rules.metrics if _has_worse(name, rules)), None)
+    try:
+        return None if name is None else judge_slices(joined, model, name, known)
+    except BROKEN as error:
+        return Finding(check=Check.PERFORMANCE, column=None, metric=f"{WORST_SLICE}{name})", verdict=Verdict.ERROR, estimated=False,
+                       reason=f"the worst slice could not be looked for: {error}")
+
+
+def _has_worse(name: str, rules: PerformanceRules) -> bool:
+    try:
+        return metric_of(name, rules.value).better is not Better.NEITHER
+    except KeyError:  # told where the metric itself is judged
+        return False
 
 
 def judge_slices(joined: Joined, model: Model, name: str, known: Sequence[str] = ()) -> Finding | None:
@@ -73,14 +101,15 @@ def judge_slices(joined: Joined, model: Model, name: str, known: Sequence[str] =
     if model.performance is None or not joined.rows.segments:
         return None
     found = slices_of(joined, model, metric_of(name, model.performance.value), known)
-    metric = f"worst_slice({name})"
+    metric = f"{WORST_SLICE}{name})"
     if not found:
         least = model.performance.min_labelled
         return Finding(check=Check.PERFORMANCE, column=None, metric=metric, verdict=Verdict.INSUFFICIENT, estimated=False,
                        reason=f"no slice has {least:,} labelled rows, and {least:,} outside it, that tell {name}")
     worst = found[0]
+    told = _told(name, worst, len(found)) + _of_sample(joined)
     return Finding(
-        check=Check.PERFORMANCE, column=None, metric=metric, verdict=Verdict.OK, reason=_told(name, worst, len(found)),
+        check=Check.PERFORMANCE, column=None, metric=metric, verdict=Verdict.OK, reason=told,
         value=worst.here.value, ci_low=worst.here.low, ci_high=worst.here.high, labelled=worst.here.n, estimated=False,
     )  # fmt: skip
 
@@ -92,7 +121,17 @@ def _told(name: str, worst: Slice, looked: int) -> str:
             f"surely {number(worst.gap_low)} worse, {number(worst.shrunk)} once the luck of the choice is taken off")
 
 
+def _of_sample(joined: Joined) -> str:
+    has = int(np.count_nonzero(has_value(joined.labels)))
+    return f" (of a sample of {MOST_ROWS:,} of {has:,} labelled rows)" if has > MOST_ROWS else ""
+
+
 # --- which slices --------------------------------------------------------------------------------------------
+
+
+def _sampled(joined: Joined) -> Joined:
+    """The labelled rows, as many as are looked at."""
+    return joined.take(np.flatnonzero(has_value(joined.labels))[:MOST_ROWS])
 
 
 def _places(joined: Joined, least: int) -> Iterator[tuple[Place, Ints]]:
@@ -106,7 +145,8 @@ def _places(joined: Joined, least: int) -> Iterator[tuple[Place, Ints]]:
         size = len(others)
         both = np.where((first >= 0) & (second >= 0), first * size + second, -1)
         found += [(((one, texts[code // size]), (two, others[code % size])), rows) for code, rows in _grouped(both, least)]
-    yield from sorted(found, key=lambda one: (-len(one[1]), one[0]))[:MOST_SLICES]
+    most = min(MOST_SLICES, MOST_COUNTED // max(len(joined), 1))
+    yield from sorted(found, key=lambda one: (-len(one[1]), one[0]))[:most]
 
 
 def _grouped(codes: Ints, least: int) -> list[tuple[int, Ints]]:

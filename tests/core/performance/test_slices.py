@@ -9,7 +9,7 @@ import numpy as np
 
 from monitor.core.labels.labels import Joined
 from monitor.core.performance.metrics import METRICS
-from monitor.core.performance.slices import judge_slices, slices_of
+from monitor.core.performance.slices import MOST_ROWS, judge_slices, judge_worst, slices_of
 from monitor.core.results import Verdict
 from monitor.core.rules import Model, PerformanceRules, Task
 from monitor.core.schema import CategoricalValues
@@ -115,3 +115,43 @@ def test_slices_with_few_labels_or_no_such_metric_are_left_out():
     assert slices_of(rows, replace(MODEL, performance=None), METRICS["accuracy"]) == ()
     one_class = with_segments(binary_window(rng, 400, base=1e-9), rng)
     assert slices_of(one_class, MODEL, METRICS["roc_auc"]) == ()
+
+
+def test_the_worst_slice_is_looked_for_by_the_first_metric_that_has_a_worse_side():
+    rng = np.random.default_rng(6)
+    rows = with_segments(regression_window(rng, 2000), rng)
+    regression = replace(MODEL, task=Task.REGRESSION, performance=replace(RULES, metrics=("no_such", "mean_error", "mae", "rmse")))
+    assert judge_worst(rows, regression).metric == "worst_slice(mae)"
+    assert judge_worst(rows, replace(regression, performance=replace(RULES, metrics=("mean_error",)))) is None
+    assert judge_worst(rows, replace(regression, performance=None)) is None
+
+
+def test_a_search_that_fails_is_a_finding_of_its_own(monkeypatch):
+    def broken_down(*_: object) -> None:
+        raise ValueError("too large")
+
+    monkeypatch.setattr("monitor.core.performance.slices.slices_of", broken_down)
+    rng = np.random.default_rng(7)
+    found = judge_worst(with_segments(binary_window(rng, 400), rng), MODEL)
+    assert (found.verdict, found.metric) == (Verdict.ERROR, "worst_slice(accuracy)")
+    assert found.reason == "the worst slice could not be looked for: too large"
+
+
+def test_of_many_labelled_rows_a_sample_is_searched_and_the_reason_says_so():
+    rng = np.random.default_rng(8)
+    rows = with_segments(binary_window(rng, 50_000, labelled=0.8), rng)
+    rows = broken(rows, rows.rows.segments["origin"].codes == 1)
+    found = judge_worst(rows, MODEL)
+    assert found.reason.startswith("origin=JFK is the worst of 35 slices")
+    assert found.reason.endswith(" labelled rows)")
+    assert f"of a sample of {MOST_ROWS:,} of " in found.reason
+    assert found.labelled < MOST_ROWS / 2.5
+
+
+def test_of_many_slices_those_with_the_most_rows_are_searched(monkeypatch):
+    rng = np.random.default_rng(9)
+    rows = with_segments(binary_window(rng, 4000), rng)
+    monkeypatch.setattr("monitor.core.performance.slices.MOST_COUNTED", 5 * 4000 + 1)
+    names = {one.name for one in slices_of(rows, MODEL, METRICS["accuracy"])}
+    assert len(names) == 5
+    assert {"origin=EWR", "origin=JFK", "origin=LGA"} < names
