@@ -45,6 +45,8 @@ STEP = 0.05
 """Of a window's rows: when so many more labels have come, its results are revised."""
 REVISE_EVERY = timedelta(hours=1)
 """Labels that are fewer wait so long at most, and are taken in together."""
+OF_AGE = 1 / 16
+"""Of the time since a window's end, where that is longer: a few labels an hour over a month make some eighty revisions, not 720."""
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 
@@ -229,10 +231,10 @@ class Labelling:
 
     def _is_due(self, model: Model, window: KeptWindow, progress: Progress) -> bool:
         """Whether enough is new: much of the window, all of it, nothing for a while, or nothing more will come."""
-        new = window.changes - (window.judged_changes or 0)
+        new, age = window.changes - (window.judged_changes or 0), (progress.sealed_until or window.key.end) - window.key.end
         known = self._revised_at.setdefault((model.name, window.key.start), self._clock.monotonic())
         return (new >= STEP * window.rows or window.labelled == window.rows or _is_over(window, model, progress)
-                or self._clock.monotonic() - known >= REVISE_EVERY.total_seconds())
+                or self._clock.monotonic() - known >= max(REVISE_EVERY, age * OF_AGE).total_seconds())
 
     def _forget_times(self, model: Model, starts: set[datetime]) -> None:
         """Of windows that need no revision now: another replica may have made it, or let go of them."""

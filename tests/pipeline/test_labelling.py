@@ -180,6 +180,22 @@ def test_few_new_labels_are_taken_in_after_an_hour_and_many_at_once(world):
     assert [r.labelled for r in told(world)] == [0, 20, 21, 30]
 
 
+def test_few_labels_of_an_old_window_are_taken_in_less_often():
+    world = a_world(replace(MODEL, performance=replace(RULES, label_delay=100 * HOUR)))
+    predict(world, 0)
+    label(world, 0, range(20))
+    predict(world, 50)
+    go(world)
+    label(world, 0, [20])
+    go(world)
+    world.clock.advance(REVISE_EVERY)
+    go(world)
+    assert [r.labelled for r in told(world)] == [0, 20], "49 hours have passed since it ended: they wait for three"
+    world.clock.advance(3 * HOUR)
+    go(world)
+    assert [r.labelled for r in told(world)] == [0, 20, 21]
+
+
 def test_a_short_run_takes_in_every_label_before_it_ends(world):
     predict(world, 0)
     label(world, 0, range(20))
