@@ -120,7 +120,7 @@ class Labelling:
         if progress.sealed_until is None:
             return 0
         if not model.awaits_labels:
-            return self._forget(model, progress.judged_until)
+            return self._forget(model, progress)
         done = self._settle(model, progress.sealed_until)
         if self._store.unsettled(model.name, progress.sealed_until):
             return done  # another replica is at it: labels of these windows must not be taken for nobody's
@@ -128,11 +128,13 @@ class Labelling:
         done += self._revise(model, progress, insist=insist)
         return done + (0 if insist else self._release(model, progress))
 
-    def _forget(self, model: Model, judged_until: datetime | None) -> int:
-        """Where no labels come, predictions are kept until their window is judged."""
+    def _forget(self, model: Model, progress: Progress) -> int:
+        """Where no labels come, predictions are kept until their window is judged, and those of a time when some came while they wait."""
         number = self._store.join_number(model.name)
-        judged = () if judged_until is None else tuple(self._store.unsettled(model.name, judged_until))
-        return int(bool(judged) and self._store.record_join(JoinRound(model=model.name, number=number, dropped=judged)))
+        judged = () if progress.judged_until is None else tuple(self._store.unsettled(model.name, progress.judged_until))
+        over = tuple(window.key for window in self._store.settled(model.name, _over_until(model, progress)))
+        dropped = (*judged, *over)
+        return int(bool(dropped) and self._store.record_join(JoinRound(model=model.name, number=number, dropped=dropped)))
 
     # --- settle ----------------------------------------------------------------------------------------------
 

@@ -249,6 +249,24 @@ def test_a_window_is_let_go_of_once_labels_were_waited_for_and_all_that_came_are
     assert told(world)[-1].labelled == 30
 
 
+def test_windows_that_waited_go_where_the_labels_stream_is_taken_away(world):
+    predict(world, 0)
+    label(world, 0, range(30))
+    predict(world, 2)
+    go(world)
+    assert len(world.store.settled("m")) == 1
+    world.models = (replace(MODEL, streams=MODEL.streams[:1]),)
+    world.log = MemoryLog({TOPIC: 1})
+    world.crash()
+    for hour in (0, 0, 0, 5):
+        predict(world, hour)
+    go(world)
+    assert len(world.store.settled("m")) == 1, "its labels may come back"
+    predict(world, 9)
+    go(world)
+    assert world.store.settled("m") == []
+
+
 def test_a_window_is_kept_while_its_labels_lie_unread(world):
     predict(world, 0)
     predict(world, 9)
