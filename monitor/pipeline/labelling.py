@@ -170,7 +170,8 @@ class Labelling:
             began = self._clock.monotonic()
             number = self._store.join_number(model.name)
             chunks = self._store.label_chunks(model.name, fresh=True, most=LABELS_AT_ONCE)
-            if not chunks or not self._record(self._round(model, number, chunks, sealed_until)):
+            lost = [chunk for chunk in chunks if chunk.damage]
+            if not chunks or not self._record(_without(model, number, lost) if lost else self._round(model, number, chunks, sealed_until)):
                 break
             done += 1
             much = sum(len(chunk.labels) for chunk in chunks) >= LABELS_AT_ONCE
@@ -309,6 +310,14 @@ def _looked(window: KeptWindow, ids: Hashes, block: Block, have: Mapping[KeptKey
 def _applied(window: KeptWindow, found: Found) -> Applied:
     return Applied(key=window.key, matches=found.matches, have=found.have, labelled=int(found.have.sum()),
                    changes=window.changes + len(found.matches.rows))
+
+
+def _without(model: Model, number: int, lost: Sequence[StoredLabels]) -> JoinRound:
+    """Labels that cannot be read will never be: they are counted as expired, and keep no others waiting."""
+    for chunk in lost:
+        log.error("stored labels cannot be read", action=Action.LABELLING_FAILED, model=model.name, labels=chunk.lost, detail=chunk.damage)
+    account = LabelAccount(expired=sum(chunk.lost for chunk in lost))
+    return JoinRound(model=model.name, number=number, consumed=tuple(chunk.number for chunk in lost), account=account)
 
 
 def _waiting(labels: Labels, waits: Flags) -> Labels | None:

@@ -42,11 +42,16 @@ class KeptWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLabels:
-    """A stored chunk of labels. ``fresh``: not looked for in every settled window yet; else it waits for others to be settled."""
+    """A stored chunk of labels. ``fresh``: not looked for in every settled window yet; else it waits for others to be settled.
+
+    ``damage``: why its ``lost`` labels cannot be read; then ``labels`` are none.
+    """
 
     number: int
     labels: Labels
     fresh: bool
+    lost: int = 0
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +204,7 @@ class LabelStore(Protocol):
         """Every label that was applied to a settled window so far; ``ids``: the window's."""
 
     def label_chunks(self, model: str, *, fresh: bool, most: int) -> Sequence[StoredLabels]:
-        """The oldest chunks that together hold at most ``most`` labels, but at least one chunk."""
+        """The oldest chunks that together hold at most ``most`` labels, but at least one chunk. Damage of one is told in it."""
 
     def joined(self, model: str, key: KeptKey) -> Joined | None:
         """A settled window's predictions with their labels as they stand; None where it is not there (any more)."""

@@ -193,12 +193,13 @@ def test_bytes_that_are_damaged_are_told(file_store: SqlStore) -> None:
             connection.execute(table.update().values(data=b"\x93\x01"))
     for verb in (
         lambda: file_store.kept_chunks("m", kept_key(1)),
-        lambda: file_store.label_chunks("m", fresh=True, most=9),
         lambda: file_store.matches("m", where, file_store.settled_ids("m", where)),
         lambda: file_store.joined("m", where),
     ):
         with pytest.raises(DecodeError, match="2 bytes of kept rows cannot be read"):
             verb()
+    [chunk] = file_store.label_chunks("m", fresh=True, most=9)
+    assert (chunk.lost, len(chunk.labels), chunk.damage[:33]) == (1, 0, "2 bytes of kept rows cannot be re")
 
 
 def test_a_long_version_is_one_version_in_every_table(file_store: SqlStore) -> None:

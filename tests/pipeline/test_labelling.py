@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from monitor.core.incidents import IncidentState, TransitionReason
+from monitor.core.labels.beside import no_matches
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import AlertRules, PerformanceRules, RetrainingRules, Stream, StreamKind, Task
 from monitor.core.schema import Column, Kind, Role
@@ -529,6 +530,25 @@ def test_a_fault_of_ours_in_one_window_keeps_no_other_from_its_labels(world):
     assert world.labelling.failing == {}
     assert told(world, 1)[-1].value == 1.0
     assert (told(world, 0)[-1].verdict, told(world, 0)[-1].reason) == (Verdict.ERROR, "could not be judged: TypeError: no such number")
+
+
+def test_labels_that_cannot_be_read_keep_no_others_waiting(world):
+    predict(world, 0)
+    predict(world, 2)
+    label(world, 0, range(20))
+    world.read_all()
+    label(world, 0, range(20, 40))
+    world.read_all()
+    original = world.store.label_chunks
+
+    def damaged(model: str, *, fresh: bool, most: int):  # type: ignore[no-untyped-def]
+        found = original(model, fresh=fresh, most=most)
+        return [replace(chunk, labels=no_matches().labels, lost=20, damage="bytes") if chunk.number == 1 else chunk for chunk in found]
+
+    world.store.label_chunks = damaged  # type: ignore[method-assign]
+    go(world)
+    assert told(world)[-1].labelled == 20
+    assert summed(world.store.label_account("m")) == (20, 0, 0, 20, 0)
 
 
 def test_predictions_that_cannot_be_read_keep_no_window_from_its_verdict():
