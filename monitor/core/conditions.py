@@ -16,9 +16,9 @@ from monitor.core.incidents import (
     Step,
     TransitionReason,
     incident_id,
-    stable_hex,
 )
 from monitor.core.results import Verdict
+from monitor.core.stable import stable_hex
 
 EVERY_MODEL = "*"
 """The model of a condition that concerns all of them."""

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from hashlib import blake2b
 from typing import assert_never
 
 from monitor.core.results import Check, Result, Verdict, only_told
 from monitor.core.rules import AlertRules
 from monitor.core.schema import rfc3339
+from monitor.core.stable import stable_hex
 from monitor.errors import UsageError
 
 
@@ -143,8 +143,6 @@ chance would make such a window less often than that."""
 HELD_SHARE = 0.5
 """Of the limit; below it a difference is small, however certain: a million rows are always certain."""
 
-ID_BYTES = 6
-
 
 def step(incident: Incident | None, judged: Judged, rules: AlertRules) -> Step:
     """Carry a model's open incident (None: there is none) over one judged window.
@@ -182,20 +180,15 @@ def revise(incident: Incident | None, before: Iterable[Result], judged: Judged, 
     match now:
         case Signal.BAD:
             return _bad(current, judged, rules)
-        case Signal.GOOD if was is not Signal.GOOD and current is not None and _tells_of(current, judged):
+        case Signal.GOOD if was is not Signal.GOOD and current is not None and _is_news(current, judged):
             return _good(current, judged, rules)
         case _:
             return Step(incident=current)
 
 
-def _tells_of(incident: Incident, judged: Judged) -> bool:
-    """Whether it means something to an incident that this window was well: labels also come for days that were well before it began.
-
-    One that fires is over by windows after its last bad one; a pending one is nothing by windows between, too.
-    """
-    if incident.state is IncidentState.PENDING:
-        return judged.start >= incident.since
-    return judged.end >= incident.updated_at
+def _is_news(incident: Incident, judged: Judged) -> bool:
+    """Whether a good window is one after the last bad one; a row of bad ones that is to open an incident ends within, too."""
+    return judged.end >= incident.updated_at or (incident.state is IncidentState.PENDING and judged.start > incident.since)
 
 
 def signal(results: Iterable[Result], incident: Incident | None = None) -> Signal:
@@ -400,14 +393,5 @@ def _event(after: Incident, at: datetime, before: IncidentState | None, reason: 
 
 
 def incident_id(model: str, since: datetime, revision: int = 0) -> str:
-    """The same problem has the same name in every replica and every replay.
-
-    What labels show of a window, whose own incident may be over by then, has a name of its own.
-    """
+    """The same everywhere. What labels show of a window, whose own incident may be over by then, has a name of its own."""
     return "inc_" + stable_hex(model, rfc3339(since), *([f"revision {revision}"] if revision else []))
-
-
-def stable_hex(*words: str) -> str:
-    """12 hexadecimal digits of the words' BLAKE2b; the words are kept apart by their lengths."""
-    text = "".join(f"{len(word)}:{word}" for word in words)
-    return blake2b(text.encode(), digest_size=ID_BYTES).hexdigest()

@@ -245,8 +245,8 @@ class Labelling:
 
     def _release(self, model: Model, progress: Progress) -> int:
         """Windows that were waited for long enough, once everything that is in the labels' topic is read and joined."""
+        number = self._store.join_number(model.name)  # before the windows are read: a round that comes between makes this one void
         over = self._over(model, progress)
-        number = self._store.join_number(model.name)
         if not over or not self._all_read(model) or self._store.label_chunks(model.name, fresh=True, most=1):
             return 0
         if not self._last_looks(model, over):

@@ -24,11 +24,11 @@ from monitor.core.incidents import (
     resolve,
     revise,
     signal,
-    stable_hex,
     step,
 )
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import AlertRules
+from monitor.core.stable import stable_hex
 from monitor.errors import UsageError
 
 START = datetime(2013, 7, 1, tzinfo=UTC)
