@@ -561,3 +561,23 @@ def test_predictions_that_cannot_be_read_keep_no_window_from_its_verdict():
     assert {r.rows for r in world.store.results(model="m", check=Check.VOLUME) if r.window_start == START} == {ROWS}
     assert not told(world)
     assert told(world, 2)
+
+
+def test_a_fault_of_ours_in_an_estimate_keeps_no_window_from_its_verdict(tmp_path):
+    score = Column(name="p_late", kind=Kind.NUMERIC, role=Role.SCORE, path="p_late")
+    columns = (FEATURE, PREDICTION, score)
+    streams = (replace(MODEL.streams[0], columns=columns), MODEL.streams[1])
+    world = a_world(replace(MODEL, columns=columns, streams=streams, performance=replace(RULES, metrics=("accuracy", "roc_auc"))))
+    with_reference(world, tmp_path)
+    predict(world, 0)
+    predict(world, 2)
+    original = world.store.kept_chunks
+
+    def odd(model: str, key):  # type: ignore[no-untyped-def]
+        return [replace(rows, scores=np.full((len(rows), 2), 0.5), classes=("a", "b", "1")) for rows in original(model, key)]
+
+    world.store.kept_chunks = odd  # type: ignore[method-assign]
+    go(world, labelled=False)
+    assert world.judge.failing == {}
+    found = world.store.results(model="m", check=Check.VOLUME)
+    assert {(r.window_start, r.rows) for r in found} == {(START, ROWS), (START + HOUR, 0)}
