@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -85,6 +86,7 @@ class Labelling:
         self._partitions = partitions
         self._alive = alive
         self._ids = KeptIds(store, id_bytes)
+        self._turn = threading.Lock()  # a sweep that runs on where the schedule has stopped, and the end of a short run
         self._rest_until: dict[str, float] = {}
         self._revised_at: dict[tuple[str, datetime], float] = {}
         self._told: set[tuple[str, KeptKey]] = set()
@@ -92,13 +94,15 @@ class Labelling:
 
     def sweep(self) -> int:
         """Do what is due; how many rounds and revisions were written. Raises Retryable when the store is away."""
-        return sum(self._alone(model, insist=False) for model in self._models)
+        with self._turn:
+            return sum(self._alone(model, insist=False) for model in self._models)
 
     def finish(self) -> int:
         """The end of the topics is the end of time: join all that has come, and revise every window that it changes."""
         done = 0
-        while more := sum(self._alone(model, insist=True) for model in self._models):
-            done += more
+        with self._turn:
+            while more := sum(self._alone(model, insist=True) for model in self._models):
+                done += more
         return done
 
     def _alone(self, model: Model, *, insist: bool) -> int:

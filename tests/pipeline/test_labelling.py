@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -206,6 +208,30 @@ def test_a_short_run_takes_in_every_label_before_it_ends(world):
     world.judge.finish()
     world.labelling.finish()
     assert [r.labelled for r in told(world)][-1] == 21
+
+
+def test_the_end_of_a_short_run_waits_for_the_sweep_that_is_under_way(world):
+    predict(world, 0)
+    label(world, 0)
+    predict(world, 2)
+    world.read_all()
+    world.judge.finish()
+    original, begun, go_on = world.store.record_join, threading.Event(), threading.Event()
+
+    def slow(done: JoinRound) -> bool:
+        begun.set()
+        assert go_on.wait(10)
+        return original(done)
+
+    world.store.record_join = slow  # type: ignore[method-assign]
+    with ThreadPoolExecutor(2) as pool:
+        sweeping = pool.submit(world.labelling.sweep)
+        assert begun.wait(10)
+        ending = pool.submit(world.labelling.finish)
+        with pytest.raises(TimeoutError):
+            ending.result(0.2)
+        go_on.set()
+        assert sweeping.result(10) + ending.result(10) == 3, "settled, joined and revised, each once"
 
 
 def test_a_round_rests_for_some_time_so_that_many_waiting_predictions_cost_little(world):
