@@ -168,8 +168,7 @@ def revise(incident: Incident | None, before: Iterable[Result], judged: Judged, 
     """Carry a model's open incident over one window whose results are others now, labels having come.
 
     ``before``: the window's results as they were; those of ``judged`` are as they are. A window counts again only where it says
-    something else than before. What it adds to an incident that it counts for already is told with the next message. A window before
-    the incident's latest is no sign that the problem is over: labels come for windows of days that were well before it began.
+    something else than before. What it adds to an incident that it counts for already is told with the next message.
     """
     current = incident if incident is not None and incident.state in OPEN else None
     known = tuple(before)

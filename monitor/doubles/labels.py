@@ -35,9 +35,14 @@ class MemoryLabels(MemoryBase):
         mine = self._labels(model)
         return [mine.settled[key].rows] if key in mine.settled else list(mine.chunks.get(key, ()))
 
-    def settled(self, model: str) -> Sequence[KeptWindow]:
-        """Every settled window, without its rows."""
-        return [settled.window for _, settled in sorted(self._labels(model).settled.items(), key=lambda item: item[0])]
+    def settled(self, model: str, until: datetime | None = None) -> Sequence[KeptWindow]:
+        """Every settled window (that ends at or before then), without its rows."""
+        found = sorted(self._labels(model).settled.items(), key=lambda item: item[0])
+        return [settled.window for key, settled in found if until is None or key.end <= until]
+
+    def unrevised(self, model: str) -> Sequence[KeptWindow]:
+        """Settled windows that have labels which no revision of their results knows."""
+        return [window for window in self.settled(model) if window.changes != (window.judged_changes or 0)]
 
     def settled_ids(self, model: str, key: KeptKey) -> Hashes:
         """The ids of a settled window, ascending; none where it is not there (any more)."""

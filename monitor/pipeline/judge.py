@@ -193,7 +193,7 @@ class Judge:
         except Exception as error:  # a fault of ours, told in the result and in the log
             log.exception("a window could not be evaluated", action=Action.CHECK_FAILED, model=model.name,
                           window_start=subject.key.start.isoformat())
-            return evaluate(replace(subject, profile=None, damage=f"{type(error).__name__}: {error}"), model)
+            return evaluate(replace(subject, profile=None, predicted=None, damage=f"{type(error).__name__}: {error}"), model)
 
     def _sampled(self, subject: Subject, model: Model) -> Sequence[Finding]:
         """What is found of the row sample, where something is asked of it."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Protocol
 
@@ -46,7 +47,11 @@ REST = 20
 STEP = 0.05
 """Of a window's rows: when so many more labels have come, its results are revised."""
 REVISE_EVERY = timedelta(hours=1)
-"""At the latest so long after the last revision, the labels that came since are taken in."""
+"""Labels that are fewer wait so long at most, and are taken in together."""
+OF_AGE = 1 / 16
+"""Of the time since a window's end, where that is longer: a few labels an hour over a month make some eighty revisions, not 720."""
+
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class LabellingStore(LabelStore, Protocol):
@@ -83,6 +88,7 @@ class Labelling:
         self._partitions = partitions
         self._alive = alive
         self._ids = KeptIds(store, id_bytes)
+        self._turn = threading.Lock()  # a sweep that runs on where the schedule has stopped, and the end of a short run
         self._rest_until: dict[str, float] = {}
         self._revised_at: dict[tuple[str, datetime], float] = {}
         self._told: set[tuple[str, KeptKey]] = set()
@@ -90,13 +96,15 @@ class Labelling:
 
     def sweep(self) -> int:
         """Do what is due; how many rounds and revisions were written. Raises Retryable when the store is away."""
-        return sum(self._alone(model, insist=False) for model in self._models)
+        with self._turn:
+            return sum(self._alone(model, insist=False) for model in self._models)
 
     def finish(self) -> int:
         """The end of the topics is the end of time: join all that has come, and revise every window that it changes."""
         done = 0
-        while more := sum(self._alone(model, insist=True) for model in self._models):
-            done += more
+        with self._turn:
+            while more := sum(self._alone(model, insist=True) for model in self._models):
+                done += more
         return done
 
     def _alone(self, model: Model, *, insist: bool) -> int:
@@ -118,7 +126,7 @@ class Labelling:
         if progress.sealed_until is None:
             return 0
         if not model.awaits_labels:
-            return self._forget(model, progress.judged_until)
+            return self._forget(model, progress)
         done = self._settle(model, progress.sealed_until)
         if self._store.unsettled(model.name, progress.sealed_until):
             return done  # another replica is at it: labels of these windows must not be taken for nobody's
@@ -126,11 +134,13 @@ class Labelling:
         done += self._revise(model, progress, insist=insist)
         return done + (0 if insist else self._release(model, progress))
 
-    def _forget(self, model: Model, judged_until: datetime | None) -> int:
-        """Where no labels come, predictions are kept until their window is judged."""
+    def _forget(self, model: Model, progress: Progress) -> int:
+        """Where no labels come, predictions are kept until their window is judged, and those of a time when some came while they wait."""
         number = self._store.join_number(model.name)
-        judged = () if judged_until is None else tuple(self._store.unsettled(model.name, judged_until))
-        return int(bool(judged) and self._store.record_join(JoinRound(model=model.name, number=number, dropped=judged)))
+        judged = () if progress.judged_until is None else tuple(self._store.unsettled(model.name, progress.judged_until))
+        over = tuple(window.key for window in self._store.settled(model.name, _over_until(model, progress)))
+        dropped = (*judged, *over)
+        return int(bool(dropped) and self._store.record_join(JoinRound(model=model.name, number=number, dropped=dropped)))
 
     # --- settle ----------------------------------------------------------------------------------------------
 
@@ -166,7 +176,8 @@ class Labelling:
             began = self._clock.monotonic()
             number = self._store.join_number(model.name)
             chunks = self._store.label_chunks(model.name, fresh=True, most=LABELS_AT_ONCE)
-            if not chunks or not self._record(self._round(model, number, chunks, sealed_until)):
+            lost = [chunk for chunk in chunks if chunk.damage]
+            if not chunks or not self._record(_without(model, number, lost) if lost else self._round(model, number, chunks, sealed_until)):
                 break
             done += 1
             much = sum(len(chunk.labels) for chunk in chunks) >= MUCH
@@ -216,8 +227,8 @@ class Labelling:
     # --- revise and release ----------------------------------------------------------------------------------
 
     def _revise(self, model: Model, progress: Progress, *, insist: bool) -> int:
-        changed = [window for window in self._store.settled(model.name)
-                   if window.changes != (window.judged_changes or 0) and _is_judged(window, progress)]
+        changed = [window for window in self._store.unrevised(model.name) if _is_judged(window, progress)]
+        self._forget_times(model, {window.key.start for window in changed})
         done = 0
         for start, group in groupby(changed, key=lambda window: window.key.start):
             windows = list(group)
@@ -229,32 +240,32 @@ class Labelling:
 
     def _is_due(self, model: Model, window: KeptWindow, progress: Progress) -> bool:
         """Whether enough is new: much of the window, all of it, nothing for a while, or nothing more will come."""
-        new = window.changes - (window.judged_changes or 0)
+        new, age = window.changes - (window.judged_changes or 0), (progress.sealed_until or window.key.end) - window.key.end
         known = self._revised_at.setdefault((model.name, window.key.start), self._clock.monotonic())
         return (new >= STEP * window.rows or window.labelled == window.rows or _is_over(window, model, progress)
-                or self._clock.monotonic() - known >= REVISE_EVERY.total_seconds())
+                or self._clock.monotonic() - known >= max(REVISE_EVERY, age * OF_AGE).total_seconds())
+
+    def _forget_times(self, model: Model, starts: set[datetime]) -> None:
+        """Of windows that need no revision now: another replica may have made it, or let go of them."""
+        self._revised_at = {of: at for of, at in self._revised_at.items() if of[0] != model.name or of[1] in starts}
 
     def _release(self, model: Model, progress: Progress) -> int:
         """Windows that were waited for long enough, once everything that is in the labels' topic is read and joined."""
-        over = [window for window in self._store.settled(model.name)
-                if _is_over(window, model, progress) and window.changes == (window.judged_changes or 0) and _is_judged(window, progress)]
-        number = self._store.join_number(model.name)
+        number = self._store.join_number(model.name)  # before the windows are read: a round that comes between makes this one void
+        over = self._over(model, progress)
         if not over or not self._all_read(model) or self._store.label_chunks(model.name, fresh=True, most=1):
             return 0
         if not self._last_looks(model, over):
             return 0
         curves = [curve for window in over if (curve := self._curve(model, window.key)) is not None]
         account = LabelAccount(unlabelled=sum(window.rows - window.labelled for window in over))
-        for window in over:
-            self._revised_at.pop((model.name, window.key.start), None)
         return int(self._record(JoinRound(model=model.name, number=number, dropped=tuple(window.key for window in over),
                                           curves=tuple(curves), account=account)))
 
-    def _last_looks(self, model: Model, over: Sequence[KeptWindow]) -> bool:
-        """Nothing more will come: a look that earlier ones could not take for the last. What it finds again is not written again."""
-        labelled = [window for window in over if window.labelled]
-        done = [self._reviser.revise(model, start, list(group)) for start, group in groupby(labelled, key=lambda window: window.key.start)]
-        return all(done)
+    def _over(self, model: Model, progress: Progress) -> list[KeptWindow]:
+        """Windows that are judged, with all of their labels, and wait for no more."""
+        return [window for window in self._store.settled(model.name, _over_until(model, progress))
+                if window.changes == (window.judged_changes or 0) and _is_judged(window, progress)]
 
     def _curve(self, model: Model, key: KeptKey) -> Curve | None:
         self._alive()
@@ -263,6 +274,16 @@ class Labelling:
         except DecodeError as error:  # nothing is learned of it, and it goes all the same
             self._damaged(model, key, error)
             return None
+
+    def _last_looks(self, model: Model, over: Sequence[KeptWindow]) -> bool:
+        """Nothing more will come: a look that earlier ones could not take for the last. What it finds again is not written again."""
+        labelled = [window for window in over if window.labelled]
+        done = [self._last_look(model, start, list(group)) for start, group in groupby(labelled, key=lambda window: window.key.start)]
+        return all(done)
+
+    def _last_look(self, model: Model, start: datetime, windows: Sequence[KeptWindow]) -> bool:
+        self._alive()
+        return self._reviser.revise(model, start, windows)
 
     def _all_read(self, model: Model) -> bool:
         """Whether every partition of the labels was read to its end just now."""
@@ -297,12 +318,25 @@ def _applied(window: KeptWindow, found: Found) -> Applied:
                    changes=window.changes + len(found.matches.rows))
 
 
+def _without(model: Model, number: int, lost: Sequence[StoredLabels]) -> JoinRound:
+    """Labels that cannot be read will never be: they are counted as expired, and keep no others waiting."""
+    for chunk in lost:
+        log.error("stored labels cannot be read", action=Action.LABELLING_FAILED, model=model.name, labels=chunk.lost, detail=chunk.damage)
+    account = LabelAccount(expired=sum(chunk.lost for chunk in lost))
+    return JoinRound(model=model.name, number=number, consumed=tuple(chunk.number for chunk in lost), account=account)
+
+
 def _waiting(labels: Labels, waits: Flags) -> Labels | None:
     return labels.take(waits) if waits.any() else None
 
 
 def _is_over(window: KeptWindow, model: Model, progress: Progress) -> bool:
-    return progress.sealed_until is not None and window.key.end + model.label_delay <= progress.sealed_until
+    return window.key.end <= _over_until(model, progress)
+
+
+def _over_until(model: Model, progress: Progress) -> datetime:
+    """Windows that end by then were waited for long enough."""
+    return BEGINNING if progress.sealed_until is None else progress.sealed_until - model.label_delay
 
 
 def _is_judged(window: KeptWindow, progress: Progress) -> bool:

@@ -18,7 +18,7 @@ from monitor.core.results import ALL_ROWS, Check, Identity, Result, Verdict, ide
 from monitor.core.retraining import Retraining, decide
 from monitor.core.rules import Model
 from monitor.core.severity import raised, weighed
-from monitor.errors import DecodeError
+from monitor.errors import DecodeError, Retryable, UsageError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.references import References
@@ -53,7 +53,7 @@ class Reviser:
         """Judge windows of one start by the labels that they have now. False: another replica was first, or a person was quicker."""
         before = latest(self._store.window_results(model.name, start))
         stored = self._store.windows(model.name, start)
-        found = [self._judged(model, window, stored) for window in windows]
+        found = [self._alone(model, window, stored) for window in windows]
         said = weighed([result for _, own, _ in found for result in own], model, before.values())
         results = _numbered([*said, *raised(said, before, model)], before)
         opened = self._store.open_incident(model.name)
@@ -84,15 +84,28 @@ class Reviser:
         found = arrivals_of(joined, key.end, model.label_delay, lambda rows: values_of(rows, model, reference))
         return None if found is None else Curve(key=key, document=found.document())
 
-    def _judged(
+    def _alone(
         self, model: Model, window: KeptWindow, stored: Sequence[StoredWindow]
     ) -> tuple[list[Subject], list[Result], list[Tally]]:
-        """One version: what its rows and each of its segments came to."""
+        """One version, whose trouble is an error of its own: no other version or window waits for it."""
         own = [one for one in stored if one.key.version == window.key.version]
         try:
-            joined = self._store.joined(model.name, window.key)
-        except DecodeError as error:  # this window's trouble alone
-            return [], [r for one in own for r in unreadable(one.key, model, str(error), counted=one.account.counted)], []
+            return self._judged(model, window, stored, own)
+        except (Retryable, UsageError):
+            raise
+        except DecodeError as error:
+            why = str(error)
+        except Exception as error:  # a fault of ours, told in the result and in the log
+            log.exception("a window could not be revised", action=Action.CHECK_FAILED, model=model.name,
+                          window_start=window.key.start.isoformat())
+            why = f"{type(error).__name__}: {error}"
+        return [], [result for one in own for result in unreadable(one.key, model, why, counted=one.account.counted)], []
+
+    def _judged(
+        self, model: Model, window: KeptWindow, stored: Sequence[StoredWindow], own: Sequence[StoredWindow]
+    ) -> tuple[list[Subject], list[Result], list[Tally]]:
+        """One version: what its rows and each of its segments (``own``) came to."""
+        joined = self._store.joined(model.name, window.key)
         if joined is None or not own:
             return [], [], []
         standards = self._standards.of(model, stored)

@@ -42,11 +42,16 @@ class KeptWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLabels:
-    """A stored chunk of labels. ``fresh``: not looked for in every settled window yet; else it waits for others to be settled."""
+    """A stored chunk of labels. ``fresh``: not looked for in every settled window yet; else it waits for others to be settled.
+
+    ``damage``: why its ``lost`` labels cannot be read; then ``labels`` are none.
+    """
 
     number: int
     labels: Labels
     fresh: bool
+    lost: int = 0
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +188,11 @@ class LabelStore(Protocol):
     def kept_chunks(self, model: str, key: KeptKey) -> Sequence[Predicted]:
         """The predictions of a window as checkpoints wrote them, in that order; of a settled one a single chunk, sorted by id."""
 
-    def settled(self, model: str) -> Sequence[KeptWindow]:
-        """Every settled window, without its rows."""
+    def settled(self, model: str, until: datetime | None = None) -> Sequence[KeptWindow]:
+        """Every settled window (that ends at or before then), without its rows."""
+
+    def unrevised(self, model: str) -> Sequence[KeptWindow]:
+        """Settled windows that have labels which no revision of their results knows."""
 
     def settled_ids(self, model: str, key: KeptKey) -> Hashes:
         """The ids of a settled window, ascending; nothing else of it is read. Empty where it is not there (any more)."""
@@ -196,7 +204,7 @@ class LabelStore(Protocol):
         """Every label that was applied to a settled window so far; ``ids``: the window's."""
 
     def label_chunks(self, model: str, *, fresh: bool, most: int) -> Sequence[StoredLabels]:
-        """The oldest chunks that together hold at most ``most`` labels, but at least one chunk."""
+        """The oldest chunks that together hold at most ``most`` labels, but at least one chunk. Damage of one is told in it."""
 
     def joined(self, model: str, key: KeptKey) -> Joined | None:
         """A settled window's predictions with their labels as they stand; None where it is not there (any more)."""

@@ -13,6 +13,7 @@ from monitor.core.labels.packing import merged_matches, pack_flags, pack_ids, pa
 from monitor.core.labels.predicted import Predicted
 from monitor.core.results import WindowKey
 from monitor.core.schema import rfc3339
+from monitor.errors import DecodeError
 from monitor.ports import Applied, Curve, JoinRound, KeptKey, NewLabels, Tally, WindowDelta
 from monitor.storage.engine import insert_into
 from monitor.storage.label_tables import (
@@ -126,14 +127,21 @@ def _apply(connection: Connection, model: str, applied: Applied) -> None:
 
 def _add_matches(connection: Connection, model: str, applied: Applied) -> None:
     """As a chunk, together with the newest ones where those have no more rows: so many rounds come to few chunks, each rarely rewritten."""
-    here, rows, packed = of_window(label_matches, model, applied.key), len(applied.matches.rows), [pack_matches(applied.matches)]
+    here, sizes, chunks = of_window(label_matches, model, applied.key), [len(applied.matches.rows)], [pack_matches(applied.matches)]
     newest = select(label_matches.c.number, label_matches.c.rows).where(here).order_by(label_matches.c.number.desc()).limit(1)
-    while (last := connection.execute(newest).one_or_none()) is not None and last.rows <= rows:
+    while (last := connection.execute(newest).one_or_none()) is not None and last.rows <= sum(sizes):
         taken = delete(label_matches).where(label_matches.c.number == last.number).returning(label_matches.c.data)
-        rows, packed = rows + last.rows, [connection.execute(taken).scalar_one(), *packed]
-    data = packed[0] if len(packed) == 1 else merged_matches(packed)
-    values = {"model": model, "version": applied.key.version, "start": applied.key.start, "rows": rows, "data": data}
-    connection.execute(insert(label_matches).values(values))
+        sizes, chunks = [last.rows, *sizes], [connection.execute(taken).scalar_one(), *chunks]
+    where = {"model": model, "version": applied.key.version, "start": applied.key.start}
+    connection.execute(insert(label_matches), [{**where, "rows": rows, "data": data} for rows, data in _merged(sizes, chunks)])
+
+
+def _merged(sizes: Sequence[int], chunks: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    """One chunk of all; as they are where one of them cannot be read, for this window's damage keeps no other from its labels."""
+    try:
+        return [(sum(sizes), chunks[0] if len(chunks) == 1 else merged_matches(chunks))]
+    except DecodeError:
+        return list(zip(sizes, chunks, strict=True))
 
 
 def _consume(connection: Connection, done: JoinRound) -> None:

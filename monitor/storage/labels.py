@@ -12,15 +12,16 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, Select, func, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, select, update
 
 from monitor import failpoints
-from monitor.core.labels.beside import joined_matches, joined_rows
+from monitor.core.labels.beside import joined_matches, joined_rows, no_matches
 from monitor.core.labels.labels import Joined, Matches
 from monitor.core.labels.packing import unpack_ids, unpack_labels, unpack_matches, unpack_predicted
 from monitor.core.labels.predicted import Predicted
 from monitor.core.results import Result, WindowKey, identity, latest
 from monitor.core.schema import Hashes
+from monitor.errors import DecodeError
 from monitor.failpoints import Point
 from monitor.ports import Curve, JoinRound, KeptKey, KeptWindow, Known, LabelAccount, Revision, StoredLabels, Tally
 from monitor.storage.again import again
@@ -72,11 +73,20 @@ class LabelVerbs:
             found = connection.execute(chunks.execution_options(**AS_BYTES)).all() or connection.execute(_rows_of(model, key)).all()
         return [unpack_predicted(row.ids, row.data) for row in found]
 
-    def settled(self, model: str) -> Sequence[KeptWindow]:
-        """Every settled window, without its rows."""
+    def settled(self, model: str, until: datetime | None = None) -> Sequence[KeptWindow]:
+        """Every settled window (that ends at or before then), without its rows."""
+        window = kept_windows.c
+        return self._kept_windows(model, *([] if until is None else [window.start < until, window.end <= until]))
+
+    def unrevised(self, model: str) -> Sequence[KeptWindow]:
+        """Settled windows that have labels which no revision of their results knows."""
+        return self._kept_windows(model, kept_windows.c.changes != func.coalesce(kept_windows.c.judged_changes, 0))
+
+    def _kept_windows(self, model: str, *asked: ColumnElement[bool]) -> Sequence[KeptWindow]:
+        """The database chooses: every second the few that are asked for are looked for among all that wait."""
         counts = [column for column in kept_windows.c if column is not kept_windows.c.have]
         with self._db.read() as connection:
-            found = connection.execute(select(*counts).where(kept_windows.c.model == model)).all()
+            found = connection.execute(select(*counts).where(kept_windows.c.model == model, *asked)).all()
         return sorted((_kept_window(row) for row in found), key=lambda window: window.key)
 
     def settled_ids(self, model: str, key: KeptKey) -> Hashes:
@@ -100,7 +110,7 @@ class LabelVerbs:
         return _unpacked(packed, ids)
 
     def label_chunks(self, model: str, *, fresh: bool, most: int) -> Sequence[StoredLabels]:
-        """The oldest chunks that together hold at most ``most`` labels, but at least one chunk."""
+        """The oldest chunks that together hold at most ``most`` labels, but at least one chunk. Damage of one is told in it."""
         chunk = label_chunks.c
         oldest = select(chunk.number, chunk.rows).where(chunk.model == model, chunk.fresh.is_(fresh)).order_by(chunk.number)
         with self._db.read() as connection:
@@ -110,9 +120,9 @@ class LabelVerbs:
             chunks: list[Any] = []
             for first in range(0, len(numbers), AT_ONCE):
                 some = chunk.number.in_(numbers[first : first + AT_ONCE])
-                named = select(chunk.number, chunk.fresh, chunk.data).where(some).order_by(chunk.number)
+                named = select(chunk.number, chunk.fresh, chunk.rows, chunk.data).where(some).order_by(chunk.number)
                 chunks += connection.execute(named.execution_options(**AS_BYTES)).all()
-        return [StoredLabels(number=row.number, labels=unpack_labels(row.data), fresh=row.fresh) for row in chunks]
+        return [_stored_labels(row) for row in chunks]
 
     def joined(self, model: str, key: KeptKey) -> Joined | None:
         """A settled window's predictions with their labels as they stand; None where it is not there (any more).
@@ -215,6 +225,13 @@ def _is_known(connection: Connection, model: str, known: Known) -> bool:
     query = select(kept_windows.c.judged_changes).where(of_window(kept_windows, model, known.key)).with_for_update()
     row = connection.execute(query).one_or_none()
     return row is not None and row.judged_changes == known.before
+
+
+def _stored_labels(row: Row[Any]) -> StoredLabels:
+    try:
+        return StoredLabels(number=row.number, labels=unpack_labels(row.data), fresh=row.fresh)
+    except DecodeError as error:
+        return StoredLabels(number=row.number, labels=no_matches().labels, fresh=row.fresh, lost=row.rows, damage=str(error))
 
 
 def _kept_key(row: Row[Any]) -> KeptKey:

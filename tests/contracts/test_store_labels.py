@@ -293,6 +293,19 @@ def test_every_version_has_its_own_windows(store: Store) -> None:
 # --- revisions -----------------------------------------------------------------------------------------------
 
 
+def test_windows_are_found_by_when_they_ended_and_by_what_no_revision_knows(store: Store) -> None:
+    first, second = settled_window(store, 1), settled_window(store, 2, hour=1)
+    assert [window.key for window in store.settled("m", second.end)] == [first, second]
+    assert [window.key for window in store.settled("m", second.end - timedelta(microseconds=1))] == [first]
+    assert store.unrevised("m") == []
+    assert store.record_join(joining(2, applied=(applied(store, first, [0], labels((1, "yes", 1))),)))
+    assert [window.key for window in store.unrevised("m")] == [first]
+    assert store.record_revision(revision(first, None, 1))
+    assert store.unrevised("m") == []
+    assert store.record_join(joining(3, applied=(applied(store, first, [0], labels((1, "no", 2))),)))
+    assert [window.judged_changes for window in store.unrevised("m")] == [1]
+
+
 def test_a_revision_is_written_once_and_the_latest_one_is_read(store: Store) -> None:
     where = settled_window(store, 1, 2)
     first = performance(0, 0, estimated=True, labelled=0)

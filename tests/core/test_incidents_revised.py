@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from monitor.core.incidents import Incident, IncidentState, Judged, revise, step
@@ -15,13 +16,12 @@ RULES = AlertRules(open_after=1, resolve_after=2, repeat_after=24 * HOUR)
 
 def results(hour: int, verdict: Verdict, *, estimated: bool = False) -> tuple[Result, ...]:
     """Accuracy by labels or by estimate, beside a volume as usual."""
-    where = {"model": "m", "version": "1", "segment": "*", "window_start": START + hour * HOUR, "window_end": START + (hour + 1) * HOUR}
-    usual = {"column": None, "value": 0.9, "threshold": 0.8, "p_value": 0.5, "reason": "", "rows": 40}
-    labelled = 40 * (not estimated)
-    return (
-        Result(**where, **usual, check=Check.PERFORMANCE, metric="accuracy", verdict=verdict, estimated=estimated, labelled=labelled),
-        Result(**where, **usual, check=Check.VOLUME, metric="rows", verdict=Verdict.OK),
-    )
+    volume = Result(
+        model="m", version="1", segment="*", window_start=START + hour * HOUR, window_end=START + (hour + 1) * HOUR, check=Check.VOLUME,
+        column=None, metric="rows", value=40, threshold=20, p_value=0.5, verdict=Verdict.OK, reason="", rows=40,
+    )  # fmt: skip
+    accuracy = replace(volume, check=Check.PERFORMANCE, metric="accuracy", verdict=verdict)
+    return replace(accuracy, estimated=estimated, labelled=0 if estimated else 40), volume
 
 
 def judged(hour: int, verdict: Verdict, *, estimated: bool = False, revision: int = 0) -> Judged:
@@ -40,6 +40,16 @@ def test_windows_before_the_incident_that_labels_show_to_be_well_do_not_end_it()
     for hour in (3, 4, 19):
         taken = revise(incident, results(hour, Verdict.OK, estimated=True), judged(hour, Verdict.OK, revision=1), RULES)
         assert (taken.incident, taken.events, taken.notify) == (incident, (), None)
+
+
+def test_a_pending_incident_is_nothing_by_windows_since_it_began_and_not_by_those_before() -> None:
+    pending = step(None, judged(20, Verdict.ALERT), replace(RULES, open_after=2)).incident
+    assert pending is not None
+    before = revise(pending, results(19, Verdict.OK, estimated=True), judged(19, Verdict.OK, revision=1), RULES)
+    assert before.incident == pending
+    own = revise(pending, results(20, Verdict.ALERT), judged(20, Verdict.OK, revision=2), RULES).incident
+    assert own is not None
+    assert own.state is IncidentState.RESOLVED
 
 
 def test_windows_after_it_and_its_own_that_labels_show_to_be_well_end_it() -> None:

@@ -193,12 +193,25 @@ def test_bytes_that_are_damaged_are_told(file_store: SqlStore) -> None:
             connection.execute(table.update().values(data=b"\x93\x01"))
     for verb in (
         lambda: file_store.kept_chunks("m", kept_key(1)),
-        lambda: file_store.label_chunks("m", fresh=True, most=9),
         lambda: file_store.matches("m", where, file_store.settled_ids("m", where)),
         lambda: file_store.joined("m", where),
     ):
         with pytest.raises(DecodeError, match="2 bytes of kept rows cannot be read"):
             verb()
+    [chunk] = file_store.label_chunks("m", fresh=True, most=9)
+    assert (chunk.lost, len(chunk.labels), chunk.damage[:33]) == (1, 0, "2 bytes of kept rows cannot be re")
+
+
+def test_matches_that_are_damaged_keep_no_round_from_being_written(file_store: SqlStore) -> None:
+    first, second = settled_window(file_store, 1, 2), settled_window(file_store, 3, hour=1)
+    assert file_store.record_join(joining(2, applied=(applied(file_store, first, [0], labels((1, "yes", 5))),)))
+    with file_store._db.write() as connection:
+        connection.execute(label_matches.update().values(data=b"\x93\x01"))
+    found = (applied(file_store, first, [1], labels((2, "no", 6))), applied(file_store, second, [0], labels((3, "yes", 7))))
+    assert file_store.record_join(joining(3, applied=found))
+    assert classes_of(file_store.joined("m", second)) == ["yes"]
+    with pytest.raises(DecodeError):
+        file_store.joined("m", first)
 
 
 def test_a_long_version_is_one_version_in_every_table(file_store: SqlStore) -> None:

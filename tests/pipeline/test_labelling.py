@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,6 +14,7 @@ import pandas as pd
 import pytest
 
 from monitor.core.incidents import IncidentState, TransitionReason
+from monitor.core.labels.beside import no_matches
 from monitor.core.labels.labels import Labels
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import AlertRules, PerformanceRules, RetrainingRules, Stream, StreamKind, Task
@@ -181,6 +184,22 @@ def test_few_new_labels_are_taken_in_after_an_hour_and_many_at_once(world):
     assert [r.labelled for r in told(world)] == [0, 20, 21, 30]
 
 
+def test_few_labels_of_an_old_window_are_taken_in_less_often():
+    world = a_world(replace(MODEL, performance=replace(RULES, label_delay=100 * HOUR)))
+    predict(world, 0)
+    label(world, 0, range(20))
+    predict(world, 50)
+    go(world)
+    label(world, 0, [20])
+    go(world)
+    world.clock.advance(REVISE_EVERY)
+    go(world)
+    assert [r.labelled for r in told(world)] == [0, 20], "49 hours have passed since it ended: they wait for three"
+    world.clock.advance(3 * HOUR)
+    go(world)
+    assert [r.labelled for r in told(world)] == [0, 20, 21]
+
+
 def test_a_short_run_takes_in_every_label_before_it_ends(world):
     predict(world, 0)
     label(world, 0, range(20))
@@ -190,6 +209,30 @@ def test_a_short_run_takes_in_every_label_before_it_ends(world):
     world.judge.finish()
     world.labelling.finish()
     assert [r.labelled for r in told(world)][-1] == 21
+
+
+def test_the_end_of_a_short_run_waits_for_the_sweep_that_is_under_way(world):
+    predict(world, 0)
+    label(world, 0)
+    predict(world, 2)
+    world.read_all()
+    world.judge.finish()
+    original, begun, go_on = world.store.record_join, threading.Event(), threading.Event()
+
+    def slow(done: JoinRound) -> bool:
+        begun.set()
+        assert go_on.wait(10)
+        return original(done)
+
+    world.store.record_join = slow  # type: ignore[method-assign]
+    with ThreadPoolExecutor(2) as pool:
+        sweeping = pool.submit(world.labelling.sweep)
+        assert begun.wait(10)
+        ending = pool.submit(world.labelling.finish)
+        with pytest.raises(TimeoutError):
+            ending.result(0.2)
+        go_on.set()
+        assert sweeping.result(10) + ending.result(10) == 3, "settled, joined and revised, each once"
 
 
 def test_a_round_rests_for_some_time_so_that_many_waiting_predictions_cost_little(world):
@@ -254,6 +297,24 @@ def test_a_window_is_let_go_of_once_labels_were_waited_for_and_all_that_came_are
     go(world)
     assert world.store.label_account("m").expired == 1
     assert told(world)[-1].labelled == 30
+
+
+def test_windows_that_waited_go_where_the_labels_stream_is_taken_away(world):
+    predict(world, 0)
+    label(world, 0, range(30))
+    predict(world, 2)
+    go(world)
+    assert len(world.store.settled("m")) == 1
+    world.models = (replace(MODEL, streams=MODEL.streams[:1]),)
+    world.log = MemoryLog({TOPIC: 1})
+    world.crash()
+    for hour in (0, 0, 0, 5):
+        predict(world, hour)
+    go(world)
+    assert len(world.store.settled("m")) == 1, "its labels may come back"
+    predict(world, 9)
+    go(world)
+    assert world.store.settled("m") == []
 
 
 def test_a_window_is_kept_while_its_labels_lie_unread(world):
@@ -441,24 +502,14 @@ def test_where_it_does_worst_is_told_of_all_rows_and_is_no_verdict(tmp_path):
     assert again.reason.startswith("none of 2 slices is surely worse than the rest")
 
 
-def test_a_window_that_cannot_be_revised_keeps_no_other_from_it(world):
+def test_a_window_that_cannot_be_revised_says_so(world):
     predict(world, 0)
-    predict(world, 1)
     predict(world, 3)
     label(world, 0, wrong=4)
-    label(world, 1, wrong=4)
-    original = world.store.joined
-
-    def damaged(model: str, key):  # type: ignore[no-untyped-def]
-        if key.start == START:
-            raise DecodeError("its predictions cannot be read")
-        return original(model, key)
-
-    world.store.joined = damaged  # type: ignore[method-assign]
+    damaged_at(world, "joined")
     go(world)
-    assert told(world, 1)[-1].value == 0.9
-    assert told(world, 0)[-1].verdict is Verdict.ERROR
-    assert "its predictions cannot be read" in told(world, 0)[-1].reason
+    assert told(world)[-1].verdict is Verdict.ERROR
+    assert "bytes that nobody wrote" in told(world)[-1].reason
 
 
 def test_labels_of_windows_that_another_replica_is_about_to_settle_are_not_taken_for_nobodys():
@@ -484,19 +535,22 @@ def test_labels_of_windows_that_another_replica_is_about_to_settle_are_not_taken
     assert summed(world.store.label_account("m")) == (40, 0, 0, 0, 0)
 
 
-def damaged_at(world: World, verb: str, start=START) -> None:  # type: ignore[no-untyped-def]
-    """What the store has of one window's bytes cannot be read by this verb."""
+DAMAGE = DecodeError("bytes that nobody wrote")
+
+
+def damaged_at(world: World, verb: str, error: Exception = DAMAGE) -> None:
+    """What the store has of the first window cannot be read by this verb."""
     original = getattr(world.store, verb)
 
-    def damaged(model: str, key, *ids):  # type: ignore[no-untyped-def]
-        if key.start == start:
-            raise DecodeError("bytes that nobody wrote")
-        return original(model, key, *ids)
+    def damaged(model: str, key, *more):  # type: ignore[no-untyped-def]
+        if key.start == START:
+            raise error
+        return original(model, key, *more)
 
     setattr(world.store, verb, damaged)
 
 
-@pytest.mark.parametrize("verb", ["settled_ids", "matches", "joined"])
+@pytest.mark.parametrize("verb", ["matches", "joined"])
 def test_a_window_that_cannot_be_read_keeps_no_other_from_its_labels_nor_from_its_end(world, verb):
     predict(world, 0)
     predict(world, 1)
@@ -515,6 +569,37 @@ def test_a_window_that_cannot_be_read_keeps_no_other_from_its_labels_nor_from_it
     assert [window.key.start for window in world.store.settled("m") if window.key.start < START + 3 * HOUR] == []
 
 
+def test_a_fault_of_ours_in_one_window_keeps_no_other_from_its_labels(world):
+    for hour in (0, 1, 3):
+        predict(world, hour)
+    label(world, 0, range(20))
+    label(world, 1, range(20))
+    damaged_at(world, "joined", TypeError("no such number"))
+    go(world)
+    assert world.labelling.failing == {}
+    assert told(world, 1)[-1].value == 1.0
+    assert (told(world, 0)[-1].verdict, told(world, 0)[-1].reason) == (Verdict.ERROR, "could not be judged: TypeError: no such number")
+
+
+def test_labels_that_cannot_be_read_keep_no_others_waiting(world):
+    predict(world, 0)
+    predict(world, 2)
+    label(world, 0, range(20))
+    world.read_all()
+    label(world, 0, range(20, 40))
+    world.read_all()
+    original = world.store.label_chunks
+
+    def damaged(model: str, *, fresh: bool, most: int):  # type: ignore[no-untyped-def]
+        found = original(model, fresh=fresh, most=most)
+        return [replace(chunk, labels=no_matches().labels, lost=20, damage="bytes") if chunk.number == 1 else chunk for chunk in found]
+
+    world.store.label_chunks = damaged  # type: ignore[method-assign]
+    go(world)
+    assert told(world)[-1].labelled == 20
+    assert summed(world.store.label_account("m")) == (20, 0, 0, 20, 0)
+
+
 def test_predictions_that_cannot_be_read_keep_no_window_from_its_verdict():
     world = World(models=(replace(MODEL, streams=MODEL.streams[:1]),), log=MemoryLog({TOPIC: 1}))
     for hour in (0, 2, 4):
@@ -525,3 +610,23 @@ def test_predictions_that_cannot_be_read_keep_no_window_from_its_verdict():
     assert {r.rows for r in world.store.results(model="m", check=Check.VOLUME) if r.window_start == START} == {ROWS}
     assert not told(world)
     assert told(world, 2)
+
+
+def test_a_fault_of_ours_in_an_estimate_keeps_no_window_from_its_verdict(tmp_path):
+    score = Column(name="p_late", kind=Kind.NUMERIC, role=Role.SCORE, path="p_late")
+    columns = (FEATURE, PREDICTION, score)
+    streams = (replace(MODEL.streams[0], columns=columns), MODEL.streams[1])
+    world = a_world(replace(MODEL, columns=columns, streams=streams, performance=replace(RULES, metrics=("accuracy", "roc_auc"))))
+    with_reference(world, tmp_path)
+    predict(world, 0)
+    predict(world, 2)
+    original = world.store.kept_chunks
+
+    def odd(model: str, key):  # type: ignore[no-untyped-def]
+        return [replace(rows, scores=np.full((len(rows), 2), 0.5), classes=("a", "b", "1")) for rows in original(model, key)]
+
+    world.store.kept_chunks = odd  # type: ignore[method-assign]
+    go(world, labelled=False)
+    assert world.judge.failing == {}
+    found = world.store.results(model="m", check=Check.VOLUME)
+    assert {(r.window_start, r.rows) for r in found} == {(START, ROWS), (START + HOUR, 0)}

@@ -29,22 +29,28 @@ ValuesOf = Callable[[Joined], Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrivals:
-    """One window, at each of ``AGES``: the share of its rows that had a label, and its metrics by name (None: not defined yet)."""
+    """One window, at each of ``AGES``: the share of its rows that had a label, and its metrics by name (None: not defined yet).
 
+    ``delay``: the ``label_delay`` that the ages are parts of.
+    """
+
+    delay: timedelta
     shares: tuple[float, ...]
     values: Mapping[str, tuple[float | None, ...]]
 
     def document(self) -> dict[str, object]:
         """As plain JSON values."""
-        return {"shares": list(self.shares), "values": {name: list(values) for name, values in self.values.items()}}
+        values = {name: list(values) for name, values in self.values.items()}
+        return {"delay_microseconds": self.delay // MICROSECOND, "shares": list(self.shares), "values": values}
 
     @staticmethod
     def of(document: Mapping[str, object]) -> Arrivals | None:
         """Of a document; None where it is none of ours: then nothing is learned from it."""
-        shares, values = document.get("shares"), document.get("values")
-        if not isinstance(shares, list) or not isinstance(values, dict) or len(shares) != len(AGES):
+        delay, shares, values = document.get("delay_microseconds"), document.get("shares"), document.get("values")
+        if not isinstance(delay, int) or not isinstance(shares, list) or not isinstance(values, dict) or len(shares) != len(AGES):
             return None
-        return Arrivals(shares=tuple(map(float, shares)), values={name: tuple(found) for name, found in values.items()})
+        found = {name: tuple(known) for name, known in values.items()}
+        return Arrivals(delay=delay * MICROSECOND, shares=tuple(map(float, shares)), values=found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +83,7 @@ def arrivals_of(joined: Joined, end: datetime, delay: timedelta, values_of: Valu
     for flags in by_then:
         values.append(values_of(joined.take(flags)) if flags.any() else {})
     return Arrivals(
+        delay=delay,
         shares=tuple(float(flags.mean()) for flags in by_then),
         values={name: tuple(found.get(name) for found in values) for name in values[-1]},
     )
@@ -87,10 +94,11 @@ def expected(metric: str, value: float, age: timedelta, delay: timedelta, learne
     if age >= delay:
         return None
     at = max(i for i, known in enumerate(AGES) if known <= max(age / delay, 0.0))
-    moves = [(found[-1] or 0.0) - (found[at] or 0.0) for one in learned
+    alike = [one for one in learned if one.delay == delay]  # ages are parts of it
+    moves = [(found[-1] or 0.0) - (found[at] or 0.0) for one in alike
              if (found := one.values.get(metric)) is not None and found[-1] is not None and found[at] is not None]
     if len(moves) < FEWEST:
         return None
     spread = OF_SD * float(np.std(moves, ddof=1)) * math.sqrt(1 + 1 / len(moves))
     final = value + float(np.mean(moves))
-    return Expected(share=float(np.mean([one.shares[-1] for one in learned])), value=final, low=final - spread, high=final + spread)
+    return Expected(share=float(np.mean([one.shares[-1] for one in alike])), value=final, low=final - spread, high=final + spread)
