@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Protocol
 
+import numpy as np
+
 from monitor.core.labels.chunks import by_id, joined_labels, joined_predicted
 from monitor.core.labels.join import Block, Found, revised
 from monitor.core.labels.labels import Labels, Matches
 from monitor.core.labels.packing import unpack_flags
 from monitor.core.rules import Model, StreamKind
-from monitor.core.schema import Flags, Hashes, to_micros
+from monitor.core.schema import Flags, Hashes, Ints, to_micros
 from monitor.errors import DecodeError, Retryable, UsageError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
@@ -187,7 +189,7 @@ class Labelling:
     def _round(self, model: Model, number: int, chunks: Sequence[StoredLabels], sealed_until: datetime) -> JoinRound:
         """One block of labels, looked for in every window that waits, the earliest first."""
         labels = joined_labels([chunk.labels for chunk in chunks])
-        block, applied, first, changed = Block(labels), [], 0, 0
+        block, applied = Block(labels), []
         windows, have = self._store.settled(model.name), self._store.settled_flags(model.name)
         self._ids.only(model.name, windows)
         for window in windows:
@@ -195,17 +197,16 @@ class Labelling:
             try:
                 ids = self._ids.of(model.name, window)
                 found = _looked(window, ids, block, have)
-                replaced = 0 if found is None else self._changed(model, window.key, ids, found)
+                if found is not None:
+                    block.change(self._changed(model, window.key, ids, found))
             except DecodeError as error:
                 self._damaged(model, window.key, error)
                 continue
             if found is not None:
                 applied.append(_applied(window, found))
-                first += found.first
-                changed += replaced
         here = block.matched
         waits = ~here & (labels.times > to_micros(sealed_until - model.label_delay))
-        account = LabelAccount(matched=first, revised=changed, repeated=int(here.sum()) - first - changed,
+        account = LabelAccount(matched=block.first, revised=block.changed, repeated=int(here.sum()) - block.first - block.changed,
                                expired=len(labels) - int(here.sum()) - int(waits.sum()))
         return JoinRound(model=model.name, number=number, applied=tuple(applied), consumed=tuple(chunk.number for chunk in chunks),
                          waiting=_waiting(labels, waits), account=account)
@@ -217,12 +218,13 @@ class Labelling:
                       window_start=key.start.isoformat(), version=key.version, detail=str(error))
         self._told.add((model.name, key))
 
-    def _changed(self, model: Model, key: KeptKey, ids: Hashes, found: Found) -> int:
-        """How many labels replace an earlier one of another value."""
+    def _changed(self, model: Model, key: KeptKey, ids: Hashes, found: Found) -> Ints:
+        """Places in the block of the labels that replace an earlier one of another value."""
         if not len(found.again):
-            return 0
+            return found.again
         again = Matches(rows=found.matches.rows[found.again], labels=found.matches.labels.take(found.again))
-        return revised(self._store.matches(model.name, key, ids), again)
+        rows = revised(self._store.matches(model.name, key, ids), again)
+        return found.places[np.isin(found.matches.rows, rows)]
 
     # --- revise and release ----------------------------------------------------------------------------------
 

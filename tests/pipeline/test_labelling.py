@@ -168,6 +168,23 @@ def test_a_corrected_label_makes_another_revision_and_a_repeated_one_makes_none(
     assert summed(world.store.label_account("m")) == (40, 8, 72, 0, 0)
 
 
+def test_a_label_of_a_prediction_that_two_versions_and_two_partitions_made_is_one_label():
+    world = a_world(partitions=2)
+    for partition, version in [(P0, "1"), (P1, "2")]:
+        for n in range(ROWS):
+            body = {"id": f"0-{n}", "ts": (START + n * 40 * SECOND).isoformat(), "v": version, "delay": 5.0, "late": n % 2}
+            world.log.append(partition, json.dumps(body).encode(), timestamp=STAMP)
+    predict(world, 2, rows=1)
+    predict(world, 2, P1, rows=1)
+    label(world, 0)
+    go(world)
+    assert summed(world.store.label_account("m")) == (ROWS, 0, 0, 0, 0)
+    label(world, 0, range(3), wrong=2, after=2 * HOUR)
+    go(world)
+    assert summed(world.store.label_account("m")) == (ROWS, 2, 1, 0, 0)
+    assert world.labelling.failing == {}
+
+
 def test_few_new_labels_are_taken_in_after_an_hour_and_many_at_once(world):
     predict(world, 0)
     predict(world, 2)

@@ -65,7 +65,8 @@ def _of_many(predicted: Predicted, names: tuple[str, ...]) -> tuple[Floats, Flag
     given = {name: at for at, name in enumerate(predicted.classes)}
     for at, name in enumerate(names):
         if name in given and predicted.scores is not None:
-            found[:, at] = predicted.scores[:, given[name]]
+            own = predicted.scores[:, given[name]]
+            found[:, at] = np.where(np.isnan(own), 0.0, own)  # a class that is left out; rows without any do not sum to one
     with np.errstate(invalid="ignore"):
         total = found.sum(axis=1)
         wrong = ~((found >= 0).all(axis=1) & (np.abs(total - 1) <= SUM_SLACK))

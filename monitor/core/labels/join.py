@@ -18,13 +18,13 @@ NOBODY = -1
 class Found:
     """What a window gains. ``have``: which of its rows have a label then, shape (n,).
 
-    ``first``: labels that are the first of their prediction; ``again``: positions in ``matches`` of rows that had one before.
+    ``again``: positions in ``matches`` of rows that had a label before; ``places``: of each match, its id's among the block's.
     """
 
     matches: Matches
     have: Flags
-    first: int
     again: Ints
+    places: Ints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,8 @@ class Block:
         self._ids: Hashes = ids[last]
         self._winner: Ints = order[last]
         self._owner = np.full(len(self._ids), NOBODY, dtype=np.int64)
+        self._before = np.zeros(len(self._ids), dtype=np.bool_)
+        self._changed = np.zeros(len(self._ids), dtype=np.bool_)
 
     def look(self, start: int, ids: Hashes) -> Hits:
         """What a window that starts at ``start`` (microseconds) has of the block and no earlier one took; ``ids`` ascend."""
@@ -68,9 +70,13 @@ class Block:
         again = np.flatnonzero(have[hits.rows])
         after = have.copy()
         after[hits.rows] = True
-        first = len(np.unique(hits.places)) - len(np.unique(hits.places[again]))
+        self._before[hits.places[again]] = True
         labels = self._labels.take(self._winner[hits.places])
-        return Found(matches=Matches(rows=hits.rows, labels=labels), have=after, first=first, again=again)
+        return Found(matches=Matches(rows=hits.rows, labels=labels), have=after, again=again, places=hits.places)
+
+    def change(self, places: Ints) -> None:
+        """Labels of these ids replace an earlier one of another value."""
+        self._changed[places] = True
 
     def _equal(self, ids: Hashes) -> tuple[Ints, Ints]:
         """Positions in ``ids`` and in the distinct ids of the block that are equal."""
@@ -93,6 +99,16 @@ class Block:
         owned: Flags = self._owner[np.searchsorted(self._ids, self._labels.ids)] != NOBODY
         return owned
 
+    @property
+    def first(self) -> int:
+        """Labels that are the first of their prediction: one an id, however many rows of however many versions bear it."""
+        return int(np.count_nonzero((self._owner != NOBODY) & ~self._before))
+
+    @property
+    def changed(self) -> int:
+        """Labels that replace an earlier one of another value, counted as ``first`` are."""
+        return int(np.count_nonzero(self._changed))
+
 
 def standing(matches: Matches) -> Matches:
     """Of several labels of a row the one that counts, ordered by row; the order in which they were matched tells nothing."""
@@ -104,10 +120,10 @@ def standing(matches: Matches) -> Matches:
     return Matches(rows=rows[last], labels=labels.take(order[last]))
 
 
-def revised(known: Matches, new: Matches) -> int:
-    """How many of ``new`` change the value that stands; both have labels of the same rows."""
+def revised(known: Matches, new: Matches) -> Ints:
+    """Rows whose value ``new`` changes, ascending; both have labels of the same rows."""
     if not len(new.rows):
-        return 0
+        return np.zeros(0, dtype=np.int64)
     before = standing(known)
     both = Matches(rows=np.concatenate([before.rows, new.rows]), labels=joined_labels([before.labels, new.labels]))
     after = standing(both)
@@ -115,7 +131,8 @@ def revised(known: Matches, new: Matches) -> int:
     at[at == len(before.rows)] = 0
     there = before.rows[at] == after.rows
     old, now = before.labels.values.take(at[there]), after.labels.values.take(np.flatnonzero(there))
-    return int(np.count_nonzero(~_same(old, now)))
+    changed: Ints = after.rows[there][~_same(old, now)]
+    return changed
 
 
 def _same(first: Values, second: Values) -> Flags:

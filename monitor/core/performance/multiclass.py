@@ -69,21 +69,25 @@ def multiclass_rows(joined: Joined, classes: Classes) -> tuple[MulticlassRows, O
 
 
 def _scores(joined: Joined, classes: Classes) -> tuple[Floats, Flags, Flags]:
-    """Scores in the order of the classes, NaN in rows that have no sound ones; rows outside [0, 1]; rows that do not sum to 1."""
+    """Scores in the order of the classes, NaN in rows that have no sound ones; rows outside [0, 1]; rows that do not sum to 1.
+
+    A class that a row leaves out has no probability in it: one row that names another class takes the scores of no other row away.
+    """
     given, names = joined.rows.scores, joined.rows.classes
     none = np.zeros(len(joined), dtype=np.bool_)
     if given is None or not names:
         return np.empty((len(joined), 0)), none, none
-    complete: Flags = np.count_nonzero(np.isnan(given), axis=1) == 0
-    outside: Flags = complete & (np.count_nonzero((given < 0) | (given > 1), axis=1) > 0)
+    some: Flags = np.count_nonzero(~np.isnan(given), axis=1) > 0
+    given = np.where(np.isnan(given), 0.0, given)
+    outside: Flags = some & (np.count_nonzero((given < 0) | (given > 1), axis=1) > 0)
     with np.errstate(invalid="ignore"):
-        off: Flags = complete & ~outside & (np.abs(given.sum(axis=1) - 1) > SUM_SLACK)
+        off: Flags = some & ~outside & (np.abs(given.sum(axis=1) - 1) > SUM_SLACK)
     places = {name: i for i, name in enumerate(classes.names)}
     scores = np.zeros((len(joined), len(classes.names)))
     for at, name in enumerate(names):
         if name in places:
             scores[:, places[name]] = given[:, at]
-    scores[~complete | outside | off] = np.nan
+    scores[~some | outside | off] = np.nan
     return scores, outside, off
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -165,11 +166,21 @@ def test_what_is_odd_of_binary_rows_is_counted_apart():
     assert tell_odds(found.odds).startswith("1 labels of a class that neither the reference nor the predictions know, 1 labels of a wrong")
 
 
+def test_a_class_that_a_row_leaves_out_has_no_probability_in_it_and_takes_the_scores_of_no_row_away():
+    left_out = [[0.7, 0.3, np.nan], [np.nan, 1.0, np.nan], [0.2, 0.2, 0.6], [np.nan, np.nan, np.nan]]
+    truth = ["a", "b", "c", "a"]
+    found = tally_of(joined(texts(truth), texts(truth), left_out, CLASSES), Task.MULTICLASS, RULES)
+    zeros = tally_of(joined(texts(truth[:3]), texts(truth[:3]), np.nan_to_num(left_out[:3]).tolist(), CLASSES), Task.MULTICLASS, RULES)
+    assert (found.odds, found.counts.scored) == ({}, 3)
+    assert found.counts.sums == zeros.counts.sums
+    assert found.counts.sums["log_loss"].mean(3) == pytest.approx((-math.log(0.7) - math.log(0.6)) / 3)
+
+
 def test_probabilities_that_are_none_are_left_out_and_the_class_still_counts():
     rows = joined(texts(["a", "b", "c", "a"]), texts(["a", "b", "c", "b"]),
                   [[0.5, 0.3, 0.2], [0.5, 0.5, 0.5], [1.2, -0.1, -0.1], [0.2, np.nan, 0.1]], CLASSES)
     found = tally_of(rows, Task.MULTICLASS, RULES)
-    assert found.odds == {Odd.SCORE_OUTSIDE: 1, Odd.SCORE_SUM: 1}
+    assert found.odds == {Odd.SCORE_OUTSIDE: 1, Odd.SCORE_SUM: 2}
     assert (found.counts.scored, sum(found.counts.cells.values())) == (1, 4)
 
 
