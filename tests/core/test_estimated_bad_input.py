@@ -195,3 +195,13 @@ def test_whatever_comes_every_metric_has_a_number_or_a_reason(
 def test_what_is_no_finite_number_is_not_said() -> None:
     assert said(float("nan"), 1.0) == unsaid("the scores are too large or too small to compute with")
     assert said(1.0, -1e-18).sd == 0.0
+
+
+def test_a_class_that_a_row_leaves_out_has_no_probability_in_it() -> None:
+    scores = draw_many(RNG, 1000)[0]
+    scores[:200] = [0.4, 0.6, 0.0]
+    left_out = scores.copy()
+    left_out[:200, 2] = np.nan
+    assert estimate(THREE, predicted_of(left_out, classes=MANY)) == estimate(THREE, predicted_of(scores, classes=MANY))
+    left_out[:200, 0] = np.nan
+    assert "probabilities of known classes" in reason(THREE, predicted_of(left_out, classes=MANY))
