@@ -130,7 +130,7 @@ class Labelling:
             return done  # another replica is at it: labels of these windows must not be taken for nobody's
         done += self._join(model, progress.sealed_until, insist=insist)
         done += self._revise(model, progress, insist=insist)
-        return done + (0 if insist else self._release(model, progress))
+        return done + self._release(model, progress, insist=insist)
 
     def _forget(self, model: Model, progress: Progress) -> int:
         """Where no labels come, predictions are kept until their window is judged, and those of a time when some came while they wait."""
@@ -247,11 +247,11 @@ class Labelling:
         """Of windows that need no revision now: another replica may have made it, or let go of them."""
         self._revised_at = {of: at for of, at in self._revised_at.items() if of[0] != model.name or of[1] in starts}
 
-    def _release(self, model: Model, progress: Progress) -> int:
+    def _release(self, model: Model, progress: Progress, *, insist: bool) -> int:
         """Windows that were waited for long enough, once everything that is in the labels' topic is read and joined."""
         number = self._store.join_number(model.name)  # before the windows are read: a round that comes between makes this one void
         over = self._over(model, progress)
-        if not over or not self._all_read(model) or self._store.label_chunks(model.name, fresh=True, most=1):
+        if not over or not self._all_read(model, insist=insist) or self._store.label_chunks(model.name, fresh=True, most=1):
             return 0
         if not self._last_looks(model, over):
             return 0
@@ -283,12 +283,12 @@ class Labelling:
         self._alive()
         return self._reviser.revise(model, start, windows)
 
-    def _all_read(self, model: Model) -> bool:
-        """Whether every partition of the labels was read to its end just now."""
+    def _all_read(self, model: Model, *, insist: bool) -> bool:
+        """Whether every partition of the labels was read to its end just now; at the end of a short run, at its last checkpoint."""
         topics = {stream.topic for stream in model.streams if stream.kind is StreamKind.LABELS}
         expected = {partition for partition in self._partitions() if partition.topic in topics}
         now = self._clock.now()
-        read = {mark.partition for mark in self._store.marks(model.name) if mark.caught_up and abs(now - mark.at) <= STALE_CLAIM}
+        read = {mark.partition for mark in self._store.marks(model.name) if mark.caught_up and (insist or abs(now - mark.at) <= STALE_CLAIM)}
         return bool(expected) and expected <= read
 
     def _record(self, done: JoinRound) -> bool:
