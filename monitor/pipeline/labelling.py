@@ -287,8 +287,8 @@ class Labelling:
         """Whether every partition of the labels was read to its end just now; at the end of a short run, at its last checkpoint."""
         topics = {stream.topic for stream in model.streams if stream.kind is StreamKind.LABELS}
         expected = {partition for partition in self._partitions() if partition.topic in topics}
-        now = self._clock.now()
-        read = {mark.partition for mark in self._store.marks(model.name) if mark.caught_up and (insist or abs(now - mark.at) <= STALE_CLAIM)}
+        now, marks = self._clock.now(), self._store.marks(model.name)
+        read = {mark.partition for mark in marks if mark.caught_up and (insist or abs(now - mark.at) <= STALE_CLAIM)}
         return bool(expected) and expected <= read
 
     def _record(self, done: JoinRound) -> bool:
