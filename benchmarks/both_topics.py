@@ -3,6 +3,7 @@
 A prediction of 20 columns and a label each, as many labels as predictions, in four partitions of either topic; labels come an hour later
 than their prediction, in an order of their own. Everything the daemon does is counted: both topics are decoded, de-duplicated, folded and
 written, windows are judged, labels joined, performance revised. Start-up is left out of both by a run over empty topics.
+On two cores, Apache Kafka: 8.2 µs of CPU a message, 2.06 (2.01 to 2.17) times a bare poll(); at most 3 is wanted.
 """
 
 from __future__ import annotations

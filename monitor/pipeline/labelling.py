@@ -38,10 +38,12 @@ log = logger(__name__)
 
 LABELS_AT_ONCE = 1_000_000
 """Labels of one round: their ids and what is found of them are held in memory, about 100 bytes each."""
+MUCH = LABELS_AT_ONCE // 2
+"""From so many in a round on, more are taken to lie behind them: chunks are taken whole, so a round is seldom full to the last label."""
 SETTLED_AT_ONCE = 2_000_000
 """Predictions that one round settles, or those of a single window."""
 REST = 20
-"""A round looks through every prediction that waits: the next one comes so many times its duration later, unless much has come."""
+"""A round asks of every window that waits: the next one comes so many times its duration later, unless much has come."""
 STEP = 0.05
 """Of a window's rows: when so many more labels have come, its results are revised."""
 REVISE_EVERY = timedelta(hours=1)
@@ -178,7 +180,7 @@ class Labelling:
             if not chunks or not self._record(_without(model, number, lost) if lost else self._round(model, number, chunks, sealed_until)):
                 break
             done += 1
-            much = sum(len(chunk.labels) for chunk in chunks) >= LABELS_AT_ONCE
+            much = sum(len(chunk.labels) for chunk in chunks) >= MUCH
             self._rest_until[model.name] = 0.0 if much else began + (REST + 1) * (self._clock.monotonic() - began)
         return done
 

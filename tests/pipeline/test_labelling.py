@@ -15,14 +15,15 @@ import pytest
 
 from monitor.core.incidents import IncidentState, TransitionReason
 from monitor.core.labels.beside import no_matches
+from monitor.core.labels.labels import Labels
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import AlertRules, PerformanceRules, RetrainingRules, Stream, StreamKind, Task
-from monitor.core.schema import Column, Kind, Role
+from monitor.core.schema import CategoricalValues, Column, Kind, Role, to_micros
 from monitor.doubles.log import MemoryLog
 from monitor.errors import DecodeError
 from monitor.pipeline import Routes
 from monitor.pipeline.labelling import REST, REVISE_EVERY
-from monitor.ports import JoinRound, LabelAccount, TopicPartition
+from monitor.ports import Checkpoint, JoinRound, LabelAccount, NewLabels, TopicPartition
 from monitor.references.build import build_reference
 from tests.pipeline.world import HOUR, MINUTE, SECOND, START, TOPIC, World
 from tests.pipeline.world import MODEL as PLAIN
@@ -270,6 +271,28 @@ def test_a_round_rests_for_some_time_so_that_many_waiting_predictions_cost_littl
     world.clock.ticks = slow + 2.0 * (REST + 1)
     go(world)
     assert told(world)[-1].labelled == 40
+
+
+def test_many_labels_that_lie_in_wait_are_joined_without_a_rest(world):
+    predict(world, 0)
+    predict(world, 2)
+    go(world)
+    values = CategoricalValues(codes=np.zeros(300_000, dtype=np.int32), dictionary=("1",))
+    for first in range(0, 1_500_000, 300_000):
+        offsets = np.arange(first, first + 300_000)
+        some = Labels(ids=offsets.astype(np.uint64), values=values, times=np.full(300_000, to_micros(START)), offsets=offsets,
+                      partitions=np.zeros(300_000, dtype=np.int64))
+        world.store.checkpoint(Checkpoint(at=world.clock.now(), labels=(NewLabels(model="m", labels=some),)))
+    original = world.store.record_join
+
+    def slowly(done: JoinRound) -> bool:
+        world.clock.ticks += 2.0
+        return original(done)
+
+    world.store.record_join = slowly  # type: ignore[method-assign]
+    world.labelling.sweep()
+    assert world.store.label_chunks("m", fresh=True, most=1) == []
+    assert world.store.label_account("m").waiting == 1_500_000
 
 
 def test_a_window_is_let_go_of_once_labels_were_waited_for_and_all_that_came_are_read(world):
