@@ -92,6 +92,7 @@ class Labelling:
         self._rest_until: dict[str, float] = {}
         self._revised_at: dict[tuple[str, datetime], float] = {}
         self._told: set[tuple[str, KeptKey]] = set()
+        self._read: dict[str, tuple[datetime | None, int]] = {}
         self.failing: dict[str, str] = {}
 
     def sweep(self) -> int:
@@ -253,14 +254,30 @@ class Labelling:
         """Windows that were waited for long enough, once everything that is in the labels' topic is read and joined."""
         number = self._store.join_number(model.name)  # before the windows are read: a round that comes between makes this one void
         over = self._over(model, progress)
-        if not over or not self._all_read(model, insist=insist) or self._store.label_chunks(model.name, fresh=True, most=1):
-            return 0
-        if not self._last_looks(model, over):
+        until = self._joined_until(model, progress, insist=insist) if over else None
+        over = [window for window in over if until is not None and window.key.end + model.label_delay <= until]
+        if not over or not self._last_looks(model, over):
             return 0
         curves = [curve for window in over if (curve := self._curve(model, window.key)) is not None]
         account = LabelAccount(unlabelled=sum(window.rows - window.labelled for window in over))
         return int(self._record(JoinRound(model=model.name, number=number, dropped=tuple(window.key for window in over),
                                           curves=tuple(curves), account=account)))
+
+    def _joined_until(self, model: Model, progress: Progress, *, insist: bool) -> datetime | None:
+        """Windows that waited until then have every label that was in the topic by then; None while that cannot be said.
+
+        What was fresh when the topic was seen to be read is waited for, and nothing that comes after it: there is always something
+        fresh where labels come all the time.
+        """
+        if model.name not in self._read and self._all_read(model, insist=insist):
+            fresh = self._store.fresh_numbers(model.name)  # after the marks: labels are written together with theirs
+            self._read[model.name] = (progress.sealed_until, fresh[1] if fresh else 0)
+        sealed_until, newest = self._read.get(model.name, (None, 0))
+        left = self._store.fresh_numbers(model.name)
+        if sealed_until is None or (left is not None and left[0] <= newest):
+            return None
+        del self._read[model.name]
+        return sealed_until
 
     def _over(self, model: Model, progress: Progress) -> list[KeptWindow]:
         """Windows that are judged, with all of their labels, and wait for no more."""

@@ -344,6 +344,28 @@ def test_a_window_is_kept_while_its_labels_lie_unread(world):
     assert told(world)[-1].labelled == 40
 
 
+def test_a_window_is_let_go_of_though_labels_of_others_come_all_the_time(world):
+    predict(world, 0)
+    label(world, 0)
+    predict(world, 9)
+    world.read_all()
+    world.judge.sweep()
+    original = world.store.unrevised
+
+    def busy(model: str):  # type: ignore[no-untyped-def]
+        label(world, 9, rows=[0])  # between joining and letting go
+        world.read_all()
+        return original(model)
+
+    world.store.unrevised = busy  # type: ignore[method-assign]
+    for _ in range(5):
+        world.labelling.sweep()
+        world.clock.advance(SECOND)
+    assert world.store.fresh_numbers("m") is not None
+    assert START not in [window.key.start for window in world.store.settled("m")]
+    assert told(world)[-1].labelled == 40
+
+
 def test_labels_of_ids_that_were_never_predicted_expire(world):
     label(world, 0)
     predict(world, 9)
