@@ -8,9 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
-from monitor.core.results import Check, Result, Verdict, only_told
+from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import AlertRules
 from monitor.core.schema import rfc3339
+from monitor.core.signals import Signal, signal
 from monitor.core.stable import stable_hex
 from monitor.errors import UsageError
 
@@ -32,6 +33,7 @@ class TransitionReason(StrEnum):
     RECOVERED_BEFORE_FIRING = "recovered before firing"
     RESOLVE_AFTER_REACHED = "resolve_after reached"
     REPEAT_INTERVAL_ELAPSED = "repeat interval elapsed"
+    PERFORMANCE_DROPPED_TOO = "performance dropped too"
     ACKNOWLEDGED_BY_PERSON = "acknowledged by a person"
     RESOLVED_BY_PERSON = "resolved by a person"
     RESOLVED_AS_EXPECTED = "resolved by a person as expected"
@@ -78,15 +80,6 @@ class IncidentEvent:
     detail: str = ""
 
 
-class Signal(StrEnum):
-    """What one judged window says about a model's health; ``silent`` is no evidence either way, ``held`` not well again yet."""
-
-    BAD = "bad"
-    GOOD = "good"
-    HELD = "held"
-    SILENT = "silent"
-
-
 class NotifyKind(StrEnum):
     """The kinds of message about an incident."""
 
@@ -131,17 +124,7 @@ class Step:
 SEVERITIES = (Verdict.OK, Verdict.WARN, Verdict.ALERT)
 """From nothing to worst: an incident's severity only grows."""
 
-DECIDED = frozenset(SEVERITIES)
-"""Verdicts that are evidence; the others say that nothing could be said."""
-
 OPEN = frozenset({IncidentState.PENDING, IncidentState.FIRING, IncidentState.ACKNOWLEDGED})
-
-HELD_P = 0.1
-"""How often chance may hold a window of an open incident, over all its columns together (Bonferroni): a column is not well again while
-chance would make such a window less often than that."""
-
-HELD_SHARE = 0.5
-"""Of the limit; below it a difference is small, however certain: a million rows are always certain."""
 
 
 def step(incident: Incident | None, judged: Judged, rules: AlertRules) -> Step:
@@ -193,46 +176,8 @@ def _is_news(incident: Incident, judged: Judged) -> bool:
     return judged.end >= incident.updated_at or (incident.state is IncidentState.PENDING and judged.start > incident.since)
 
 
-def signal(results: Iterable[Result], incident: Incident | None = None) -> Signal:
-    """Bad when any result alerts. Otherwise good, if something was decided.
-
-    With an incident open, a check that caused it and could not decide this time keeps the window silent: too little
-    evidence is never health. Neither is a column of the incident that is back under its limit and still far from usual:
-    else one lasting change that lies about the limit would be ten incidents.
-    """
-    held = False
-    decided: set[str] = set()
-    undecided: set[str] = set()
-    for result in results:
-        if result.verdict is Verdict.ALERT:
-            return Signal.BAD
-        if only_told(result):
-            continue
-        held = held or (incident is not None and _held(result, incident))
-        (decided if result.verdict in DECIDED and not only_estimated(result) else undecided).add(result.check)
-    waiting = set() if incident is None else (undecided - decided) & set(incident.checks)
-    if waiting or not decided:
-        return Signal.SILENT
-    return Signal.HELD if held else Signal.GOOD
-
-
 def _alerting(results: Iterable[Result]) -> set[str]:
     return {result.check for result in results if result.verdict is Verdict.ALERT}
-
-
-def only_estimated(result: Result) -> bool:
-    """Whether labels will still tell: that an estimate sees no drop does not end an incident of one that was seen."""
-    return bool(result.estimated) and result.labelled is not None
-
-
-def _held(result: Result, incident: Incident) -> bool:
-    """Whether drift that the incident is about is still to be seen, though no longer beyond the limit."""
-    if result.check is not Check.DRIFT or result.check not in incident.checks or result.column not in incident.columns:
-        return False
-    value, threshold, p_value = result.value, result.threshold, result.p_value
-    if incident.state is IncidentState.PENDING or value is None or threshold is None or p_value is None:
-        return False
-    return p_value < HELD_P / len(incident.columns) and value >= HELD_SHARE * threshold
 
 
 def acknowledge(incident: Incident, *, by: str, at: datetime) -> Step:
@@ -275,7 +220,7 @@ def _bad(incident: Incident | None, judged: Judged, rules: AlertRules) -> Step:
     grown = _grown(incident, judged, windows=0 if _may_be_apart(incident, judged, rules) else 1)
     if grown.state is IncidentState.PENDING:
         return _fire(grown, judged, rules, ())
-    return _remind(grown, judged, rules)
+    return _joined(incident, grown, judged) or _remind(grown, judged, rules)
 
 
 def _may_be_apart(incident: Incident, judged: Judged, rules: AlertRules) -> bool:
@@ -303,6 +248,16 @@ def _reached(incident: Incident, rules: AlertRules) -> str:
     if rules.open_within is None:
         return f"{incident.bad_windows} of {rules.open_after} bad windows"
     return f"{incident.bad_windows} bad of {incident.bad_windows + incident.good_windows} windows"
+
+
+def _joined(before: Incident, grown: Incident, judged: Judged) -> Step | None:
+    """People are told at once when an incident that they know of turns out to cost performance; None where it does not, or was told."""
+    if grown.state is IncidentState.PENDING or Check.PERFORMANCE in before.checks or Check.PERFORMANCE not in grown.checks:
+        return None
+    reason = TransitionReason.PERFORMANCE_DROPPED_TOO
+    told = replace(grown, notified_at=grown.updated_at)
+    event = _event(told, judged.end, grown.state, reason, grown.summary)
+    return Step(incident=told, events=(event,), notify=Notify(kind=NotifyKind.REPEAT, reason=reason))
 
 
 def _remind(incident: Incident, judged: Judged, rules: AlertRules) -> Step:

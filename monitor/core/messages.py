@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from monitor.core.conditions import EVERY_MODEL
-from monitor.core.incidents import Incident, Notify, NotifyKind
+from monitor.core.incidents import Incident, Notify, NotifyKind, TransitionReason
 from monitor.core.results import ALL_ROWS, Account, Result, Verdict
 from monitor.core.retraining import Retraining
 from monitor.core.schema import rfc3339
@@ -240,7 +240,8 @@ def _sentence(occasion: Occasion) -> str:
         case NotifyKind.FIRING:
             return f"{who}: {incident.summary}, since {moment(incident.since)}"
         case NotifyKind.REPEAT:
-            return f"{who}: still going on after {lasted} ({windows}): {incident.summary}"
+            worse = ", and performance dropped" if occasion.notify.reason is TransitionReason.PERFORMANCE_DROPPED_TOO else ""
+            return f"{who}: still going on after {lasted} ({windows}){worse}: {incident.summary}"
         case NotifyKind.RESOLVED if incident.condition:
             return f"{who}: over after {lasted}: {incident.summary}"
         case NotifyKind.RESOLVED:

@@ -37,6 +37,9 @@ class Verdict(StrEnum):
     ERROR = "error"
 
 
+DECIDED = frozenset({Verdict.OK, Verdict.WARN, Verdict.ALERT})
+"""Verdicts that are evidence; the others say that nothing could be said."""
+
 BAD = (Verdict.ALERT, Verdict.WARN, Verdict.ERROR)
 """Verdicts that somebody should look at."""
 

@@ -8,10 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import takewhile
 
-from monitor.core.incidents import DECIDED, Incident, only_estimated
-from monitor.core.results import Result, Verdict, latest, only_told
+from monitor.core.incidents import Incident
+from monitor.core.results import DECIDED, Result, Verdict, latest, only_told
 from monitor.core.rules import RetrainingRules
 from monitor.core.schema import rfc3339
+from monitor.core.signals import only_estimated
 from monitor.core.stable import stable_hex
 
 

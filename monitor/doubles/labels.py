@@ -70,6 +70,11 @@ class MemoryLabels(MemoryBase):
                 found.append(chunk)
         return found
 
+    def fresh_numbers(self, model: str) -> tuple[int, int] | None:
+        """The numbers of the oldest and of the newest fresh chunk of labels; None where there is none."""
+        numbers = [chunk.number for chunk in self._labels(model).labels if chunk.fresh]
+        return (min(numbers), max(numbers)) if numbers else None
+
     def joined(self, model: str, key: KeptKey) -> Joined | None:
         """A settled window's predictions with their labels as they stand."""
         settled = self._labels(model).settled.get(key)

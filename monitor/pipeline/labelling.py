@@ -94,6 +94,7 @@ class Labelling:
         self._rest_until: dict[str, float] = {}
         self._revised_at: dict[tuple[str, datetime], float] = {}
         self._told: set[tuple[str, KeptKey]] = set()
+        self._read: dict[str, tuple[datetime | None, int]] = {}
         self.failing: dict[str, str] = {}
 
     def sweep(self) -> int:
@@ -134,7 +135,7 @@ class Labelling:
             return done  # another replica is at it: labels of these windows must not be taken for nobody's
         done += self._join(model, progress.sealed_until, insist=insist)
         done += self._revise(model, progress, insist=insist)
-        return done + (0 if insist else self._release(model, progress))
+        return done + self._release(model, progress, insist=insist)
 
     def _forget(self, model: Model, progress: Progress) -> int:
         """Where no labels come, predictions are kept until their window is judged, and those of a time when some came while they wait."""
@@ -251,18 +252,34 @@ class Labelling:
         """Of windows that need no revision now: another replica may have made it, or let go of them."""
         self._revised_at = {of: at for of, at in self._revised_at.items() if of[0] != model.name or of[1] in starts}
 
-    def _release(self, model: Model, progress: Progress) -> int:
+    def _release(self, model: Model, progress: Progress, *, insist: bool) -> int:
         """Windows that were waited for long enough, once everything that is in the labels' topic is read and joined."""
         number = self._store.join_number(model.name)  # before the windows are read: a round that comes between makes this one void
         over = self._over(model, progress)
-        if not over or not self._all_read(model) or self._store.label_chunks(model.name, fresh=True, most=1):
-            return 0
-        if not self._last_looks(model, over):
+        until = self._joined_until(model, progress, insist=insist) if over else None
+        over = [window for window in over if until is not None and window.key.end + model.label_delay <= until]
+        if not over or not self._last_looks(model, over):
             return 0
         curves = [curve for window in over if (curve := self._curve(model, window.key)) is not None]
         account = LabelAccount(unlabelled=sum(window.rows - window.labelled for window in over))
         return int(self._record(JoinRound(model=model.name, number=number, dropped=tuple(window.key for window in over),
                                           curves=tuple(curves), account=account)))
+
+    def _joined_until(self, model: Model, progress: Progress, *, insist: bool) -> datetime | None:
+        """Windows that waited until then have every label that was in the topic by then; None while that cannot be said.
+
+        What was fresh when the topic was seen to be read is waited for, and nothing that comes after it: there is always something
+        fresh where labels come all the time.
+        """
+        if model.name not in self._read and self._all_read(model, insist=insist):
+            fresh = self._store.fresh_numbers(model.name)  # after the marks: labels are written together with theirs
+            self._read[model.name] = (progress.sealed_until, fresh[1] if fresh else 0)
+        sealed_until, newest = self._read.get(model.name, (None, 0))
+        left = self._store.fresh_numbers(model.name)
+        if sealed_until is None or (left is not None and left[0] <= newest):
+            return None
+        del self._read[model.name]
+        return sealed_until
 
     def _over(self, model: Model, progress: Progress) -> list[KeptWindow]:
         """Windows that are judged, with all of their labels, and wait for no more."""
@@ -287,12 +304,12 @@ class Labelling:
         self._alive()
         return self._reviser.revise(model, start, windows)
 
-    def _all_read(self, model: Model) -> bool:
-        """Whether every partition of the labels was read to its end just now."""
+    def _all_read(self, model: Model, *, insist: bool) -> bool:
+        """Whether every partition of the labels was read to its end just now; at the end of a short run, at its last checkpoint."""
         topics = {stream.topic for stream in model.streams if stream.kind is StreamKind.LABELS}
         expected = {partition for partition in self._partitions() if partition.topic in topics}
-        now = self._clock.now()
-        read = {mark.partition for mark in self._store.marks(model.name) if mark.caught_up and abs(now - mark.at) <= STALE_CLAIM}
+        now, marks = self._clock.now(), self._store.marks(model.name)
+        read = {mark.partition for mark in marks if mark.caught_up and (insist or abs(now - mark.at) <= STALE_CLAIM)}
         return bool(expected) and expected <= read
 
     def _record(self, done: JoinRound) -> bool:

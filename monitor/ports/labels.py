@@ -206,6 +206,9 @@ class LabelStore(Protocol):
     def label_chunks(self, model: str, *, fresh: bool, most: int) -> Sequence[StoredLabels]:
         """The oldest chunks that together hold at most ``most`` labels, but at least one chunk. Damage of one is told in it."""
 
+    def fresh_numbers(self, model: str) -> tuple[int, int] | None:
+        """The numbers of the oldest and of the newest fresh chunk of labels; None where there is none."""
+
     def joined(self, model: str, key: KeptKey) -> Joined | None:
         """A settled window's predictions with their labels as they stand; None where it is not there (any more)."""
 

@@ -124,6 +124,14 @@ class LabelVerbs:
                 chunks += connection.execute(named.execution_options(**AS_BYTES)).all()
         return [_stored_labels(row) for row in chunks]
 
+    def fresh_numbers(self, model: str) -> tuple[int, int] | None:
+        """The numbers of the oldest and of the newest fresh chunk of labels; None where there is none."""
+        chunk = label_chunks.c
+        ends = select(func.min(chunk.number), func.max(chunk.number)).where(chunk.model == model, chunk.fresh.is_(True))
+        with self._db.read() as connection:
+            oldest, newest = connection.execute(ends).one()
+        return None if oldest is None else (oldest, newest)
+
     def joined(self, model: str, key: KeptKey) -> Joined | None:
         """A settled window's predictions with their labels as they stand; None where it is not there (any more).
 

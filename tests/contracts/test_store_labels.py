@@ -124,6 +124,9 @@ def test_labels_are_written_with_the_checkpoint_or_not_at_all(store: Store) -> N
 def test_chunks_of_labels_are_taken_as_many_as_fit_but_at_least_one(store: Store) -> None:
     for first in (0, 3, 6):
         store.checkpoint(checkpoint(labels=(new_labels(labels(*((first + n, "yes", 0) for n in range(3)))),)))
+    numbers = [chunk.number for chunk in store.label_chunks("m", fresh=True, most=100)]
+    assert store.fresh_numbers("m") == (min(numbers), max(numbers))
+    assert store.fresh_numbers("other") is None
     taken = [[len(chunk.labels) for chunk in store.label_chunks("m", fresh=True, most=most)] for most in (1, 3, 5, 6, 9, 100)]
     assert taken == [[3], [3], [3], [3, 3], [3, 3, 3], [3, 3, 3]]
     numbers = [chunk.number for chunk in store.label_chunks("m", fresh=True, most=100)]

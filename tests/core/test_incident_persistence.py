@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.core.incidents import Incident, IncidentState, Signal, signal, step
+from monitor.core.incidents import Incident, IncidentState, step
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import AlertRules
+from monitor.core.signals import Signal, signal
 from tests.core.test_incidents import result, run, window
 
 TWO_OF_THREE = AlertRules(open_after=2, open_within=3)

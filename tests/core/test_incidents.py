@@ -15,7 +15,6 @@ from monitor.core.incidents import (
     IncidentState,
     Judged,
     NotifyKind,
-    Signal,
     Step,
     TransitionReason,
     acknowledge,
@@ -23,11 +22,11 @@ from monitor.core.incidents import (
     incident_id,
     resolve,
     revise,
-    signal,
     step,
 )
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import AlertRules
+from monitor.core.signals import Signal, signal
 from monitor.core.stable import stable_hex
 from monitor.errors import UsageError
 
@@ -35,6 +34,8 @@ START = datetime(2013, 7, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 WALL = datetime(2030, 1, 1, tzinfo=UTC)
 NEVER = timedelta(days=10_000)
+
+TOLD_AGAIN = (TransitionReason.REPEAT_INTERVAL_ELAPSED, TransitionReason.PERFORMANCE_DROPPED_TOO)
 
 
 def result(n: int, verdict: Verdict, check: Check = Check.DRIFT, column: str | None = "x") -> Result:
@@ -147,6 +148,7 @@ def test_every_reason_is_reached() -> None:
     fired = run("B", rules())[0].incident
     assert fired is not None
     reasons |= {e.reason for change in (acknowledge, resolve, expect) for e in change(fired, by="eve", at=WALL).events}
+    reasons |= {e.reason for e in step(fired, window(1, result(1, Verdict.ALERT, Check.PERFORMANCE, None)), rules()).events}
     of_conditions = {TransitionReason.CONDITION_STANDS, TransitionReason.CONDITION_PASSED}  # test_conditions.py
     assert reasons == set(TransitionReason) - of_conditions
 
@@ -366,7 +368,7 @@ class Life(RuleBasedStateMachine):
             self.told.append((after.incident.id, after.notify.kind, after.incident.updated_at))
         for event in after.events:
             assert event.incident == (after.incident and after.incident.id)
-            assert event.before is not event.after or event.reason is TransitionReason.REPEAT_INTERVAL_ELAPSED
+            assert event.before is not event.after or event.reason in TOLD_AGAIN
         if after.incident is not None and after.incident.state is IncidentState.RESOLVED:
             assert after.incident.id not in self.ended
             self.ended.add(after.incident.id)

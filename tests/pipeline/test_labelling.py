@@ -228,6 +228,19 @@ def test_a_short_run_takes_in_every_label_before_it_ends(world):
     assert [r.labelled for r in told(world)][-1] == 21
 
 
+def test_a_short_run_lets_go_of_what_was_waited_for_long_enough(world):
+    """A batch job of every night has no other time for it: its sweeps see the topics' end hardly ever."""
+    for hour in (0, 5, 7):
+        predict(world, hour)
+    label(world, 0, range(30))
+    world.read_all()
+    world.judge.finish()
+    world.clock.advance(MINUTE)
+    world.labelling.finish()
+    assert [window.key.start for window in world.store.settled("m")] == [START + 5 * HOUR, START + 7 * HOUR]
+    assert (world.store.label_account("m").unlabelled, told(world)[-1].labelled) == (10, 30)
+
+
 def test_the_end_of_a_short_run_waits_for_the_sweep_that_is_under_way(world):
     predict(world, 0)
     label(world, 0)
@@ -345,6 +358,28 @@ def test_a_window_is_kept_while_its_labels_lie_unread(world):
         pass
     assert START in [window.key.start for window in world.store.settled("m")]
     go(world)
+    assert told(world)[-1].labelled == 40
+
+
+def test_a_window_is_let_go_of_though_labels_of_others_come_all_the_time(world):
+    predict(world, 0)
+    label(world, 0)
+    predict(world, 9)
+    world.read_all()
+    world.judge.sweep()
+    original = world.store.unrevised
+
+    def busy(model: str):  # type: ignore[no-untyped-def]
+        label(world, 9, rows=[0])  # between joining and letting go
+        world.read_all()
+        return original(model)
+
+    world.store.unrevised = busy  # type: ignore[method-assign]
+    for _ in range(5):
+        world.labelling.sweep()
+        world.clock.advance(SECOND)
+    assert world.store.fresh_numbers("m") is not None
+    assert START not in [window.key.start for window in world.store.settled("m")]
     assert told(world)[-1].labelled == 40
 
 
