@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from monitor import failpoints
@@ -20,10 +21,11 @@ from monitor.core.retraining import Retraining, decide
 from monitor.core.rules import Model, StreamKind
 from monitor.core.severity import weighed
 from monitor.core.windows import PartitionTime, next_window, sealable_until, watermark
-from monitor.errors import DecodeError, Retryable, UsageError
+from monitor.errors import DecodeError, Retryable
 from monitor.failpoints import Point
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
+from monitor.pipeline.alone import Alone
 from monitor.pipeline.looks import Looks
 from monitor.pipeline.references import References
 from monitor.pipeline.standards import Standard, Standards, StandardStore
@@ -73,7 +75,7 @@ class Judge:
         self._partitions = partitions
         self._tester = tester
         self._alive = alive
-        self.failing: Mapping[str, str] = {}
+        self._alone = Alone("a model could not be judged", Action.JUDGING_FAILED)
 
     def sweep(self) -> int:
         """Seal and judge what is due; how many windows were judged. Raises Retryable when the store is away."""
@@ -85,24 +87,14 @@ class Judge:
 
     def _in_turns(self, until: Callable[[Model], datetime | None]) -> int:
         judged = 0
-        while (more := sum(self._alone(model, until) for model in self._models)):
+        while (more := sum(self._alone.attempt(model.name, partial(self._advance_until, model, until)) for model in self._models)):
             judged += more
         return judged
 
-    def _alone(self, model: Model, until: Callable[[Model], datetime | None]) -> int:
-        """A model that cannot be judged keeps no other from it: it is noted in ``failing``, and tried again at the next sweep."""
-        try:
-            judged = self._advance(model, until(model))
-        except (Retryable, UsageError):  # the store is away, or damaged: that is no model's own trouble
-            raise
-        except Exception as error:  # a fault of ours: told in the log and as an incident
-            said = f"{type(error).__name__}: {error}"
-            if self.failing.get(model.name) != said:
-                log.exception("a model could not be judged", action=Action.JUDGING_FAILED, model=model.name)
-            self.failing = {**self.failing, model.name: said}
-            return 0
-        self.failing = {name: said for name, said in self.failing.items() if name != model.name}
-        return judged
+    @property
+    def failing(self) -> Mapping[str, str]:
+        """Models that cannot be judged, and why."""
+        return self._alone.failing
 
     def _due(self, model: Model) -> datetime | None:
         """Windows that end by then take no more rows, as far as every partition of the model's topics tells."""
@@ -120,6 +112,9 @@ class Judge:
     def _last_end(self, model: Model) -> datetime | None:
         last = self._store.latest_window(model.name)
         return None if last is None else last.end
+
+    def _advance_until(self, model: Model, until: Callable[[Model], datetime | None]) -> int:
+        return self._advance(model, until(model))
 
     def _advance(self, model: Model, until: datetime | None) -> int:
         progress = self._store.progress(model.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Protocol
 
@@ -16,9 +17,10 @@ from monitor.core.labels.labels import Labels, Matches
 from monitor.core.labels.packing import unpack_flags
 from monitor.core.rules import Model, StreamKind
 from monitor.core.schema import Flags, Hashes, Ints, to_micros
-from monitor.errors import DecodeError, Retryable, UsageError
+from monitor.errors import DecodeError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
+from monitor.pipeline.alone import Alone
 from monitor.pipeline.judge import STALE_CLAIM
 from monitor.pipeline.keptids import MOST_BYTES, KeptIds
 from monitor.ports import (
@@ -95,34 +97,25 @@ class Labelling:
         self._revised_at: dict[tuple[str, datetime], float] = {}
         self._told: set[tuple[str, KeptKey]] = set()
         self._read: dict[str, tuple[datetime | None, int]] = {}
-        self.failing: dict[str, str] = {}
+        self._alone = Alone("labels could not be joined", Action.LABELLING_FAILED)
 
     def sweep(self) -> int:
         """Do what is due; how many rounds and revisions were written. Raises Retryable when the store is away."""
         with self._turn:
-            return sum(self._alone(model, insist=False) for model in self._models)
+            return sum(self._alone.attempt(model.name, partial(self._advance, model, insist=False)) for model in self._models)
 
     def finish(self) -> int:
         """The end of the topics is the end of time: join all that has come, and revise every window that it changes."""
         done = 0
         with self._turn:
-            while more := sum(self._alone(model, insist=True) for model in self._models):
+            while more := sum(self._alone.attempt(model.name, partial(self._advance, model, insist=True)) for model in self._models):
                 done += more
         return done
 
-    def _alone(self, model: Model, *, insist: bool) -> int:
-        try:
-            done = self._advance(model, insist=insist)
-        except (Retryable, UsageError):
-            raise
-        except Exception as error:  # a fault of ours: told in the log and as an incident
-            said = f"{type(error).__name__}: {error}"
-            if self.failing.get(model.name) != said:
-                log.exception("labels could not be joined", action=Action.LABELLING_FAILED, model=model.name)
-            self.failing = {**self.failing, model.name: said}
-            return 0
-        self.failing = {name: said for name, said in self.failing.items() if name != model.name}
-        return done
+    @property
+    def failing(self) -> Mapping[str, str]:
+        """Models whose labels cannot be joined, and why."""
+        return self._alone.failing
 
     def _advance(self, model: Model, *, insist: bool) -> int:
         progress = self._store.progress(model.name)

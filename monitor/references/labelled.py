@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 
+from monitor.core.labels.keep import score_column
 from monitor.core.labels.labels import Joined
 from monitor.core.labels.predicted import Predicted
 from monitor.core.labels.spelling import alike
@@ -16,7 +17,7 @@ from monitor.core.performance.part import PerformancePart
 from monitor.core.performance.tally import Tally, tally_of
 from monitor.core.profile.sample import splitmix64
 from monitor.core.rules import Model, PerformanceRules, StreamKind, Task
-from monitor.core.schema import Batch, Column, Floats, NumericValues, Role, State, Values
+from monitor.core.schema import Batch, Column, Role
 from monitor.core.windows import window_starts
 from monitor.formats.times import NO_TIME
 from monitor.references.rows import Wanted
@@ -117,21 +118,12 @@ class LabelledRows:
 def joined_of(batch: Batch, columns: LabelledColumns, task: Task) -> Joined:
     """Rows of reference data as a window's; their ids are their numbers."""
     prediction = None if columns.prediction is None else alike(batch.columns[columns.prediction], task)
-    scores = None if columns.score is None else scores_of(batch.columns[columns.score])
+    scores = None if columns.score is None else score_column(batch.columns[columns.score])
     if batch.scores is not None:
         scores = batch.scores.values
     rows = Predicted(ids=batch.offsets.astype(np.uint64), prediction=prediction, scores=scores,
                      classes=() if batch.scores is None else batch.scores.classes)
     return Joined(rows=rows, labels=alike(batch.columns[columns.label], task), times=np.zeros(len(batch), dtype=np.int64))
-
-
-def scores_of(values: Values) -> Floats:
-    """A column of scores, shape (n, 1), NaN where there is none."""
-    if not isinstance(values, NumericValues):
-        return np.full((len(values.codes), 1), np.nan)
-    if values.states is None:
-        return values.values[:, None]
-    return np.where(values.states == State.VALUE, values.values, np.nan)[:, None]
 
 
 def _hash(start: int) -> int:

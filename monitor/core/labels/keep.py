@@ -46,10 +46,15 @@ def _scores(batch: Batch, model: Model) -> tuple[Floats | None, tuple[str, ...]]
     if batch.scores is not None:
         return batch.scores.values, batch.scores.classes
     score = _of_role(batch, model, Role.SCORE)
-    if not isinstance(score, NumericValues):
-        return None, ()
-    values = score.values if score.states is None else np.where(score.states == State.VALUE, score.values, np.nan)
-    return values[:, np.newaxis], ()
+    return (score_column(score) if isinstance(score, NumericValues) else None), ()
+
+
+def score_column(values: Values) -> Floats:
+    """A column of scores, shape (n, 1), NaN where there is none."""
+    if not isinstance(values, NumericValues):
+        return np.full((len(values.codes), 1), np.nan)
+    scores = values.values if values.states is None else np.where(values.states == State.VALUE, values.values, np.nan)
+    return scores[:, np.newaxis]
 
 
 def _segments(batch: Batch, own: OwnValues) -> Mapping[str, CategoricalValues]:

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from monitor.core.labels.labels import Joined
-from monitor.core.schema import MICROSECOND, Flags, NumericValues, State, to_micros
+from monitor.core.performance.odd import has_value
+from monitor.core.schema import MICROSECOND, to_micros
 
 AGES = (0.0, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 """Of ``label_delay``: the ages of a window, counted from its end, at which is noted what was known by then."""
@@ -63,19 +64,9 @@ class Expected:
     high: float
 
 
-def has_label(joined: Joined) -> Flags:
-    """Which rows have a label, shape (n,)."""
-    labels = joined.labels
-    if not isinstance(labels, NumericValues):
-        found: Flags = labels.codes >= 0
-        return found
-    there: Flags = ~np.isnan(labels.values) if labels.states is None else labels.states == State.VALUE
-    return there
-
-
 def arrivals_of(joined: Joined, end: datetime, delay: timedelta, values_of: ValuesOf) -> Arrivals | None:
     """How the labels of a window that ended then came in; None where none did."""
-    there = has_label(joined)
+    there = has_value(joined.labels)
     if not there.any():
         return None
     after, values = joined.times - to_micros(end), []
