@@ -82,8 +82,14 @@ class Judge:
         return self._in_turns(self._due)
 
     def finish(self) -> int:
-        """Take the end of the topics as the end of time: every window closes."""
-        return self._in_turns(self._last_end)
+        """Take the end of the topics as the end of time: every window closes.
+
+        Another replica, or an answer of the store that was lost, may have had a window before us: it goes on until nothing moves.
+        """
+        judged, before = 0, None
+        while (now := [self._store.progress(model.name) for model in self._models]) != before:
+            judged, before = judged + self._in_turns(self._last_end), now
+        return judged
 
     def _in_turns(self, until: Callable[[Model], datetime | None]) -> int:
         judged = 0

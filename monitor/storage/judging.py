@@ -16,7 +16,7 @@ from monitor.ports import Judgement, Message, Progress, Revision, StoredWindow
 from monitor.storage.again import again
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.outbox import PENDING
-from monitor.storage.progress import ensure_progress, held_progress, read_progress
+from monitor.storage.progress import held_progress, read_progress
 from monitor.storage.reading import CHECK_TEXT, RESULT_ORDER, last_judged
 from monitor.storage.rows import columns_of, fields_of, made
 from monitor.storage.tables import deliveries, id_chunks, incident_events, incidents, progress, results, retrainings, windows
@@ -46,6 +46,7 @@ class JudgingVerbs:
     def seal(self, model: str, until: datetime, previous: datetime | None) -> bool:
         """Compare-and-set ``sealed_until``; drops the id hashes of sealed windows. False: another replica was first."""
         with self._db.write() as connection:
+            held_progress(connection, model)
             if not _move(connection, model, "sealed_until", until, previous):
                 return False
             connection.execute(delete(id_chunks).where(id_chunks.c.model == model, id_chunks.c.window_start < until))
@@ -139,7 +140,7 @@ class JudgingVerbs:
 
 
 def _move(connection: Connection, model: str, line: str, until: datetime, previous: datetime | None) -> bool:
-    ensure_progress(connection, model)
+    """Compare-and-set of one end of a model's line, which is held."""
     here = (progress.c.model == model, progress.c[line].is_not_distinct_from(previous))
     return connection.execute(update(progress).where(*here).values({line: until})).rowcount == 1
 

@@ -294,6 +294,16 @@ def test_of_two_judges_on_one_store_one_wins_each_window(world: World) -> None:
     assert len(keys) == len(set(keys))
 
 
+def test_the_end_of_time_goes_on_where_another_replica_had_one_window_first(world: World) -> None:
+    world.read_all()
+    other = world.replica()
+    other.read_all()
+    store = unsteady(world)
+    store.before_record = lambda: store.record(other.judge._judge(MODEL, START, None, START + 3 * HOUR))
+    assert world.judge.finish() == 2, "it has judged those that were left"
+    assert judged(world) == [0, 1, 2]
+
+
 def told_until(world: World) -> float | None:
     """What the metrics of a replica say of how far windows are judged, in hours."""
     at = world.metrics.registry.get_sample_value("driftd_window_last_judged_timestamp_seconds", {"model": "m"})
@@ -428,9 +438,8 @@ def test_an_acknowledgement_between_reading_and_recording_is_not_lost() -> None:
     put_hour(world, 3, 60)
     world.read_all()
     store.before_record = ack
-    assert world.judge.finish() == 0, "what was judged before the acknowledgement is not recorded"
-    assert judged(world) == [0, 1, 2]
-    assert world.judge.finish() == 1
+    assert world.judge.finish() == 1, "what was judged before the acknowledgement is not recorded: it is judged anew"
+    assert judged(world) == [0, 1, 2, 3]
     [after] = store.incidents()
     assert (after.state, after.acknowledged_by, after.bad_windows) == (IncidentState.ACKNOWLEDGED, "ann", 2)
     assert [event.after for event in store.incident_events(incident.id)][-1] is IncidentState.ACKNOWLEDGED
