@@ -100,6 +100,7 @@ def incident_object(incident: Incident) -> dict[str, object]:
         "good_windows": incident.good_windows,
         "acknowledged_by": incident.acknowledged_by,
         "condition": incident.condition,
+        "muted": incident.muted,
     }
 
 
@@ -131,6 +132,13 @@ def retraining_object(retraining: Retraining) -> dict[str, object]:
         "incident": retraining.incident,
         "columns": list(retraining.columns),
         "requested_at": rfc3339(retraining.requested_at),
+        "updated_at": _time(retraining.updated_at),
+        "approved_by": retraining.approved_by,
+        "detail": retraining.detail,
+        "run_url": retraining.run_url,
+        "new_version": retraining.new_version,
+        "helped": None if retraining.helped is None else str(retraining.helped),
+        "verdict": retraining.verdict,
     }
 
 

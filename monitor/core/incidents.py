@@ -46,7 +46,7 @@ class Incident:
     """``since`` is the start of the first bad window; every other time is the end of a judged window (event time).
 
     ``condition`` is set where it is about driftd's own way rather than about windows (see ``core/conditions``): then every time
-    is the wall clock's.
+    is the wall clock's. ``muted``: why nobody was told so far of what it has come to; None: nothing is held back.
     """
 
     id: str
@@ -66,6 +66,7 @@ class Incident:
     summary: str = ""
     acknowledged_by: str | None = None
     condition: str | None = None
+    muted: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

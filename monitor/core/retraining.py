@@ -17,15 +17,31 @@ from monitor.core.stable import stable_hex
 
 
 class RetrainingState(StrEnum):
-    """The life of a request to retrain."""
+    """The life of a request to retrain. ``proposed``: a person is to approve it before it goes out."""
 
+    PROPOSED = "proposed"
     REQUESTED = "requested"
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+class Helped(StrEnum):
+    """Whether a new version does better than the old one did."""
+
+    HELPED = "helped"
+    DID_NOT = "did not help"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retraining:
-    """One request to retrain; ``id`` is stable, ``requested_at`` the end of the judged window that asked for it."""
+    """One request to retrain; ``id`` is stable, ``requested_at`` the end of the judged window that asked for it (event time).
+
+    ``updated_at`` (wall clock), ``detail`` and ``run_url`` are of the last change of its state. ``new_version``: what came of it.
+    ``helped`` and ``verdict``, in one sentence: whether that is better; None until there is enough evidence.
+    """
 
     id: str
     model: str
@@ -35,6 +51,25 @@ class Retraining:
     incident: str | None
     columns: tuple[str, ...]
     requested_at: datetime
+    updated_at: datetime | None = None
+    approved_by: str | None = None
+    detail: str = ""
+    run_url: str | None = None
+    new_version: str | None = None
+    helped: Helped | None = None
+    verdict: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainingEvent:
+    """One line of a request's history. ``at``: wall clock. ``by``: a person, or the trainer; empty where driftd itself did it."""
+
+    retraining: str
+    at: datetime
+    before: RetrainingState | None
+    after: RetrainingState
+    by: str = ""
+    detail: str = ""
 
 
 class RetrainingReason(StrEnum):

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import TypeVar
 
+from monitor.core.audit import AuditEntry
 from monitor.core.gaps import Gap
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.reference import Reference
 from monitor.core.results import ALL_ROWS, BAD, Result, WindowKey, identity
-from monitor.core.retraining import Retraining
+from monitor.core.retraining import Retraining, RetrainingEvent
 from monitor.core.schema import Hashes
+from monitor.core.silences import Silence
 from monitor.doubles.kept import ModelLabels
 from monitor.errors import UsageError
 from monitor.ports import (
@@ -75,6 +77,9 @@ class Data:
     references: dict[tuple[str, int], tuple[Reference, datetime]] = field(default_factory=dict)
     active: dict[tuple[str, str], int] = field(default_factory=dict)
     labels: dict[str, ModelLabels] = field(default_factory=dict)
+    silences: dict[str, Silence] = field(default_factory=dict)
+    audit: list[AuditEntry] = field(default_factory=list)
+    retraining_events: list[RetrainingEvent] = field(default_factory=list)
 
     def copy(self) -> Data:
         """A snapshot."""

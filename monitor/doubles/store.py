@@ -30,6 +30,7 @@ from monitor.doubles.memory import (
     with_gaps,
     write_outcome,
 )
+from monitor.doubles.people import MemoryPeople
 from monitor.doubles.watching import MemoryWatching, add_gaps
 from monitor.errors import Fenced
 from monitor.ports import (
@@ -54,7 +55,7 @@ QUARANTINE_ROWS = 10_000
 """Quarantined messages kept per model, the newest."""
 
 
-class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels):
+class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople):
     """Safe to use from several threads; every verb is one transaction."""
 
     def ping(self) -> None:

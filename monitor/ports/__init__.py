@@ -31,6 +31,7 @@ from monitor.ports.labels import (
 from monitor.ports.log import Damaged, LogSource, OutOfRange, Polled, TopicPartition
 from monitor.ports.outbox import Delivery, OutboxStore, Receipt, Receiver
 from monitor.ports.pages import PageMaker, PageShelf
+from monitor.ports.people import PeopleStore
 from monitor.ports.reading import DeliveryRow, QuarantineRow, ReadStore, Store, VerdictCount
 from monitor.ports.references import ReferenceStore, StoredReference
 from monitor.ports.sampling import SampleTester
@@ -64,6 +65,7 @@ __all__ = [
     "OutboxStore",
     "PageMaker",
     "PageShelf",
+    "PeopleStore",
     "Polled",
     "Progress",
     "QuarantineRow",

@@ -15,6 +15,7 @@ from monitor.ports.history import HistoryStore
 from monitor.ports.judging import JudgementStore, StoredWindow
 from monitor.ports.labels import LabelStore
 from monitor.ports.outbox import OutboxStore
+from monitor.ports.people import PeopleStore
 from monitor.ports.references import ReferenceStore
 
 
@@ -81,7 +82,9 @@ class ReadStore(Protocol):
     def deliveries(self, *, state: str | None = None, newest: int | None = None) -> Sequence[DeliveryRow]: ...
 
 
-class Store(CheckpointStore, JudgementStore, LabelStore, HistoryStore, OutboxStore, ReferenceStore, ReadStore, Protocol):
+class Store(
+    CheckpointStore, JudgementStore, LabelStore, HistoryStore, OutboxStore, PeopleStore, ReferenceStore, ReadStore, Protocol
+):
     """The whole store: SQL, or memory in tests. ``ping`` raises Retryable when it cannot be written to."""
 
     def ping(self) -> None: ...

@@ -12,6 +12,7 @@ from monitor.storage.history import HistoryVerbs
 from monitor.storage.judging import JudgingVerbs
 from monitor.storage.labels import LabelVerbs
 from monitor.storage.outbox import OutboxVerbs
+from monitor.storage.people import PeopleVerbs
 from monitor.storage.reading import ReadVerbs
 from monitor.storage.references import ReferenceVerbs
 from monitor.storage.tables import progress
@@ -19,7 +20,16 @@ from monitor.storage.windows import GridShelf
 
 
 class SqlStore(
-    CheckpointVerbs, GapVerbs, JudgingVerbs, LabelVerbs, HistoryVerbs, ConditionVerbs, OutboxVerbs, ReferenceVerbs, ReadVerbs
+    CheckpointVerbs,
+    GapVerbs,
+    JudgingVerbs,
+    LabelVerbs,
+    HistoryVerbs,
+    ConditionVerbs,
+    OutboxVerbs,
+    PeopleVerbs,
+    ReferenceVerbs,
+    ReadVerbs,
 ):
     """SQLite or PostgreSQL; safe to use from several threads. Every verb is one transaction."""
 

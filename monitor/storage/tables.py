@@ -25,7 +25,7 @@ from sqlalchemy import (
 from monitor.core.gaps import GapReason
 from monitor.core.incidents import IncidentState, TransitionReason
 from monitor.core.results import Check, Verdict
-from monitor.core.retraining import RetrainingState
+from monitor.core.retraining import Helped, RetrainingState
 from monitor.core.schema import Reason
 from monitor.storage.types import BIG_KEY, CleanText, Document, Enumerated, KeyText, Names, OptionalKeyText, Real, UtcDateTime
 
@@ -220,6 +220,7 @@ incidents = Table(
     Column("summary", CleanText, nullable=False),
     Column("acknowledged_by", CleanText),
     Column("condition", KeyText),  # set: of driftd's own way, not of windows
+    Column("muted", KeyText),  # set: why nobody was told so far of what it has come to
     PrimaryKeyConstraint("id"),
 )
 Index(None, incidents.c.model, incidents.c.since)
@@ -249,6 +250,13 @@ retrainings = Table(
     Column("incident", KeyText),
     Column("columns", Names, nullable=False),
     Column("requested_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime),
+    Column("approved_by", CleanText),
+    Column("detail", CleanText, nullable=False),
+    Column("run_url", CleanText),
+    Column("new_version", KeyText),
+    Column("helped", Enumerated(Helped)),
+    Column("verdict", CleanText, nullable=False),
     PrimaryKeyConstraint("id"),
 )
 Index(None, retrainings.c.model, retrainings.c.requested_at)

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from monitor import __version__
 from monitor.core.incidents import IncidentState
 from monitor.core.results import ALL_ROWS, Check, Verdict
-from monitor.core.retraining import RetrainingState
+from monitor.core.retraining import Helped, RetrainingState
 from monitor.core.rules import Model, Task
 from monitor.web.parts import parts_of
 from monitor.web.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME, NAME_PATTERN
@@ -54,7 +54,7 @@ _INCIDENT: dict[str, Schema] = {
     "id": TEXT, "model": TEXT, "state": _enum(IncidentState), "severity": _enum(Verdict), "cause": TEXT, "summary": TEXT, "checks": TEXTS,
     "columns": TEXTS, "since": TIME, "updated_at": TIME, "fired_at": _or_null(TIME), "resolved_at": _or_null(TIME),
     "notified_at": _or_null(TIME), "bad_windows": WHOLE, "good_windows": WHOLE, "acknowledged_by": _or_null(TEXT),
-    "condition": _or_null(TEXT),
+    "condition": _or_null(TEXT), "muted": _or_null(TEXT),
 }
 
 SCHEMAS: Mapping[str, Schema] = {
@@ -81,8 +81,9 @@ SCHEMAS: Mapping[str, Schema] = {
     "IncidentWithHistory": _object(_INCIDENT | {"events": {"type": "array", "items": _ref("IncidentEvent")}}, "One with its history."),
     "Retraining": _object({
         "id": TEXT, "model": TEXT, "version": TEXT, "state": _enum(RetrainingState), "reason": TEXT, "incident": _or_null(TEXT),
-        "columns": TEXTS, "requested_at": TIME,
-    }, "One request to retrain."),
+        "columns": TEXTS, "requested_at": TIME, "updated_at": _or_null(TIME), "approved_by": _or_null(TEXT), "detail": TEXT,
+        "run_url": _or_null(TEXT), "new_version": _or_null(TEXT), "helped": _or_null(_enum(Helped)), "verdict": TEXT,
+    }, "One request to retrain. `updated_at` is wall clock; `helped` is null until there is enough evidence."),
     "Reference": _object({
         "model": TEXT, "version": TEXT, "number": WHOLE, "kind": TEXT, "hash": TEXT, "active": YES_NO, "rows": WHOLE, "columns": WHOLE,
         "created_at": TIME, "provenance": {"type": "object"},

@@ -92,7 +92,7 @@ def test_a_schema_newer_than_the_program_is_refused_and_nothing_is_touched(url: 
     database.close()
     path = Path(str(database.url.database))
     before = digest(path) if database.is_sqlite else ""
-    with pytest.raises(UsageError, match=r"'9999', which is newer than this program \('0006'\).*nothing was touched"):
+    with pytest.raises(UsageError, match=r"'9999', which is newer than this program \('0007'\).*nothing was touched"):
         open_store(url)
     if database.is_sqlite:
         assert digest(path) == before
@@ -102,7 +102,7 @@ def test_a_schema_newer_than_the_program_is_refused_and_nothing_is_touched(url: 
 
 
 def test_an_empty_database_is_refused_where_migrations_are_not_allowed(url: str) -> None:
-    with pytest.raises(UsageError, match=r"revision None, this program needs '0006'"):
+    with pytest.raises(UsageError, match=r"revision None, this program needs '0007'"):
         open_store(url, migrate=False)
     open_store(url).close()
     open_store(url, migrate=False).close()

@@ -1,0 +1,94 @@
+"""The store's promises about silences, the audit and the life of requests to retrain."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from monitor.core.audit import AuditEntry, Via
+from monitor.core.retraining import Helped, Retraining, RetrainingEvent, RetrainingState
+from monitor.core.silences import Silence
+from monitor.ports import Message, Store
+from tests.contracts.store_story import HOUR, NOW, START
+
+
+def silence(id: str = "sil_1", **changes: object) -> Silence:
+    plain = Silence(id=id, model="m", starts_at=NOW, ends_at=NOW + HOUR, by="ann", reason="we know")
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def entry(subject: str, action: str = "silence") -> AuditEntry:
+    return AuditEntry(at=NOW, by="ann", via=Via.CLI, action=action, model="m", subject=subject, detail="for 1h")
+
+
+def asked(id: str = "ret_1", **changes: object) -> Retraining:
+    plain = Retraining(id=id, model="m", version="1", state=RetrainingState.PROPOSED, reason="drift alerted", incident=None,
+                       columns=("delay",), requested_at=START)
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def event(after: RetrainingState, before: RetrainingState | None, id: str = "ret_1") -> RetrainingEvent:
+    return RetrainingEvent(retraining=id, at=NOW, before=before, after=after, by="ann", detail="looks right")
+
+
+def note(dedupe: str) -> Message:
+    return Message(receiver="slack", kind="retraining", dedupe=dedupe, incident=None, body={"text": dedupe})
+
+
+def test_a_silence_is_found_while_it_is_in_force_and_kept_after_it(store: Store) -> None:
+    first, later = silence(column="delay", check="drift", incident="inc_1"), silence("sil_2", starts_at=NOW + HOUR, ends_at=NOW + 2 * HOUR)
+    assert store.add_silence(later, entry("sil_2"))
+    assert store.add_silence(first, entry("sil_1"))
+    assert store.silences() == [first, later]
+    assert store.silences(at=NOW) == [first]
+    assert store.silences(at=NOW + HOUR) == [later]
+    assert store.silences(at=NOW - HOUR) == []
+
+
+def test_a_silence_said_twice_is_one(store: Store) -> None:
+    assert store.add_silence(silence(), entry("sil_1"))
+    assert not store.add_silence(silence(reason="again"), entry("sil_1"))
+    assert [each.reason for each in store.silences()] == ["we know"]
+    assert store.audit() == [entry("sil_1")]
+
+
+def test_a_silence_ends_early_once(store: Store) -> None:
+    store.add_silence(silence(), entry("sil_1"))
+    half, ending = NOW + timedelta(minutes=30), entry("sil_1", "end silence")
+    assert store.end_silence("sil_1", by="bob", at=half, audit=ending)
+    assert not store.end_silence("sil_1", by="eve", at=half, audit=ending)
+    assert not store.end_silence("sil_9", by="eve", at=half, audit=ending)
+    assert store.silences() == [silence(ends_at=half, ended_by="bob")]
+    assert store.audit() == [entry("sil_1"), ending]
+
+
+def test_the_audit_is_read_by_subject_and_from_its_end(store: Store) -> None:
+    lines = [entry("inc_1", "acknowledge"), entry("inc_2", "acknowledge"), entry("inc_1", "resolve")]
+    for line in lines:
+        store.add_audit(line)
+    assert store.audit() == lines
+    assert store.audit(subject="inc_1") == [lines[0], lines[2]]
+    assert store.audit(newest=2) == lines[1:]
+
+
+def test_a_request_to_retrain_goes_through_its_life_by_compare_and_set(store: Store) -> None:
+    assert store.add_retraining(asked(), event(RetrainingState.PROPOSED, None), (note("asked"),), entry("ret_1", "retrain"))
+    assert not store.add_retraining(asked(reason="twice"), event(RetrainingState.PROPOSED, None), (note("twice"),))
+    approved = asked(state=RetrainingState.REQUESTED, approved_by="ann", updated_at=NOW)
+    step = event(RetrainingState.REQUESTED, RetrainingState.PROPOSED)
+    assert store.save_retraining(approved, step, (note("request"),), entry("ret_1", "approve"))
+    assert not store.save_retraining(approved, step, (note("late"),), entry("ret_1", "approve")), "it is no longer proposed"
+    assert not store.save_retraining(replace(approved, id="ret_9"), step)
+    assert not store.save_retraining(approved, event(RetrainingState.REQUESTED, None)), "nothing becomes what it is from nothing"
+    assert store.retraining("ret_1") == approved
+    assert store.retraining("ret_9") is None
+    assert store.retraining_events("ret_1") == [event(RetrainingState.PROPOSED, None), step]
+    assert [row.id for row in store.deliveries()] == [note("asked").id, note("request").id]
+    assert [line.action for line in store.audit(subject="ret_1")] == ["retrain", "approve"]
+
+
+def test_what_came_of_a_retraining_is_kept(store: Store) -> None:
+    store.add_retraining(asked(state=RetrainingState.RUNNING), event(RetrainingState.RUNNING, None))
+    done = asked(state=RetrainingState.SUCCEEDED, updated_at=NOW, detail="trained on April", run_url="https://ci.example/7",
+                 new_version="2", helped=Helped.HELPED, verdict="roc_auc +0.021 [0.012, 0.030]")
+    assert store.save_retraining(done, event(RetrainingState.SUCCEEDED, RetrainingState.RUNNING))
+    assert store.retraining("ret_1") == store.last_retraining("m") == done
+    assert store.retrainings(model="m") == [done]
