@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -14,9 +14,12 @@ import msgspec
 from monitor.core.conditions import EVERY_MODEL
 from monitor.core.incidents import Incident, Notify, NotifyKind, TransitionReason
 from monitor.core.results import ALL_ROWS, Account, Result, Verdict
-from monitor.core.retraining import Retraining
+from monitor.core.retraining import Helped, Retraining
 from monitor.core.schema import rfc3339
 from monitor.errors import DecodeError
+
+if TYPE_CHECKING:  # the commands make messages too, and need no statistics for it
+    from monitor.core.helped import Answer
 
 MAX_COLUMNS = 10
 """Columns that a message describes; the others are counted. People read the first three."""
@@ -31,6 +34,8 @@ MAX_SEGMENT = 100
 """Characters of a segment's name beside a result."""
 
 RETRAINING_REQUESTED = "driftd.retraining.requested"
+RETRAINING_VERDICT = "retraining_verdict"
+"""The kind of a message that says whether retraining helped; its body is a ``RetrainingVerdict``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +134,31 @@ class RetrainingRequest:
     performance: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainingVerdict:
+    """Whether a new version does better than the one before it; ``helped`` is None where that could not be told in time.
+
+    ``difference``: new minus old, in the metric's own unit, with its interval; None where nothing could be compared. ``estimated``:
+    without labels. ``basis``: what the new version's ``windows`` were compared with.
+    """
+
+    retraining: str
+    model: str
+    version: str
+    new_version: str
+    helped: Helped | None
+    sentence: str
+    incident: str | None
+    metric: str = ""
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    windows: int = 0
+    estimated: bool = False
+    basis: str = ""
+    url: str | None = None
+
+
 def incident_message(occasion: Occasion) -> IncidentMessage:
     """The message about an incident on one occasion."""
     incident, notify = occasion.incident, occasion.notify
@@ -196,7 +226,33 @@ def retraining_body(request: RetrainingRequest) -> Mapping[str, object]:
     return {"type": RETRAINING_REQUESTED, "timestamp": rfc3339(request.requested_at), "data": to_body(request)}
 
 
-def to_body(message: IncidentMessage | RetrainingRequest) -> dict[str, object]:
+def retraining_verdict(retraining: Retraining, found: Answer, *, metric: str = "", page_url: str | None = None) -> RetrainingVerdict:
+    """What people are told of a request that has its verdict."""
+    return RetrainingVerdict(
+        retraining=retraining.id,
+        model=_cut(retraining.model),
+        version=_cut(retraining.version),
+        new_version=_cut(retraining.new_version or ""),
+        helped=retraining.helped,
+        sentence=_cut(f"{retraining.model}: {retraining.verdict}"),
+        incident=retraining.incident,
+        metric=metric,
+        difference=_finite(found.difference),
+        low=_finite(found.low),
+        high=_finite(found.high),
+        windows=found.windows,
+        estimated=found.estimated,
+        basis="" if found.basis is None else str(found.basis),
+        url=model_url(page_url, retraining.model),
+    )
+
+
+def verdict_dedupe(receiver: str, retraining: Retraining) -> str:
+    """What makes the verdict unique at one receiver: it is given once."""
+    return f"{receiver}:{retraining.id}:verdict"
+
+
+def to_body(message: IncidentMessage | RetrainingRequest | RetrainingVerdict) -> dict[str, object]:
     """A message as JSON-able data."""
     body: dict[str, object] = msgspec.to_builtins(message)
     return body

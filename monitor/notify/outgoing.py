@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from monitor.core.decay import sentence_within
 from monitor.core.incidents import NotifyKind, Step
 from monitor.core.messages import (
+    RETRAINING_VERDICT,
     ColumnLine,
     Occasion,
     incident_dedupe,
@@ -15,6 +16,9 @@ from monitor.core.messages import (
     retraining_body,
     retraining_dedupe,
     retraining_request,
+    retraining_verdict,
+    to_body,
+    verdict_dedupe,
 )
 from monitor.core.results import Account, Result
 from monitor.core.retraining import Retraining
@@ -22,6 +26,7 @@ from monitor.ports import Message
 
 if TYPE_CHECKING:  # the commands change incidents too, and need no statistics for it
     from monitor.core.cause import Cause
+    from monitor.core.helped import Answer
 
 RETRAINING = "retraining"
 """The kind of a delivery that asks for retraining."""
@@ -68,6 +73,18 @@ def retraining_message(
     request = retraining_request(retraining, cause=headline, performance=performance, results=results, page_url=page_url)
     dedupe = retraining_dedupe(receiver, retraining)
     return Message(receiver=receiver, kind=RETRAINING, dedupe=dedupe, incident=None, body=retraining_body(request))
+
+
+def verdict_messages(
+    retraining: Retraining, found: Answer, metric: str, receivers: Iterable[str], *, page_url: str | None = None
+) -> tuple[Message, ...]:
+    """Whether a new version does better: one message for each receiver, in the thread of the incident that asked for it."""
+    body = to_body(retraining_verdict(retraining, found, metric=metric, page_url=page_url))
+    return tuple(
+        Message(receiver=receiver, kind=RETRAINING_VERDICT, dedupe=verdict_dedupe(receiver, retraining), incident=retraining.incident,
+                body=body)
+        for receiver in receivers
+    )
 
 
 def _whole(accounts: Iterable[Account]) -> Account | None:

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from slack_sdk.web import SlackResponse
 
 from monitor.core.incidents import NotifyKind
-from monitor.core.messages import IncidentMessage, from_body
+from monitor.core.messages import RETRAINING_VERDICT, IncidentMessage, RetrainingVerdict, from_body
 from monitor.errors import DecodeError, Permanent
 from monitor.notify.slack_api import LONGEST_WORD, SlackApi, SlackError
 from monitor.notify.slack_message import SlackMessage, build, build_note, degraded, metadata
 from monitor.notify.slack_search import Search
+from monitor.notify.slack_verdict import build_verdict, verdict_metadata
 from monitor.ports import Clock, Delivery, Receipt
 from monitor.settings.durations import printable
 from monitor.settings.receivers import SlackSettings
@@ -60,6 +61,8 @@ class SlackBot:
 
         What an earlier attempt has posted already, and Slack lets us see, is not posted again.
         """
+        if delivery.kind == RETRAINING_VERDICT:
+            return self._tell_verdict(delivery)
         try:
             message = from_body(delivery.body, IncidentMessage)
         except DecodeError as error:
@@ -73,6 +76,19 @@ class SlackBot:
         if message.kind is NotifyKind.RESOLVED:
             call.update(build(message), *first)
         return call.answer(message, first) or call.post(build(message), self._channel, first[0])
+
+    def _tell_verdict(self, delivery: Delivery) -> Receipt:
+        """In the thread of the incident that asked for retraining, where there is one; the channel sees it too."""
+        try:
+            verdict = from_body(delivery.body, RetrainingVerdict)
+        except DecodeError as error:
+            raise Permanent(str(error)) from None
+        now = self._clock.now()
+        api = SlackApi(token=self._token.read(), api_url=self._api_url, timeout=self._timeout, now=now, link_local=self._link_local)
+        call = _Call(api, Search(api, delivery, now, self._ids), verdict_metadata(verdict, delivery.id))
+        content, first = build_verdict(verdict), _split(delivery.thread)
+        told = None if first is None else call.reply(content, first, broadcast=True)
+        return told or call.post(content, self._channel, None if first is None else first[0])
 
     def close(self) -> None:
         """Nothing is held open between messages."""
@@ -109,13 +125,16 @@ class _Call:
 
     def answer(self, message: IncidentMessage, first: tuple[str, str]) -> Receipt | None:
         """Reply in the thread: a short note of the end, a whole reminder that the channel sees too. None: the thread is gone."""
+        over = message.kind is NotifyKind.RESOLVED
+        return self.reply(build_note(message) if over else build(message), first, broadcast=not over)
+
+    def reply(self, content: SlackMessage, first: tuple[str, str], *, broadcast: bool) -> Receipt | None:
+        """A message in the thread; None: the thread is gone."""
         channel, ts = first
         if self._search.in_thread(channel, ts):
             return Receipt(thread=f"{channel}:{ts}", detail="answered by an earlier attempt")
-        over = message.kind is NotifyKind.RESOLVED
-        content = build_note(message) if over else build(message)
         try:
-            where = {"channel": channel, "thread_ts": ts, "reply_broadcast": not over}
+            where = {"channel": channel, "thread_ts": ts, "reply_broadcast": broadcast}
             self._formed("chat_postMessage", content, metadata=self._marks, **where, **NO_PREVIEWS)
         except SlackError as error:
             if error.error not in GONE:

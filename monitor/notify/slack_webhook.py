@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from monitor.core.messages import IncidentMessage, from_body
+from monitor.core.messages import RETRAINING_VERDICT, IncidentMessage, RetrainingVerdict, from_body
 from monitor.errors import DecodeError, Permanent, Retryable
 from monitor.notify.slack_message import SlackMessage, build, degraded
+from monitor.notify.slack_verdict import build_verdict
 from monitor.notify.transport import Answer, Limits, demand_success, post
 from monitor.ports import Clock, Delivery, Receipt
 from monitor.settings.receivers import why_not_safe
@@ -45,7 +46,7 @@ class SlackWebhook:
     def send(self, delivery: Delivery) -> Receipt:
         """Post. Raises Retryable or Permanent; neither tells the URL."""
         try:
-            message = build(from_body(delivery.body, IncidentMessage))
+            message = _message(delivery)
         except DecodeError as error:
             raise Permanent(str(error)) from None
         answer = self._post(message)
@@ -74,6 +75,13 @@ class SlackWebhook:
         if unsafe:
             raise Permanent(f"slack.webhook_url: {unsafe}")
         return url
+
+
+def _message(delivery: Delivery) -> SlackMessage:
+    """Raises DecodeError."""
+    if delivery.kind == RETRAINING_VERDICT:
+        return build_verdict(from_body(delivery.body, RetrainingVerdict))
+    return build(from_body(delivery.body, IncidentMessage))
 
 
 def _word(answer: Answer) -> str:

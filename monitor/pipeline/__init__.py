@@ -3,6 +3,7 @@ SelfWatch: what stands in the way."""
 
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.labelling import Labelling
+from monitor.pipeline.loop import RetrainingLoop
 from monitor.pipeline.pages import IncidentPages
 from monitor.pipeline.reader import Pace, Reader
 from monitor.pipeline.references import References
@@ -20,6 +21,7 @@ __all__ = [
     "Probe",
     "Reader",
     "References",
+    "RetrainingLoop",
     "Reviser",
     "Routes",
     "SelfWatch",

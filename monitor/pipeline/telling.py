@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from monitor.core.cause import Cause
 from monitor.core.conditions import Condition
+from monitor.core.helped import Answer
 from monitor.core.incidents import NotifyKind, Step
 from monitor.core.results import Account, Result
 from monitor.core.retraining import Retraining
-from monitor.notify import incident_messages, retraining_message
+from monitor.notify import incident_messages, retraining_message, verdict_messages
 from monitor.ports import Message
 
 
@@ -62,6 +63,11 @@ class Telling:
         if routes.retraining is None:
             return ()
         return (retraining_message(retraining, cause, routes.retraining, results=history, page_url=routes.page_url),)
+
+    def verdict(self, retraining: Retraining, found: Answer, metric: str) -> tuple[Message, ...]:
+        """Whether retraining helped, for people; in the thread of the incident that asked for it."""
+        routes = self._routes.get(retraining.model, NOBODY)
+        return verdict_messages(retraining, found, metric, routes.people, page_url=routes.page_url)
 
     def _incident(self, step: Step, cause: Cause | None, accounts: Sequence[Account]) -> tuple[Message, ...]:
         if step.incident is None:

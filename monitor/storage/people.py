@@ -13,7 +13,7 @@ from monitor.core.silences import Silence
 from monitor.ports import Message
 from monitor.storage.again import again
 from monitor.storage.engine import Database, insert_into
-from monitor.storage.judging import add_messages
+from monitor.storage.judging import add_messages, put_audit
 from monitor.storage.people_tables import audit as audits
 from monitor.storage.people_tables import retraining_events, silences
 from monitor.storage.rows import columns_of, fields_of, made
@@ -95,20 +95,16 @@ class PeopleVerbs:
     ) -> bool:
         """A change of a request with what goes out about it, by compare-and-set on the stored state.
 
-        False: the stored request is no longer in ``event.before`` (or is gone); nothing written.
+        False: the stored request is no longer in ``event.before`` (or is gone), or has its verdict; nothing written.
         """
-        known = select(retrainings.c.state).where(retrainings.c.id == retraining.id).with_for_update()
+        open_ = (retrainings.c.id == retraining.id, retrainings.c.verdict == "")
+        known = select(retrainings.c.state).where(*open_).with_for_update()
         with self._db.write() as connection:
             if event.before is None or connection.execute(known).scalar_one_or_none() != event.before:
                 return False
             connection.execute(update(retrainings).where(retrainings.c.id == retraining.id).values(fields_of(retraining)))
             _put_change(connection, event, messages, audit)
             return True
-
-
-def put_audit(connection: Connection, entry: AuditEntry) -> None:
-    """One line of what people did."""
-    connection.execute(insert(audits).values(fields_of(entry)))
 
 
 def _is_new(connection: Connection, table: Table, values: Mapping[str, object]) -> bool:

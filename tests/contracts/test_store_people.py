@@ -92,3 +92,6 @@ def test_what_came_of_a_retraining_is_kept(store: Store) -> None:
     assert store.save_retraining(done, event(RetrainingState.SUCCEEDED, RetrainingState.RUNNING))
     assert store.retraining("ret_1") == store.last_retraining("m") == done
     assert store.retrainings(model="m") == [done]
+    again = replace(done, helped=Helped.DID_NOT, verdict="another replica looked, too")
+    assert not store.save_retraining(again, event(RetrainingState.SUCCEEDED, RetrainingState.SUCCEEDED)), "a verdict is given once"
+    assert store.retraining("ret_1") == done

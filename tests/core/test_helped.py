@@ -242,7 +242,7 @@ def test_estimates_are_used_where_no_labels_come_and_called_so():
     assert "over 14 windows, estimated without labels" in told.sentence
     assert answer(estimates(0.7), estimates(0.8), replace(QUESTION, last=True)).estimated, "labels never came"
     none = answer([], [], replace(QUESTION, labels=False))
-    assert none.sentence == "not yet to be told: version 1 has 0 estimated windows to compare, 3 needed"
+    assert none.sentence == "not yet to be told: version 2 has 0 estimated windows to compare, 3 needed"
 
 
 def test_the_leading_metric_is_the_first_with_a_better_side():
