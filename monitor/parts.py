@@ -25,6 +25,7 @@ from monitor.metrics import Metrics
 from monitor.notify import Dispatcher, lease_of, receivers_of
 from monitor.patience import Patience
 from monitor.pipeline import (
+    Bootstrap,
     IncidentPages,
     Judge,
     Labelling,
@@ -33,6 +34,7 @@ from monitor.pipeline import (
     Probe,
     Reader,
     References,
+    RetrainingLoop,
     Reviser,
     Routes,
     SelfWatch,
@@ -60,6 +62,7 @@ DISPATCH = timedelta(seconds=1)
 WATCH = timedelta(seconds=1)
 ORPHANS = timedelta(minutes=1)
 PAGES = timedelta(seconds=5)
+LOOP = timedelta(seconds=2)
 PAGE_IDLE_SECONDS = 10.0
 """Incidents are rare: what made a page does not wait long for the next one."""
 JOBS_SECONDS = 1.0
@@ -145,7 +148,9 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     if shelf is not None and not lacking("evidently"):
         pages = IncidentPages(store=store, models=models, clock=clock, maker=maker, shelf=shelf, metrics=metrics)
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
-                  partitions=lambda: reader.partitions, tester=tester, alive=still_judging)
+                  partitions=lambda: reader.partitions, tester=tester, alive=still_judging, bootstrap=Bootstrap(store, references, clock))
+    loop = RetrainingLoop(store=store, models=[model for model in models if model.retraining is not None], references=references,
+                          clock=clock, metrics=metrics, telling=telling)
     reviser = Reviser(store=store, references=references, clock=clock, metrics=metrics, telling=telling)
     labelling = Labelling(store=store, models=models, reviser=reviser, clock=clock, metrics=metrics,
                           partitions=lambda: reader.partitions, alive=partial(still_at_it, health, "labels"),
@@ -165,6 +170,8 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     ticks.add("judge", judge.sweep, SWEEP, live_within + asking * reports.deadline)
     if any(model.performance is not None for model in models):
         ticks.add("labels", labelling.sweep, SWEEP, live_within)
+    if any(model.retraining is not None for model in models):
+        ticks.add("retraining", loop.sweep, LOOP, None)
     for name, work in (("watchdog", watchdog.check), ("self-watch", watch.sweep)):
         ticks.add(name, work, WATCH, live_within)
     for name in dispatcher.receivers:

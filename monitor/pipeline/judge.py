@@ -26,6 +26,7 @@ from monitor.failpoints import Point
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.alone import Alone
+from monitor.pipeline.bootstrap import Bootstrap
 from monitor.pipeline.looks import Looks
 from monitor.pipeline.references import References
 from monitor.pipeline.standards import Standard, Standards, StandardStore
@@ -63,6 +64,7 @@ class Judge:
 
     def __init__(self, *, store: MarkStore, models: Sequence[Model], references: References, clock: Clock, metrics: Metrics,
                  telling: Telling, partitions: Callable[[], frozenset[TopicPartition]], tester: SampleTester | None = None,
+                 bootstrap: Bootstrap | None = None,
                  alive: Callable[[], object] = lambda: None) -> None:
         self._store = store
         self._models = models
@@ -74,6 +76,7 @@ class Judge:
         self._telling = telling
         self._partitions = partitions
         self._tester = tester
+        self._bootstrap = bootstrap
         self._alive = alive
         self._alone = Alone("a model could not be judged", Action.JUDGING_FAILED)
 
@@ -160,6 +163,8 @@ class Judge:
             self._store.add_empty_window(silent)
             windows = [window for window in self._store.windows(model.name, start) if window.key == silent]
         self._standards.fit(model, start)
+        if self._bootstrap is not None:
+            self._bootstrap.due(model, windows)
         return self._decide(model, windows, previous)
 
     def _decide(self, model: Model, windows: Sequence[StoredWindow], previous: datetime | None) -> Judgement:

@@ -233,7 +233,8 @@ def _reference(model: ModelSettings) -> Iterator[Fault]:
         return
     given = [name for name in (*LEARNED, "data", "canary") if getattr(reference, name) is not None]
     learned = [name for name in LEARNED if name in given]
-    if not given and not reference.sample_rows:  # rows alone: of the references that the command builds
+    of_command = reference.sample_rows or "bootstrap" in reference.model_fields_set
+    if not given and not of_command:  # rows alone: of the references that the command builds
         yield ("reference",), "expected one of data, rolling, seasonal, previous, canary; found none"
     if len(learned) > 1:
         yield ("reference",), f"expected at most one of {', '.join(LEARNED)}; found {' and '.join(learned)}"
