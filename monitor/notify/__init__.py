@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
 from monitor.notify.dispatcher import LEASE, Attempt, Dispatcher, Outcome
-from monitor.notify.outgoing import incident_messages, retraining_message
+from monitor.notify.outgoing import incident_messages, retraining_message, retraining_notes
 from monitor.notify.slack import SlackBot, auth_test
 from monitor.notify.slack_api import CALLS
 from monitor.notify.slack_webhook import SlackWebhook
@@ -20,6 +20,7 @@ from monitor.settings.receivers import SlackSettings
 
 __all__ = [
     "RECEIVERS", "Attempt", "Dispatcher", "Outcome", "auth_test", "incident_messages", "lease_of", "receivers_of", "retraining_message",
+    "retraining_notes",
 ]
 
 LOOK_UP = timedelta(seconds=15)

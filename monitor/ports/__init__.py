@@ -14,7 +14,7 @@ from monitor.ports.checkpoint import (
 )
 from monitor.ports.clock import Clock
 from monitor.ports.history import HistoryStore
-from monitor.ports.judging import Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
+from monitor.ports.judging import AskedAfter, Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
 from monitor.ports.labels import (
     Applied,
     Curve,
@@ -39,6 +39,7 @@ from monitor.ports.sampling import SampleTester
 __all__ = [
     "Advance",
     "Applied",
+    "AskedAfter",
     "Checkpoint",
     "CheckpointStore",
     "Clock",
