@@ -137,7 +137,8 @@ def _due(rules: RetrainingRules, seen: Situation) -> tuple[_Due | None, Retraini
     if rows:
         detail = "; ".join(_said(check, row, rules.lasting(check)) for check, row in rows.items())
         alerts = tuple(alert for row in rows.values() for window in row for alert in window.alerts)
-        due = _Due(reason=RetrainingReason.CHECK_KEEPS_ALERTING, detail=detail, last=max(row[-1].end for row in rows.values()), alerts=alerts)
+        last = max(row[-1].end for row in rows.values())
+        due = _Due(reason=RetrainingReason.CHECK_KEEPS_ALERTING, detail=detail, last=last, alerts=alerts)
         return due, due.reason
     if (age := _age(rules, seen)) is not None:
         due = _Due(reason=RetrainingReason.MODEL_IS_OLD, detail=age, last=seen.now)

@@ -200,8 +200,9 @@ SAID: Mapping[RetrainingState, str] = {
 def retraining_note(retraining: Retraining, *, page_url: str | None = None) -> RetrainingNote:
     """What people are told of a request as it stands now."""
     proposed = retraining.state is RetrainingState.PROPOSED
+    detail = retraining.detail or (retraining.reason if retraining.state in (RetrainingState.PROPOSED, RetrainingState.REQUESTED) else "")
     version = f"version {retraining.new_version}" if retraining.state is RetrainingState.SUCCEEDED and retraining.new_version else ""
-    why = ", ".join(part for part in (version, retraining.reason if proposed else retraining.detail) if part)
+    why = ", ".join(part for part in (version, detail) if part)
     hint = f"driftd retrainings approve CONFIG {retraining.id}, or cancel in the place of approve" if proposed else ""
     return RetrainingNote(
         id=retraining.id,

@@ -75,8 +75,8 @@ def retraining_notes(retraining: Retraining, receivers: Iterable[str], *, page_u
     """What people are told of a request as it stands now, in the thread of its incident where it has one."""
     body = to_body(retraining_note(retraining, page_url=page_url))
     return tuple(
-        Message(receiver=receiver, kind=RETRAINING_STATUS, dedupe=note_dedupe(receiver, retraining), incident=retraining.incident, body=body)
-        for receiver in receivers
+        Message(receiver=to, kind=RETRAINING_STATUS, dedupe=note_dedupe(to, retraining), incident=retraining.incident, body=body)
+        for to in receivers
     )
 
 

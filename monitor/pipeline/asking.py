@@ -75,7 +75,8 @@ class Asking:
         ended = None if overdue is None else given_up(overdue, at=self._clock.now(), after=duration_text(rules.timeout))
         after = _after(seen.last, rules) if decision.retraining is not None or ended is not None else None
         case = Case() if decision.retraining is None else self._case(model, decision.retraining, look)
-        messages = (*(self._telling.retraining_status(ended.retraining) if ended else ()), *self._telling.retraining(decision.retraining, case))
+        told = () if ended is None else self._telling.retraining_status(ended.retraining)
+        messages = (*told, *self._telling.retraining(decision.retraining, case))
         warning = f"{WARNING} ({seen.fault})" if rules.veto and seen.fault else ""
         return Asked(retraining=decision.retraining, given_up=ended, after=after, messages=messages, warning=warning, decision=decision)
 

@@ -13,6 +13,7 @@ from monitor.ports.checkpoint import (
     WindowDelta,
 )
 from monitor.ports.clock import Clock
+from monitor.ports.desk import RetrainingDesk
 from monitor.ports.history import HistoryStore
 from monitor.ports.judging import AskedAfter, Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
 from monitor.ports.labels import (
@@ -75,6 +76,7 @@ __all__ = [
     "Receipt",
     "Receiver",
     "ReferenceStore",
+    "RetrainingDesk",
     "Revision",
     "SampleTester",
     "SeenIds",
