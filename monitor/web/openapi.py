@@ -91,7 +91,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "RetrainingEvent": _object({
         "retraining": TEXT, "at": TIME, "before": _or_null(TEXT), "after": _enum(RetrainingState), "by": TEXT, "detail": TEXT,
     }, "One line of the history of a request to retrain, by the wall clock. `by` is empty where driftd itself did it."),
-    "RetrainingWithHistory": _object(_RETRAINING | {"events": {"type": "array", "items": _ref("RetrainingEvent")}}, "One with its history."),
+    "RetrainingWithHistory": _object(_RETRAINING | {"events": {"type": "array", "items": _ref("RetrainingEvent")}}, "With its history."),
     "Reference": _object({
         "model": TEXT, "version": TEXT, "number": WHOLE, "kind": TEXT, "hash": TEXT, "active": YES_NO, "rows": WHOLE, "columns": WHOLE,
         "created_at": TIME, "provenance": {"type": "object"},
