@@ -52,6 +52,8 @@ class Action(StrEnum):
     JUDGING_FAILED = "judging.failed"
     CONDITION_CHANGED = "condition.changed"
     RETRAINING_REQUESTED = "retraining.requested"
+    RETRAINING_HELD = "retraining.held"
+    RETRAINING_CHANGED = "retraining.changed"
     RETRAINING_JUDGED = "retraining.judged"
     LABELS_JOINED = "labels.joined"
     LABELLING_FAILED = "labelling.failed"

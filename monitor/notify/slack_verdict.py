@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from monitor.core.messages import RetrainingVerdict
 from monitor.core.retraining import Helped
+from monitor.core.verdict_message import RetrainingVerdict
 from monitor.notify.slack_message import EVENT_TYPE, PLAIN, RESOLVED, Look, SlackMessage, fallback, link, section
 
 LOOKS: Mapping[Helped | None, Look] = {

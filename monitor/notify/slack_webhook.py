@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
-from monitor.core.messages import RETRAINING_VERDICT, IncidentMessage, RetrainingVerdict, from_body
+from monitor.core.messages import IncidentMessage, from_body
+from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
+from monitor.core.verdict_message import RETRAINING_VERDICT, RetrainingVerdict
 from monitor.errors import DecodeError, Permanent, Retryable
 from monitor.notify.slack_message import SlackMessage, build, degraded
+from monitor.notify.slack_retraining import build_retraining
 from monitor.notify.slack_verdict import build_verdict
 from monitor.notify.transport import Answer, Limits, demand_success, post
 from monitor.ports import Clock, Delivery, Receipt
@@ -46,7 +49,7 @@ class SlackWebhook:
     def send(self, delivery: Delivery) -> Receipt:
         """Post. Raises Retryable or Permanent; neither tells the URL."""
         try:
-            message = _message(delivery)
+            message = _built(delivery)
         except DecodeError as error:
             raise Permanent(str(error)) from None
         answer = self._post(message)
@@ -77,8 +80,10 @@ class SlackWebhook:
         return url
 
 
-def _message(delivery: Delivery) -> SlackMessage:
+def _built(delivery: Delivery) -> SlackMessage:
     """Raises DecodeError."""
+    if delivery.kind == RETRAINING_STATUS:
+        return build_retraining(from_body(delivery.body, RetrainingNote))
     if delivery.kind == RETRAINING_VERDICT:
         return build_verdict(from_body(delivery.body, RetrainingVerdict))
     return build(from_body(delivery.body, IncidentMessage))

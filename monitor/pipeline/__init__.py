@@ -2,6 +2,7 @@
 SelfWatch: what stands in the way."""
 
 from monitor.pipeline.bootstrap import Bootstrap
+from monitor.pipeline.desk import Desk
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.labelling import Labelling
 from monitor.pipeline.loop import RetrainingLoop
@@ -15,6 +16,7 @@ from monitor.pipeline.telling import Routes, Telling
 
 __all__ = [
     "Bootstrap",
+    "Desk",
     "IncidentPages",
     "Judge",
     "Labelling",

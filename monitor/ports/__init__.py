@@ -13,8 +13,9 @@ from monitor.ports.checkpoint import (
     WindowDelta,
 )
 from monitor.ports.clock import Clock
+from monitor.ports.desk import RetrainingDesk
 from monitor.ports.history import HistoryStore
-from monitor.ports.judging import Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
+from monitor.ports.judging import AskedAfter, Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
 from monitor.ports.labels import (
     Applied,
     Curve,
@@ -39,6 +40,7 @@ from monitor.ports.sampling import SampleTester
 __all__ = [
     "Advance",
     "Applied",
+    "AskedAfter",
     "Checkpoint",
     "CheckpointStore",
     "Clock",
@@ -74,6 +76,7 @@ __all__ = [
     "Receipt",
     "Receiver",
     "ReferenceStore",
+    "RetrainingDesk",
     "Revision",
     "SampleTester",
     "SeenIds",

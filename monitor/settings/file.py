@@ -13,6 +13,7 @@ from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
 from monitor.settings.problems import suggestion
 from monitor.settings.receivers import SlackSettings
+from monitor.settings.retraining import Requests
 from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
 
 STORE_SCHEMES = ("postgresql+psycopg", "sqlite")
@@ -42,4 +43,7 @@ class FileSettings(Block):
     memory: MemorySettings = Field(default=MemorySettings(), description=MemorySettings.__doc__)
     reports: ReportsSettings = Field(default=ReportsSettings(), description=ReportsSettings.__doc__)
     log: LogSettings = Field(default=LogSettings(), description=LogSettings.__doc__)
+    retraining_budget: Requests | None = Field(
+        default=None, description="Requests to retrain allowed for all models together, e.g. 10 per 1d of event time."
+    )
     models: dict[Name, ModelSettings] = Field(min_length=1, description="The watched models by name.")

@@ -12,8 +12,9 @@ from starlette.responses import JSONResponse, Response
 from monitor import __version__
 from monitor.core.incidents import IncidentState
 from monitor.core.results import ALL_ROWS, Check, Verdict
-from monitor.core.retraining import Helped, RetrainingState
+from monitor.core.retraining import REPORTABLE, Helped, RetrainingState
 from monitor.core.rules import Model, Task
+from monitor.web.body import MAX_DETAIL, MAX_URL, MAX_VERSION
 from monitor.web.parts import parts_of
 from monitor.web.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME, NAME_PATTERN
 from monitor.web.view import Standing
@@ -57,6 +58,13 @@ _INCIDENT: dict[str, Schema] = {
     "condition": _or_null(TEXT), "muted": _or_null(TEXT),
 }
 
+_RETRAINING: dict[str, Schema] = {
+    "id": TEXT, "model": TEXT, "version": TEXT, "state": _enum(RetrainingState), "reason": TEXT, "incident": _or_null(TEXT),
+    "columns": TEXTS, "requested_at": TIME, "updated_at": _or_null(TIME), "approved_by": _or_null(TEXT), "detail": TEXT,
+    "run_url": _or_null(TEXT), "new_version": _or_null(TEXT), "helped": {"type": ["string", "null"], "enum": [*map(str, Helped), None]},
+    "verdict": TEXT,
+}
+
 SCHEMAS: Mapping[str, Schema] = {
     "Result": _object(_WINDOW | {
         "check": _enum(Check), "column": _or_null(TEXT), "metric": TEXT, "value": _NUMBER, "threshold": _NUMBER, "p_value": _NUMBER,
@@ -79,11 +87,11 @@ SCHEMAS: Mapping[str, Schema] = {
         "incident": TEXT, "at": TIME, "before": _or_null(TEXT), "after": _enum(IncidentState), "reason": TEXT, "detail": TEXT,
     }, "One line of an incident's history."),
     "IncidentWithHistory": _object(_INCIDENT | {"events": {"type": "array", "items": _ref("IncidentEvent")}}, "One with its history."),
-    "Retraining": _object({
-        "id": TEXT, "model": TEXT, "version": TEXT, "state": _enum(RetrainingState), "reason": TEXT, "incident": _or_null(TEXT),
-        "columns": TEXTS, "requested_at": TIME, "updated_at": _or_null(TIME), "approved_by": _or_null(TEXT), "detail": TEXT,
-        "run_url": _or_null(TEXT), "new_version": _or_null(TEXT), "helped": {"type": ["string", "null"], "enum": [*map(str, Helped), None]}, "verdict": TEXT,
-    }, "One request to retrain. `updated_at` is wall clock; `helped` is null until there is enough evidence."),
+    "Retraining": _object(_RETRAINING, "One request to retrain. `updated_at` is wall clock; `helped` is null until there is enough evidence."),
+    "RetrainingEvent": _object({
+        "retraining": TEXT, "at": TIME, "before": _or_null(TEXT), "after": _enum(RetrainingState), "by": TEXT, "detail": TEXT,
+    }, "One line of the history of a request to retrain, by the wall clock. `by` is empty where driftd itself did it."),
+    "RetrainingWithHistory": _object(_RETRAINING | {"events": {"type": "array", "items": _ref("RetrainingEvent")}}, "With its history."),
     "Reference": _object({
         "model": TEXT, "version": TEXT, "number": WHOLE, "kind": TEXT, "hash": TEXT, "active": YES_NO, "rows": WHOLE, "columns": WHOLE,
         "created_at": TIME, "provenance": {"type": "object"},
@@ -118,13 +126,34 @@ def _page(text: str, place: str) -> Schema:
     return {"get": {"summary": text, "parameters": _place(place), "responses": _responses({}, 400, 404, 503) | found}}
 
 
-def _write(text: str) -> Schema:
-    by = {"type": "string", "maxLength": MAX_NAME, "pattern": f"^{NAME_PATTERN}$", "description": "Who asks for it."}
-    body = {"type": "object", "properties": {"by": by}}
+BY: Schema = {"type": "string", "maxLength": MAX_NAME, "pattern": f"^{NAME_PATTERN}$", "description": "Who asks for it."}
+PERSON: Schema = {"type": "object", "properties": {"by": BY}}
+
+
+def _limited(longest: int, text: str) -> Schema:
+    return {"type": ["string", "null"], "maxLength": longest, "description": text}
+
+
+WISH: Schema = {
+    "type": "object", "required": ["model"], "additionalProperties": False, "properties": {
+        "model": {"type": "string", "minLength": 1, "maxLength": MAX_VERSION}, "by": BY, "reason": _limited(MAX_DETAIL, "Why."),
+    },
+}
+REPORT: Schema = {
+    "type": "object", "required": ["state"], "additionalProperties": False, "properties": {
+        "state": {"type": "string", "enum": [str(state) for state in REPORTABLE]},
+        "version": _limited(MAX_VERSION, "What was trained; needed where it succeeded."),
+        "detail": _limited(MAX_DETAIL, "A sentence for people."),
+        "run_url": _limited(MAX_URL, "Where the run can be seen, https://…."), "by": BY,
+    },
+}
+
+
+def _write(text: str, answer: str = "IncidentWithHistory", *, body: Schema = PERSON, place: str | None = "id") -> Schema:
     return {"post": {
-        "summary": text, "security": [{"token": []}], "parameters": _place("id"),
-        "requestBody": {"required": False, "content": {"application/json": {"schema": body}}},
-        "responses": _responses(_ref("IncidentWithHistory"), 400, 401, 403, 404, 409, 413, 503),
+        "summary": text, "security": [{"token": []}], "parameters": _place(place),
+        "requestBody": {"required": body is not PERSON, "content": {"application/json": {"schema": body}}},
+        "responses": _responses(_ref(answer), 400, 401, 403, 404, 409, 413, 503),
     }}
 
 
@@ -151,8 +180,14 @@ PATHS: Mapping[str, Schema] = {
     "/api/v1/incidents/{id}/report": _page("Evidently's page of the window in which it fired, where one is kept", "id"),
     "/api/v1/incidents/{id}/ack": _write("Someone is on it: no more reminders"),
     "/api/v1/incidents/{id}/resolve": _write("Someone says that it is over"),
-    "/api/v1/retrainings": _read("Requests to retrain", _list_of("retrainings", "Retraining"), MODEL, LIMIT),
-    "/api/v1/retrainings/{id}": _read("One request to retrain", _ref("Retraining"), place="id"),
+    "/api/v1/retrainings": {
+        **_read("Requests to retrain", _list_of("retrainings", "Retraining"), MODEL, LIMIT),
+        **_write("Someone wants a model retrained, whatever the policy says", "RetrainingWithHistory", body=WISH, place=None),
+    },
+    "/api/v1/retrainings/{id}": _read("One request to retrain with its history", _ref("RetrainingWithHistory"), place="id"),
+    "/api/v1/retrainings/{id}/approve": _write("Someone lets a proposed request go out", "RetrainingWithHistory"),
+    "/api/v1/retrainings/{id}/cancel": _write("Someone takes a request back", "RetrainingWithHistory"),
+    "/api/v1/retrainings/{id}/status": _write("A trainer says how it goes", "RetrainingWithHistory", body=REPORT),
     "/api/v1/references": _read("Reference profiles", _list_of("references", "Reference"), MODEL),
     "/api/v1/openapi.json": _read("This document", {"type": "object"}),
 }

@@ -99,12 +99,12 @@ async def person(request: Request) -> str:
     except (ValueError, RecursionError):
         raise bad_query('the body is no JSON: expected {"by": "your name"}') from None
     by = document.get("by", "api") if isinstance(document, dict) else None
-    if not isinstance(by, str) or not _is_name(by):
+    if not isinstance(by, str) or not is_name(by):
         raise bad_query(f'by: expected a name of 1 to {MAX_NAME} printable characters, like {{"by": "mara"}}')
     return by.strip()
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
     """Whether it fits ``NAME_PATTERN``, and is text that can be stored: JSON may hold half a character."""
     return len(text) <= MAX_NAME and _NAME.fullmatch(text) is not None and not re.search("[\ud800-\udfff]", text)
 

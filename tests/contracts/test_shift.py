@@ -75,7 +75,7 @@ def test_whoever_is_too_late_changes_nothing(store: Store) -> None:
 
 def test_too_few_windows_are_no_reference(store: Store) -> None:
     world, incident = shifted(store, hours=4)
-    with pytest.raises(UsageError, match="1 windows of version 1 between .* can be learned from; 3 are needed to learn limits from"):
+    with pytest.raises(UsageError, match=r"1 windows of version 1 between .* can be learned from; 3 are needed to learn limits from"):
         accept(world, incident)
     open_ = store.open_incident("m")
     assert open_ is not None

@@ -198,7 +198,7 @@ def test_what_a_person_expects_takes_windows_that_a_reference_can_be_made_of(con
     with pytest.raises(UsageError, match="no version that alerted has a reference"):
         run(incidents.app, "resolve", config, opened.id, "--expected")
     config.write_text(config.read_text().replace("  m:", "  other:"))
-    with pytest.raises(UsageError, match="model 'm' is not in .*: resolve without --expected"):
+    with pytest.raises(UsageError, match=r"model 'm' is not in .*: resolve without --expected"):
         run(incidents.app, "resolve", config, opened.id, "--expected")
     assert (still := store.incident(opened.id)) is not None
     assert still.resolved_at is None

@@ -11,10 +11,11 @@ import pytest
 
 from monitor.core.helped import waits_for
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState, TransitionReason
-from monitor.core.messages import RETRAINING_VERDICT, RetrainingVerdict, from_body
+from monitor.core.messages import from_body
 from monitor.core.results import Verdict
 from monitor.core.retraining import Helped, Retraining, RetrainingEvent, RetrainingState
 from monitor.core.rules import PerformanceRules, RetrainingRules
+from monitor.core.verdict_message import RETRAINING_VERDICT, RetrainingVerdict
 from monitor.doubles.log import MemoryLog
 from monitor.doubles.store import MemoryStore
 from monitor.pipeline import References, RetrainingLoop, Routes, Telling
