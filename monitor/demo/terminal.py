@@ -165,7 +165,8 @@ def webhook_text(call: WebhookCall) -> str:
     fields = call.fields()
     data = fields.get("data")
     if isinstance(data, dict):
-        long = {name: f"… {len(data[name])}: window, column, value, threshold, reason" for name in RESULTS if isinstance(data.get(name), list)}
+        lists = [name for name in RESULTS if isinstance(data.get(name), list)]
+        long = {name: f"… {len(data[name])} {name}: window, column, value, threshold, reason" for name in lists}
         fields["data"] = {**data, **long}
     return json.dumps(fields, indent=2, ensure_ascii=False) if fields else call.body
 
