@@ -182,8 +182,8 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         _closing(closers, "heartbeat", heartbeat.stop)
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
     return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker, pages=pages,
-                 watch=watch, muting=muting, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock, heartbeat=heartbeat, reload=reload,
-                 live_within=live_within)
+                 watch=watch, muting=muting, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock,
+                 heartbeat=heartbeat, reload=reload, live_within=live_within)
 
 
 def _routes(settings: Settings, page: str) -> dict[str, Routes]:

@@ -163,8 +163,14 @@ def message_body(occasion: Occasion) -> Mapping[str, object]:
 
 def incident_dedupe(receiver: str, incident: Incident, notify: Notify) -> str:
     """What makes a message about an incident unique: told again (by a replay, another replica), it is the same one."""
-    which = f":{incident.bad_windows}" if notify.kind is NotifyKind.REPEAT else ""  # labels of older windows do not move ``updated_at``
-    return f"{receiver}:{incident.id}:{notify.kind}:{rfc3339(incident.updated_at)}{which}"
+    match notify.kind:
+        case NotifyKind.FIRING:  # an incident's first message, whenever it comes
+            which = ""
+        case NotifyKind.REPEAT:  # labels of older windows add bad ones and do not move ``updated_at``
+            which = f":{rfc3339(incident.updated_at)}:{incident.bad_windows}"
+        case NotifyKind.RESOLVED:
+            which = f":{rfc3339(incident.updated_at)}"
+    return f"{receiver}:{incident.id}:{notify.kind}{which}"
 
 
 def retraining_dedupe(receiver: str, retraining: Retraining) -> str:

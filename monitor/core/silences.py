@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from monitor.core.audit import AuditEntry, Via
 from monitor.core.incidents import OPEN, Incident
 from monitor.core.schema import rfc3339
 from monitor.core.stable import stable_hex
 from monitor.errors import UsageError
 
 ANY_MODEL = "*"
+LONGEST = timedelta(days=366)
+"""What is to be silent for longer is no silence but another configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +79,12 @@ def silence_for(incident: Incident, *, until: datetime, by: str, at: datetime, r
 
 def new_silence(*, model: str, until: datetime, by: str, at: datetime, check: str | None = None, column: str | None = None,
                 incident: str | None = None, reason: str = "") -> Silence:
-    """A silence from now on. Raises UsageError where ``until`` has passed."""
+    """A silence from now on. Raises UsageError where ``until`` has passed, or is too far away."""
     if until <= at:
         raise UsageError(f"a silence until {rfc3339(until)} is over already: it is {rfc3339(at)}")
-    words = [f"{name} {value}" for name, value in (("check", check), ("column", column), ("incident", incident)) if value is not None]
+    if until - at > LONGEST:
+        raise UsageError(f"a silence until {rfc3339(until)} is too long; expected at most {LONGEST.days} days")
+    words = _matched(check, column, incident)
     return Silence(id=silence_id(" ".join((model, *words)), by, at), model=model, check=check, column=column, incident=incident,
                    starts_at=at, ends_at=until, by=by, reason=reason)
 
@@ -87,3 +92,15 @@ def new_silence(*, model: str, until: datetime, by: str, at: datetime, check: st
 def silence_id(model: str, by: str, at: datetime) -> str:
     """The same wish said twice at one moment is one silence."""
     return "sil_" + stable_hex(model, by, rfc3339(at))
+
+
+def silence_audit(silence: Silence, *, by: str, at: datetime, via: Via, action: str) -> AuditEntry:
+    """What a person did with a silence: made it, or ended it."""
+    matched = _matched(silence.check, silence.column, silence.incident)
+    said = ", ".join([silence.id, *matched, f"until {rfc3339(silence.ends_at)}", *([silence.reason] if silence.reason else [])])
+    return AuditEntry(at=at, by=by, via=via, action=action, model=silence.model, subject=silence.incident or silence.id, detail=said)
+
+
+def _matched(check: str | None, column: str | None, incident: str | None) -> list[str]:
+    pairs = (("check", check), ("column", column), ("incident", incident))
+    return [f"{name} {value}" for name, value in pairs if value is not None]

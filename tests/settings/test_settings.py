@@ -507,5 +507,6 @@ def test_times_of_maintenance(tmp_path: Path) -> None:
         Recurring(at=time(2, 30), lasts=four, zone=UTC),
         OneOff(starts=datetime(2026, 12, 24, tzinfo=UTC), ends=datetime(2026, 12, 24, 4, tzinfo=UTC)),
     )
-    assert alerts(tmp_path, "{maintenance: {every: 02:00, for: 4h}}").maintenance == (Recurring(at=time(2), lasts=four, zone=UTC),), "one is a list"
+    daily = Recurring(at=time(2), lasts=four, zone=UTC)
+    assert alerts(tmp_path, "{maintenance: {every: 02:00, for: 4h}}").maintenance == (daily,), "one is a list"
     assert alerts(tmp_path, "{maintenance: [{every: 02:00, for: 4h, from: , reason: }]}").maintenance[0].reason == ""
