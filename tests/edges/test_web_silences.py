@@ -11,7 +11,7 @@ import pytest
 
 from monitor.core.incidents import MuteReason
 from monitor.web.view import muted_words
-from tests.edges.test_web_view import incident
+from tests.contracts.store_story import incident
 from tests.edges.web_site import Site, site
 from tests.edges.web_story import FLIGHTS, OPEN_ID, OVER_ID, PAST_ID, SILENCE_ID
 
