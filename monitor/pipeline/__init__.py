@@ -3,6 +3,7 @@ SelfWatch: what stands in the way."""
 
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.labelling import Labelling
+from monitor.pipeline.muting import Muting
 from monitor.pipeline.pages import IncidentPages
 from monitor.pipeline.reader import Pace, Reader
 from monitor.pipeline.references import References
@@ -16,6 +17,7 @@ __all__ = [
     "IncidentPages",
     "Judge",
     "Labelling",
+    "Muting",
     "NoEventTime",
     "Pace",
     "Probe",

@@ -13,6 +13,7 @@ from monitor.core.evaluate import Subject
 from monitor.core.incidents import Judged, Step, revise
 from monitor.core.labels.maturity import Arrivals, arrivals_of
 from monitor.core.labels.parts import joined_of
+from monitor.core.muting import most_age
 from monitor.core.performed import counted, realised, unreadable, values_of
 from monitor.core.results import ALL_ROWS, Check, Identity, Result, Verdict, identity, latest
 from monitor.core.retraining import Retraining, decide
@@ -21,6 +22,7 @@ from monitor.core.severity import raised, weighed
 from monitor.errors import DecodeError, Retryable, UsageError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
+from monitor.pipeline.muting import Muting, SilenceStore
 from monitor.pipeline.references import References
 from monitor.pipeline.standards import Standards, StandardStore
 from monitor.pipeline.telling import Telling
@@ -34,20 +36,22 @@ MOST_HISTORY = 1000
 """Windows that the retraining policy looks back over at most."""
 
 
-class RevisingStore(JudgingStore, LabelStore, StandardStore, Protocol):
+class RevisingStore(JudgingStore, LabelStore, StandardStore, SilenceStore, Protocol):
     """What revising reads and writes."""
 
 
 class Reviser:
     """Judges the performance of windows anew. Safe to run in several replicas: the store lets one win each revision."""
 
-    def __init__(self, *, store: RevisingStore, references: References, clock: Clock, metrics: Metrics, telling: Telling) -> None:
+    def __init__(self, *, store: RevisingStore, references: References, clock: Clock, metrics: Metrics, telling: Telling,
+                 muting: Muting | None = None) -> None:
         self._store = store
         self._references = references
         self._standards = Standards(store, references, clock)
         self._clock = clock
         self._metrics = metrics
         self._telling = telling
+        self._muting = muting or Muting(store, clock)
 
     def revise(self, model: Model, start: datetime, windows: Sequence[KeptWindow]) -> bool:
         """Judge windows of one start by the labels that they have now. False: another replica was first, or a person was quicker."""
@@ -62,14 +66,14 @@ class Reviser:
         judged = Judged(model=model.name, start=start, end=windows[0].key.end, results=after, headline=cause.headline,
                         columns=tuple(column.name for column in cause.columns), revision=max((r.revision for r in results), default=0))
         taken = revise(opened, before.values(), judged, model.alerts)
+        taken = self._muting.window(taken, opened, judged, most_age(model, revised=True))
         history, retraining = self._retraining(model, results, taken, windows[0].key)
-        now = self._clock.now()
-        stale = now - windows[0].key.end > model.window + model.allowed_lateness + model.label_delay + model.alerts.repeat_after
         accounts = [window.account for window in stored if window.key.segment == ALL_ROWS]
-        messages = (*self._telling.window(taken, cause, accounts, stale=stale), *self._telling.retraining(retraining, history, cause))
+        messages = (*self._telling.window(taken, cause, accounts), *self._telling.retraining(retraining, history, cause))
         revision = Revision(model=model.name, start=start, results=results, tallies=tuple(t for _, _, own in found for t in own),
                             known=tuple(Known(key=w.key, before=w.judged_changes, changes=w.changes) for w in windows),
-                            opened=opened, incident=taken.incident, events=taken.events, retraining=retraining, messages=messages, at=now)
+                            opened=opened, incident=taken.incident, events=taken.events, retraining=retraining, messages=messages,
+                            at=self._clock.now())
         if not self._store.record_revision(revision):
             return False
         self._tell(model, revision, windows)

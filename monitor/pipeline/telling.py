@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from monitor.core.cause import Cause
 from monitor.core.conditions import Condition
-from monitor.core.incidents import NotifyKind, Step
+from monitor.core.incidents import Step
 from monitor.core.results import Account, Result
 from monitor.core.retraining import Retraining
 from monitor.notify import incident_messages, retraining_message
@@ -32,13 +32,8 @@ class Telling:
     def __init__(self, routes: Mapping[str, Routes]) -> None:
         self._routes = routes
 
-    def window(self, step: Step, cause: Cause, accounts: Sequence[Account], *, stale: bool = False) -> tuple[Message, ...]:
-        """What people are told of a judged window: nothing, or one message a receiver.
-
-        ``stale``: it ended long ago, and is judged only now. Nobody is reminded of the past: a backlog is one message, not fifty.
-        """
-        if stale and step.notify is not None and step.notify.kind is NotifyKind.REPEAT:
-            return ()
+    def window(self, step: Step, cause: Cause, accounts: Sequence[Account]) -> tuple[Message, ...]:
+        """What people are told of a judged window: nothing, or one message a receiver."""
         return self._incident(step, cause, accounts)
 
     def person(self, step: Step) -> tuple[Message, ...]:

@@ -279,6 +279,12 @@ def _severity(model: ModelSettings) -> Iterator[Fault]:
         yield ("drift", "severity"), "evidence needs the model's performance section, which is not given"
 
 
+def _maintenance(model: ModelSettings) -> Iterator[Fault]:
+    for i, entry in enumerate(model.alerts.maintenance):
+        for key, message in entry.faults():
+            yield ("alerts", "maintenance", i, *key), message
+
+
 def _retraining_when(model: ModelSettings) -> Iterator[Fault]:
     if model.retraining is not None and Check.PERFORMANCE in model.retraining.when and model.performance is None:
         yield ("retraining", "when", "performance"), "needs the model's performance section, which is not given"
@@ -327,5 +333,6 @@ MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[ModelSettings], Iterator[Fa
     (("retraining",), _retraining),
     (("retraining", "performance"), _retraining_when),
     (("drift", "performance"), _severity),
+    (("alerts",), _maintenance),
 )
 """Each check with the sections that it looks at: with a fault in one of them it would only guess."""
