@@ -54,6 +54,8 @@ class Action(StrEnum):
     JUDGING_FAILED = "judging.failed"
     CONDITION_CHANGED = "condition.changed"
     RETRAINING_REQUESTED = "retraining.requested"
+    RETRAINING_HELD = "retraining.held"
+    RETRAINING_CHANGED = "retraining.changed"
     LABELS_JOINED = "labels.joined"
     LABELLING_FAILED = "labelling.failed"
     WINDOW_REVISED = "window.revised"

@@ -1,6 +1,7 @@
 """The loop's steps. Reader: poll, decode, fold, checkpoint. Judge: seal, evaluate, decide, record. Labelling: join labels, revise.
 SelfWatch: what stands in the way."""
 
+from monitor.pipeline.desk import Desk
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.labelling import Labelling
 from monitor.pipeline.muting import Muting
@@ -14,6 +15,7 @@ from monitor.pipeline.standards import Standard, Standards
 from monitor.pipeline.telling import Routes, Telling
 
 __all__ = [
+    "Desk",
     "IncidentPages",
     "Judge",
     "Labelling",
