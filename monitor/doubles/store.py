@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from monitor.core.audit import AuditEntry
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.profile import Profile
 from monitor.core.results import ALL_ROWS, Account, Result, WindowKey
@@ -32,6 +33,7 @@ from monitor.doubles.memory import (
     write_outcome,
 )
 from monitor.doubles.people import MemoryPeople
+from monitor.doubles.retention import MemoryRetention
 from monitor.doubles.watching import MemoryWatching, add_gaps
 from monitor.errors import Fenced
 from monitor.ports import (
@@ -56,7 +58,7 @@ QUARANTINE_ROWS = 10_000
 """Quarantined messages kept per model, the newest."""
 
 
-class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryAsking):
+class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryAsking, MemoryRetention):
     """Safe to use from several threads; every verb is one transaction."""
 
     def ping(self) -> None:
@@ -176,7 +178,9 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
             write_outcome(data, judgement, judgement.at or judgement.judged_until)
         return True
 
-    def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = ()) -> bool:
+    def save_incident(
+        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
+    ) -> bool:
         """A person's change, by compare-and-set on the stored state."""
         with self._write() as data:
             stored = data.incidents.get(incident.id)
@@ -185,6 +189,7 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
             data.incidents[incident.id] = incident
             data.events.append(event)
             add_messages(data, messages, event.at)
+            data.audit += [] if audit is None else [audit]
         return True
 
     # --- the outbox ------------------------------------------------------------------------------------------

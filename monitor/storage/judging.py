@@ -8,12 +8,14 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 
 from monitor import failpoints
+from monitor.core.audit import AuditEntry
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.results import ALL_ROWS, Result, WindowKey
 from monitor.failpoints import Point
 from monitor.ports import Judgement, Message, Progress, Revision, StoredWindow
 from monitor.storage.again import again
 from monitor.storage.asking import may_ask, write_asking
+from monitor.storage.audit import put_audit
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.outbox import PENDING
 from monitor.storage.progress import held_progress, read_progress
@@ -118,8 +120,10 @@ class JudgingVerbs:
         return True
 
     @again
-    def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = ()) -> bool:
-        """A person's change, its line of history and what goes out about it, by compare-and-set on the stored state.
+    def save_incident(
+        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
+    ) -> bool:
+        """A person's change, its line of history, what goes out about it and who did it, by compare-and-set on the stored state.
 
         False: the stored incident is no longer in ``event.before`` (or is gone); nothing written.
         """
@@ -129,6 +133,8 @@ class JudgingVerbs:
             put_incident(connection, incident)
             add_events(connection, (event,))
             add_messages(connection, messages, event.at)
+            if audit is not None:
+                put_audit(connection, audit)
             return True
 
 
