@@ -14,6 +14,7 @@ from monitor.core.reference import source_of
 from monitor.core.results import Result
 from monitor.core.retraining import Retraining, RetrainingEvent
 from monitor.core.schema import rfc3339
+from monitor.core.silences import Silence
 from monitor.ports import LabelAccount, QuarantineRow, StoredReference, StoredWindow
 
 SAMPLE_CHARACTERS = 500
@@ -119,6 +120,22 @@ def incident_event_object(event: IncidentEvent) -> dict[str, object]:
 def incident_history_object(incident: Incident, events: Iterable[IncidentEvent]) -> dict[str, object]:
     """An incident with its history, oldest line first."""
     return incident_object(incident) | {"events": [incident_event_object(event) for event in events]}
+
+
+def silence_object(silence: Silence) -> dict[str, object]:
+    """What people hear nothing of; null matches all. Times are the wall clock's."""
+    return {
+        "id": silence.id,
+        "model": silence.model,
+        "check": silence.check,
+        "column": silence.column,
+        "incident": silence.incident,
+        "starts_at": rfc3339(silence.starts_at),
+        "ends_at": rfc3339(silence.ends_at),
+        "by": silence.by,
+        "reason": silence.reason,
+        "ended_by": silence.ended_by,
+    }
 
 
 def retraining_object(retraining: Retraining) -> dict[str, object]:

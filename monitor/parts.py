@@ -30,11 +30,13 @@ from monitor.pipeline import (
     IncidentPages,
     Judge,
     Labelling,
+    Muting,
     NoEventTime,
     Pace,
     Probe,
     Reader,
     References,
+    Retention,
     RetrainingLoop,
     Reviser,
     Routes,
@@ -64,6 +66,7 @@ WATCH = timedelta(seconds=1)
 ORPHANS = timedelta(minutes=1)
 PAGES = timedelta(seconds=5)
 LOOP = timedelta(seconds=2)
+RETENTION = timedelta(minutes=10)
 PAGE_IDLE_SECONDS = 10.0
 """Incidents are rare: what made a page does not wait long for the next one."""
 JOBS_SECONDS = 1.0
@@ -85,6 +88,7 @@ class Parts:
     maker: EvidentlyPages
     pages: IncidentPages | None
     watch: SelfWatch
+    muting: Muting
     dispatcher: Dispatcher
     ticks: Ticks
     web: WebServer
@@ -137,6 +141,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     for receiver in made:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
     telling = Telling(_routes(settings, settings.http.public_url or web.url))
+    muting = Muting(store, clock)
     reports = settings.reports
     still_judging = partial(still_at_it, health, "judge")
     tester = EvidentlyTester(worker_of(settings), monotonic=clock.monotonic, alive=still_judging)
@@ -149,16 +154,17 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     if shelf is not None and not lacking("evidently"):
         pages = IncidentPages(store=store, models=models, clock=clock, maker=maker, shelf=shelf, metrics=metrics)
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
-                  partitions=lambda: reader.partitions, tester=tester, alive=still_judging, bootstrap=Bootstrap(store, references, clock))
+                  partitions=lambda: reader.partitions, tester=tester, muting=muting, alive=still_judging,
+                  bootstrap=Bootstrap(store, references, clock))
     loop = RetrainingLoop(store=store, models=[model for model in models if model.retraining is not None], references=references,
                           clock=clock, metrics=metrics, telling=telling)
-    reviser = Reviser(store=store, references=references, clock=clock, metrics=metrics, telling=telling)
+    reviser = Reviser(store=store, references=references, clock=clock, metrics=metrics, telling=telling, muting=muting)
     labelling = Labelling(store=store, models=models, reviser=reviser, clock=clock, metrics=metrics,
                           partitions=lambda: reader.partitions, alive=partial(still_at_it, health, "labels"),
                           id_bytes=bytes_within(limit_of(settings.memory.limit)))
     stale = rows_are_stale(models=models, marks=store.marks, partitions=lambda: reader.partitions, metrics=metrics)
     failing = partial(_failing, judge, labelling)
-    watch = _watch(models, store, telling, failing, health, clock, [receiver.name for receiver in made], stale)
+    watch = _watch(models, store, telling, muting, failing, health, clock, [receiver.name for receiver in made], stale)
     lease = lease_of(settings)
     dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=f"{socket.gethostname()}:{os.getpid()}", lease=lease,
                             seen=lambda attempt: metrics.delivery_attempted(attempt.receiver, attempt.outcome, attempt.seconds))
@@ -178,6 +184,9 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     for name in dispatcher.receivers:
         ticks.add(f"deliver {name}", partial(dispatcher.dispatch, name), DISPATCH, live_within + lease)
     ticks.add("orphans", dispatcher.bury_orphans, ORPHANS, None)
+    if settings.retention is not None:
+        retention = Retention(store=store, models=models, keep=settings.retention, clock=clock)
+        ticks.add("retention", retention.sweep, RETENTION, None)
     if pages is not None:
         ticks.add("incident pages", pages.sweep, PAGES, None)
     heartbeat = None
@@ -187,8 +196,8 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         _closing(closers, "heartbeat", heartbeat.stop)
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
     return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker, pages=pages,
-                 watch=watch, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock, heartbeat=heartbeat, reload=reload,
-                 live_within=live_within)
+                 watch=watch, muting=muting, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock,
+                 heartbeat=heartbeat, reload=reload, live_within=live_within)
 
 
 def _routes(settings: Settings, page: str) -> dict[str, Routes]:
@@ -204,10 +213,10 @@ def _failing(judge: Judge, labelling: Labelling) -> Mapping[str, str]:
     return {**labelling.failing, **judge.failing}
 
 
-def _watch(models: Sequence[Model], store: Store, telling: Telling, failing: Callable[[], Mapping[str, str]], health: Health,
-           clock: Clock, receivers: Sequence[str], stale: Probe) -> SelfWatch:
+def _watch(models: Sequence[Model], store: Store, telling: Telling, muting: Muting, failing: Callable[[], Mapping[str, str]],
+           health: Health, clock: Clock, receivers: Sequence[str], stale: Probe) -> SelfWatch:
     """What looks at our own way, and all that it looks at."""
-    return SelfWatch(store=store, clock=clock, telling=telling, probes=(
+    return SelfWatch(store=store, clock=clock, telling=telling, muting=muting, probes=(
         kafka_away(partial(health.standing, NotReady.KAFKA_UNREACHABLE)),
         judging_fails(failing),
         receivers_fail(partial(store.failing_receivers, receivers)),

@@ -11,8 +11,11 @@ import typer
 
 from monitor.cli.opened import opened
 from monitor.cli.output import ListFormat, printable, write
+from monitor.cli.silences import For, Reason, Until, add, ends_at, now
+from monitor.core.audit import AuditEntry, Via
 from monitor.core.incidents import Incident, Step, acknowledge, resolve
 from monitor.core.schema import rfc3339
+from monitor.core.silences import silence_for
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +70,16 @@ def field_line(name: str, value: object) -> str:
 @app.command("ack")
 def ack_command(config: Config, id: Id, by: By = None) -> None:
     """Acknowledge a firing incident: no reminders until it resolves."""
-    _change(config, id, by, acknowledge)
+    _change(config, id, by, acknowledge, "acknowledge")
+
+
+@app.command("silence")
+def silence_command(config: Config, id: Id, lasts: For = None, until: Until = None, reason: Reason = "", by: By = None) -> None:
+    """Hear no more of an incident for a while, but for its end. If it still stands then, it is told again."""
+    at = now()
+    ends = ends_at(at, lasts, until)
+    with opened(config) as store:
+        add(store, silence_for(_found(store, id), until=ends, by=by or getpass.getuser(), at=at, reason=reason))
 
 
 @app.command("resolve")
@@ -84,13 +96,11 @@ def resolve_command(
     if expected:
         _accept(config, id, by)
     else:
-        _change(config, id, by, resolve)
+        _change(config, id, by, resolve, "resolve")
 
 
 def _accept(config: Path, id: str, by: str | None) -> None:
     """What came with the incident is the new usual: learned by itself where references are merged, else made the reference."""
-    from monitor.clock import SystemClock
-    from monitor.core.audit import AuditEntry, Via
     from monitor.pipeline.shift import accept_shift
     from monitor.settings import load_settings
 
@@ -99,10 +109,10 @@ def _accept(config: Path, id: str, by: str | None) -> None:
         incident = _found(store, id)
         if incident.model not in settings.model_names():
             raise UsageError(f"model {incident.model!r} is not in {config}: resolve without --expected")
-        who, now = by or getpass.getuser(), SystemClock().now()
-        audit = AuditEntry(at=now, by=who, via=Via.CLI, action="expect", model=incident.model, subject=incident.id)
+        who, at = by or getpass.getuser(), now()
+        audit = AuditEntry(at=at, by=who, via=Via.CLI, action="resolve as expected", model=incident.model, subject=incident.id)
         model = _complete(settings, store, incident.model)
-        said = accept_shift(store, model, incident, by=who, at=now, audit=audit, tell=lambda step: _messages(config, step))
+        said = accept_shift(store, model, incident, by=who, at=at, audit=audit, tell=lambda step: _messages(config, step))
     typer.echo(f"incident {id} is resolved as expected: {said}")
 
 
@@ -116,15 +126,15 @@ def _complete(settings: Settings, store: Store, name: str) -> Model:
     return model if newest is None else settings.model(name, kinds_of(newest.grid))
 
 
-def _change(config: Path, id: str, by: str | None, change: Callable[..., Step]) -> None:
+def _change(config: Path, id: str, by: str | None, change: Callable[..., Step], action: str) -> None:
     """Apply a person's decision. The daemon, if it runs, sends what goes out about it."""
-    from monitor.clock import SystemClock
-
+    at, by = now(), by or getpass.getuser()
     with opened(config) as store:
         before = _found(store, id)
-        step = change(before, by=by or getpass.getuser(), at=SystemClock().now())
+        step = change(before, by=by, at=at)
+        entry = AuditEntry(at=at, by=by, via=Via.CLI, action=action, model=before.model, subject=id)
         after, (event,) = step.incident, step.events
-        if after is None or not store.save_incident(after, event, _messages(config, step)):
+        if after is None or not store.save_incident(after, event, _messages(config, step), entry):
             raise UsageError(f"incident {id} has changed meanwhile: look at it again with `driftd incidents show`")
     typer.echo(f"incident {after.id} is {after.state}")
 

@@ -116,7 +116,14 @@ def message_body(occasion: Occasion) -> Mapping[str, object]:
 
 def incident_dedupe(receiver: str, incident: Incident, notify: Notify) -> str:
     """What makes a message about an incident unique: told again (by a replay, another replica), it is the same one."""
-    return f"{receiver}:{incident.id}:{notify.kind}:{rfc3339(incident.updated_at)}"
+    match notify.kind:
+        case NotifyKind.FIRING:  # an incident's first message, whenever it comes
+            which = ""
+        case NotifyKind.REPEAT:  # labels of older windows add bad ones and do not move ``updated_at``
+            which = f":{rfc3339(incident.updated_at)}:{incident.bad_windows}"
+        case NotifyKind.RESOLVED:
+            which = f":{rfc3339(incident.updated_at)}"
+    return f"{receiver}:{incident.id}:{notify.kind}{which}"
 
 
 def to_body(message: object) -> dict[str, object]:
@@ -154,6 +161,13 @@ def moment(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M UTC")
 
 
+WORSE = {
+    TransitionReason.PERFORMANCE_DROPPED_TOO: ", and performance dropped",
+    TransitionReason.DATA_FAULT_TOO: ", and the data are faulty",
+}
+"""What a reminder adds where something new made it due."""
+
+
 def _sentence(occasion: Occasion) -> str:
     """What happened, in one sentence."""
     incident = occasion.incident
@@ -163,7 +177,7 @@ def _sentence(occasion: Occasion) -> str:
         case NotifyKind.FIRING:
             return f"{who}: {incident.summary}, since {moment(incident.since)}"
         case NotifyKind.REPEAT:
-            worse = ", and performance dropped" if occasion.notify.reason is TransitionReason.PERFORMANCE_DROPPED_TOO else ""
+            worse = WORSE.get(occasion.notify.reason, "")
             return f"{who}: still going on after {lasted} ({windows}){worse}: {incident.summary}"
         case NotifyKind.RESOLVED if incident.condition:
             return f"{who}: over after {lasted}: {incident.summary}"

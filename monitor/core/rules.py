@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from monitor.core.blackout import Blackout
+from monitor.core.maintenance import Maintenance
 from monitor.core.schema import Column
 
 
@@ -181,12 +182,16 @@ class AlertRules:
     """``open_after`` bad windows open an incident, ``resolve_after`` good ones in a row resolve it.
 
     ``open_within``: among how many windows, counted from the first bad one, the ``open_after`` must come; None: in a row.
+    ``max_age``: nobody is told of a window that ended longer ago than this by the wall clock; None: as long as a reminder may take.
+    ``maintenance``: windows that overlap one of these times move no incident.
     """
 
     open_after: int = 1
     open_within: int | None = None
     resolve_after: int = 2
     repeat_after: timedelta = timedelta(hours=24)
+    max_age: timedelta | Switch | None = None
+    maintenance: tuple[Maintenance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

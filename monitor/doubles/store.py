@@ -33,6 +33,7 @@ from monitor.doubles.memory import (
     write_outcome,
 )
 from monitor.doubles.people import MemoryPeople
+from monitor.doubles.retention import MemoryRetention
 from monitor.doubles.watching import MemoryWatching, add_gaps
 from monitor.errors import Fenced
 from monitor.ports import (
@@ -57,7 +58,7 @@ QUARANTINE_ROWS = 10_000
 """Quarantined messages kept per model, the newest."""
 
 
-class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryAsking):
+class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryAsking, MemoryRetention):
     """Safe to use from several threads; every verb is one transaction."""
 
     def ping(self) -> None:
@@ -188,8 +189,7 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
             data.incidents[incident.id] = incident
             data.events.append(event)
             add_messages(data, messages, event.at)
-            if audit is not None:
-                data.audit.append(audit)
+            data.audit += [] if audit is None else [audit]
         return True
 
     # --- the outbox ------------------------------------------------------------------------------------------

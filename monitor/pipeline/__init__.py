@@ -6,9 +6,11 @@ from monitor.pipeline.desk import Desk
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.labelling import Labelling
 from monitor.pipeline.loop import RetrainingLoop
+from monitor.pipeline.muting import Muting
 from monitor.pipeline.pages import IncidentPages
 from monitor.pipeline.reader import Pace, Reader
 from monitor.pipeline.references import References
+from monitor.pipeline.retention import Retention
 from monitor.pipeline.revising import Reviser
 from monitor.pipeline.selfwatch import NoEventTime, Probe, SelfWatch, judging_fails, kafka_away, receivers_fail, rows_are_stale
 from monitor.pipeline.standards import Standard, Standards
@@ -20,11 +22,13 @@ __all__ = [
     "IncidentPages",
     "Judge",
     "Labelling",
+    "Muting",
     "NoEventTime",
     "Pace",
     "Probe",
     "Reader",
     "References",
+    "Retention",
     "RetrainingLoop",
     "Reviser",
     "Routes",

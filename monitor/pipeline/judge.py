@@ -16,6 +16,7 @@ from monitor.core.incidents import Judged, step
 from monitor.core.labels.chunks import by_id, joined_predicted
 from monitor.core.labels.parts import rows_of
 from monitor.core.labels.predicted import Predicted
+from monitor.core.muting import most_age
 from monitor.core.results import ALL_ROWS, Result, Verdict, WindowKey
 from monitor.core.rules import Model, StreamKind
 from monitor.core.severity import weighed
@@ -28,6 +29,7 @@ from monitor.pipeline.alone import Alone
 from monitor.pipeline.asking import NOT_ASKED, Asked, Asking, Look
 from monitor.pipeline.bootstrap import Bootstrap
 from monitor.pipeline.looks import Looks
+from monitor.pipeline.muting import Muting, SilenceStore
 from monitor.pipeline.references import References
 from monitor.pipeline.standards import Standard, Standards, StandardStore
 from monitor.pipeline.telling import Telling
@@ -46,8 +48,8 @@ STALE_CLAIM = timedelta(seconds=15)
 Neither does a claim from the future count, which a wall clock that was set back makes."""
 
 
-class MarkStore(JudgingStore, StandardStore, Protocol):
-    """What judging reads of the store: windows, what they are compared with, their predictions, and how far event time has come."""
+class MarkStore(JudgingStore, StandardStore, SilenceStore, Protocol):
+    """What judging reads of the store: windows, what they are compared with, their predictions, how far event time has come, silences."""
 
     def kept_chunks(self, model: str, key: KeptKey) -> Sequence[Predicted]:
         """The predictions that are kept of a window."""
@@ -64,7 +66,7 @@ class Judge:
 
     def __init__(self, *, store: MarkStore, models: Sequence[Model], references: References, clock: Clock, metrics: Metrics,
                  telling: Telling, partitions: Callable[[], frozenset[TopicPartition]], tester: SampleTester | None = None,
-                 bootstrap: Bootstrap | None = None,
+                 bootstrap: Bootstrap | None = None, muting: Muting | None = None,
                  alive: Callable[[], object] = lambda: None) -> None:
         self._store = store
         self._models = models
@@ -74,6 +76,7 @@ class Judge:
         self._clock = clock
         self._metrics = metrics
         self._telling = telling
+        self._muting = muting or Muting(store, clock)
         self._asking = Asking(store, clock, telling)
         self._partitions = partitions
         self._tester = tester
@@ -182,13 +185,12 @@ class Judge:
         cause = explain(results, subjects, model, opened=opened)
         judged = Judged(model=model.name, start=key.start, end=key.end, results=results, headline=cause.headline,
                         columns=tuple(column.name for column in cause.columns))
-        taken = step(opened, judged, model.alerts)
+        taken = self._muting.window(step(opened, judged, model.alerts), opened, judged, most_age(model))
         asked = self._asking.consider(model, model.retraining, Look(
             history=self._history(model, results), results=results, incident=taken.incident, cause=cause, subjects=subjects, now=key.end,
             counted=counted))
-        stale = self._clock.now() - key.end > model.window + model.allowed_lateness + model.alerts.repeat_after
         accounts = [window.account for window in windows if window.key.segment == ALL_ROWS]
-        messages = (*self._telling.window(taken, cause, accounts, stale=stale, retraining=asked.warning), *asked.messages)
+        messages = (*self._telling.window(taken, cause, accounts, retraining=asked.warning), *asked.messages)
         return Judgement(model=model.name, previous=previous, judged_until=key.end, results=results, opened=opened,
                          incident=taken.incident, events=taken.events, retraining=asked.retraining, given_up=asked.given_up,
                          asked_after=asked.after, messages=messages, at=self._clock.now()), asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from typing import Protocol
@@ -17,7 +18,8 @@ from monitor.core.recipes import Candidate, Disturbance
 from monitor.core.reference import Reference
 from monitor.core.results import Account, Result, WindowKey
 from monitor.core.retraining import Retraining
-from monitor.core.rules import Model
+from monitor.core.rules import Model, Switch
+from monitor.core.silences import Silence
 from monitor.core.windows import window_of
 from monitor.errors import DecodeError, UsageError
 from monitor.metrics import Metrics
@@ -157,6 +159,10 @@ class Rehearsal:
         ours = [Disturbance(since=i.since, until=i.resolved_at, fired=i.fired_at is not None) for i in self._incidents.values()]
         return [*real, *(disturbance for disturbance in ours if disturbance.since < before)]
 
+    def silences(self, *, at: datetime | None = None) -> Sequence[Silence]:  # noqa: ARG002  the judge asks by name
+        """None: nobody is told anything."""
+        return ()
+
     def references(self, model: str | None = None) -> Sequence[StoredReference]:
         """The real one's."""
         return self._store.references(model)
@@ -184,6 +190,7 @@ def rejudge(store: PastStore, model: Model, clock: Clock, *, since: datetime | N
     """
     if other := other_length(store, model.name, model.window):
         raise UsageError(f"{model.name}: {other}; windows of another length cannot be judged again")
+    model = replace(model, alerts=replace(model.alerts, max_age=Switch.OFF))  # it asks who would have been told at the time
     rehearsal = Rehearsal(store, model, since, told)
     judge = Judge(store=rehearsal, models=[model], references=References(store, clock), clock=clock, metrics=Metrics(),
                   telling=Telling({}), partitions=frozenset, tester=tester)

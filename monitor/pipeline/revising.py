@@ -13,6 +13,7 @@ from monitor.core.evaluate import Subject
 from monitor.core.incidents import Judged, revise
 from monitor.core.labels.maturity import Arrivals, arrivals_of
 from monitor.core.labels.parts import joined_of
+from monitor.core.muting import most_age
 from monitor.core.performed import counted, realised, unreadable, values_of
 from monitor.core.results import ALL_ROWS, Check, Identity, Result, Verdict, identity, latest
 from monitor.core.retrain_policy import only
@@ -22,6 +23,7 @@ from monitor.errors import DecodeError, Retryable, UsageError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.asking import Asking, Look
+from monitor.pipeline.muting import Muting, SilenceStore
 from monitor.pipeline.references import References
 from monitor.pipeline.standards import Standards, StandardStore
 from monitor.pipeline.telling import Telling
@@ -35,20 +37,22 @@ MOST_HISTORY = 1000
 """Windows that the retraining policy looks back over at most."""
 
 
-class RevisingStore(JudgingStore, LabelStore, StandardStore, Protocol):
+class RevisingStore(JudgingStore, LabelStore, StandardStore, SilenceStore, Protocol):
     """What revising reads and writes."""
 
 
 class Reviser:
     """Judges the performance of windows anew. Safe to run in several replicas: the store lets one win each revision."""
 
-    def __init__(self, *, store: RevisingStore, references: References, clock: Clock, metrics: Metrics, telling: Telling) -> None:
+    def __init__(self, *, store: RevisingStore, references: References, clock: Clock, metrics: Metrics, telling: Telling,
+                 muting: Muting | None = None) -> None:
         self._store = store
         self._references = references
         self._standards = Standards(store, references, clock)
         self._clock = clock
         self._metrics = metrics
         self._telling = telling
+        self._muting = muting or Muting(store, clock)
         self._asking = Asking(store, clock, telling)
 
     def revise(self, model: Model, start: datetime, windows: Sequence[KeptWindow]) -> bool:
@@ -65,18 +69,17 @@ class Reviser:
         judged = Judged(model=model.name, start=start, end=windows[0].key.end, results=after, headline=cause.headline,
                         columns=tuple(column.name for column in cause.columns), revision=max((r.revision for r in results), default=0))
         taken = revise(opened, before.values(), judged, model.alerts)
+        taken = self._muting.window(taken, opened, judged, most_age(model, revised=True))
         rules = self._rules(model)
         asked = self._asking.consider(model, rules, Look(
             history=self._history(model, rules, results), results=after, incident=taken.incident, cause=cause, subjects=subjects,
             now=self._store.progress(model.name).judged_until or windows[0].key.end, counted={}))
-        now = self._clock.now()
-        stale = now - windows[0].key.end > model.window + model.allowed_lateness + model.label_delay + model.alerts.repeat_after
         accounts = [window.account for window in stored if window.key.segment == ALL_ROWS]
-        messages = (*self._telling.window(taken, cause, accounts, stale=stale, retraining=asked.warning), *asked.messages)
+        messages = (*self._telling.window(taken, cause, accounts, retraining=asked.warning), *asked.messages)
         revision = Revision(model=model.name, start=start, results=results, tallies=tuple(t for _, _, own in found for t in own),
                             known=tuple(Known(key=w.key, before=w.judged_changes, changes=w.changes) for w in windows),
                             opened=opened, incident=taken.incident, events=taken.events, retraining=asked.retraining,
-                            given_up=asked.given_up, asked_after=asked.after, messages=messages, at=now)
+                            given_up=asked.given_up, asked_after=asked.after, messages=messages, at=self._clock.now())
         if not self._store.record_revision(revision):
             return False
         self._tell(model, revision, windows)

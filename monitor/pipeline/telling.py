@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from monitor.core.cause import Cause
 from monitor.core.conditions import Condition
 from monitor.core.helped import Answer
-from monitor.core.incidents import NotifyKind, Step
+from monitor.core.incidents import Step
 from monitor.core.results import Account
 from monitor.core.retraining import Retraining, RetrainingState
 from monitor.core.retraining_messages import Case
@@ -35,14 +35,8 @@ class Telling:
     def __init__(self, routes: Mapping[str, Routes]) -> None:
         self._routes = routes
 
-    def window(self, step: Step, cause: Cause, accounts: Sequence[Account], *, stale: bool = False, retraining: str = "",
-               ) -> tuple[Message, ...]:
-        """What people are told of a judged window: nothing, or one message a receiver. ``retraining``: why none is asked for.
-
-        ``stale``: it ended long ago, and is judged only now. Nobody is reminded of the past: a backlog is one message, not fifty.
-        """
-        if stale and step.notify is not None and step.notify.kind is NotifyKind.REPEAT:
-            return ()
+    def window(self, step: Step, cause: Cause, accounts: Sequence[Account], *, retraining: str = "") -> tuple[Message, ...]:
+        """What people are told of a judged window: nothing, or one message a receiver. ``retraining``: why none is asked for."""
         return self._incident(step, cause, accounts, retraining)
 
     def person(self, step: Step) -> tuple[Message, ...]:

@@ -35,6 +35,7 @@ from monitor.ports.pages import PageMaker, PageShelf
 from monitor.ports.people import PeopleStore
 from monitor.ports.reading import DeliveryRow, QuarantineRow, ReadStore, Store, VerdictCount
 from monitor.ports.references import ReferenceStore, StoredReference
+from monitor.ports.retention import RetentionStore
 from monitor.ports.sampling import SampleTester
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "Receipt",
     "Receiver",
     "ReferenceStore",
+    "RetentionStore",
     "RetrainingDesk",
     "Revision",
     "SampleTester",

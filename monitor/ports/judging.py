@@ -146,11 +146,12 @@ class JudgingStore(Protocol):
 class JudgementStore(JudgingStore, Protocol):
     """What people's changes and the watch over driftd's own way need besides."""
 
-    def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (),
-                      audit: AuditEntry | None = None) -> bool:
-        """A person's change, its line of history and what goes out about it, one transaction, by compare-and-set on the stored state.
+    def save_incident(
+        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
+    ) -> bool:
+        """A person's change, its line of history, what goes out about it and who did it, by compare-and-set on the stored state.
 
-        False: the stored incident is no longer in ``event.before`` (or is gone); nothing written.
+        All in one transaction. False: the stored incident is no longer in ``event.before`` (or is gone); nothing written.
         """
 
     def open_conditions(self) -> Sequence[Incident]:

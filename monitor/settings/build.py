@@ -198,8 +198,9 @@ def _alerts(model: ModelSettings) -> AlertRules:
     alerts = model.alerts
     opens = alerts.open_after
     return AlertRules(
-        open_after=opens.bad, open_within=opens.within, resolve_after=alerts.resolve_after, repeat_after=alerts.repeat_after
-    )
+        open_after=opens.bad, open_within=opens.within, resolve_after=alerts.resolve_after, repeat_after=alerts.repeat_after,
+        max_age=alerts.max_age, maintenance=tuple(entry.maintenance() for entry in alerts.maintenance),
+    )  # fmt: skip
 
 
 def _recipe(model: ModelSettings) -> Recipe | None:

@@ -147,7 +147,7 @@ class BlackoutSettings(Block):
 
     every: EveryTime = Field(description="Days and time at which it begins, e.g. mon-fri 08:00; a time alone: every day.")
     lasts: Hours = Field(alias="for", description="How long it lasts, e.g. 10h.")
-    timezone: Zone = Field(default=UTC, validate_default=False, description="By which clocks, e.g. Europe/Berlin; left out: UTC.")
+    timezone: Zone | None = Field(default=None, description="By which clocks, e.g. Europe/Berlin; left out: UTC.")
 
 
 Blackouts = Annotated[tuple[BlackoutSettings, ...], BeforeValidator(one_or_many), OneOrMany()]
@@ -180,7 +180,7 @@ class RetrainingSettings(Block):
             max_age=self.max_age,
             budget=self.budget,
             service_budget=shared,
-            blackout=tuple(Blackout(days=b.every.days, at=b.every.at, length=b.lasts, zone=b.timezone) for b in self.blackout),
+            blackout=tuple(Blackout(days=b.every.days, at=b.every.at, length=b.lasts, zone=b.timezone or UTC) for b in self.blackout),
             approval=self.approval,
             veto=self.veto,
             timeout=self.timeout,

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from monitor.core.rules import Budget, Formula, Severity, Switch
+from monitor.settings.alerts import MaintenanceSettings, MaxAge
 from monitor.settings.block import AutoOrOff, Block, Duration, File, OneOrMany, QualityShare, Ratio, Text, Texts, one_or_many, within
 from monitor.settings.durations import duration_text, parse_duration, shown
 
@@ -126,6 +127,7 @@ class DriftTestSettings(Block):
     )
 
 
+Times = Annotated[tuple[MaintenanceSettings, ...], BeforeValidator(one_or_many), OneOrMany()]
 Tests = Annotated[tuple[DriftTestSettings, ...], BeforeValidator(one_or_many), OneOrMany()]
 
 
@@ -237,6 +239,12 @@ class AlertSettings(Block):
     )
     resolve_after: int = Field(default=2, ge=1, le=1000, description="Good windows in a row that resolve it.")
     repeat_after: Lag = Field(default=DAY, description="Tell of an open incident again after this much event time.")
+    max_age: MaxAge = Field(
+        default=None,
+        description="People are told of no window that ended longer ago than this by the clock; auto: window, allowed_lateness and "
+        "repeat_after together (with labels: and label_delay); off: of any.",
+    )
+    maintenance: Times = Field(default=(), description="Times in which no incident opens, advances or resolves: one or a list.")
 
 
 class SeasonalSettings(Block):

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from monitor.core.template import unknown_names
 from monitor.settings.block import Block, File, SecretText, Text, Url
@@ -57,7 +57,7 @@ PRESET_KEYS: Mapping[Preset, Keys] = {
     Preset.AIRFLOW: Keys(needed=("url", "dag_id", "token"), taken=("parameters",)),
     Preset.PREFECT: Keys(needed=("url", "deployment_id"), taken=("token", "parameters")),
     Preset.DAGSTER: Keys(needed=("url", "location", "repository", "job"), taken=("token", "parameters")),
-    Preset.KUBEFLOW: Keys(needed=("url", "pipeline_id"), taken=("pipeline_version_id", "experiment_id", "token", "parameters")),
+    Preset.KUBEFLOW: Keys(needed=("url", "pipeline_id", "pipeline_version_id"), taken=("experiment_id", "token", "parameters")),
     Preset.ARGO_EVENTS: Keys(needed=("url",), taken=("token", "parameters")),
 }
 SIGNED_KEYS = Keys(needed=("url", "secret"))
@@ -73,21 +73,24 @@ class Method(StrEnum):
     PATCH = "PATCH"
 
 
+Json = Annotated[Any, WithJsonSchema({"type": ["object", "array", "string"]})]
+
+
 class TemplateSettings(Block):
     """A request of your own shape; {{ id }} and other placeholders are filled in texts."""
 
     method: Method = Field(default=Method.POST, description="POST, PUT or PATCH.")
     headers: dict[Text, Text] = Field(default_factory=dict, description="Headers by name; {{ token }} stands for the token.")
-    body: Any = Field(default=None, description="JSON body; a text that is one placeholder alone becomes its value; left out: everything.")
+    body: Json = Field(default=None, description="JSON body; a text that is one placeholder alone becomes its value; left out: everything.")
 
 
 class TrainerSettings(Block):
     """Who is asked to retrain: by the Standard Webhooks specification, by a preset, or by a template."""
 
-    preset: Preset | None = Field(default=None, description="A service whose API is known; left out: a signed webhook, or a template.")
     url: Url | None = Field(
         default=None, description="Where to POST, or the service's address; https, unless the host is loopback or insecure is true."
     )
+    preset: Preset | None = Field(default=None, description="A service whose API is known; left out: a signed webhook, or a template.")
     secret: SecretText | None = Field(default=None, description="Signing secret (whsec_… or any text); needed for a signed webhook.")
     secret_file: File | None = Field(default=None, description="File that holds the signing secret; read at each use.")
     token: SecretText | None = Field(default=None, description="Token of the service's API.")

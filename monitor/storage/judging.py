@@ -15,9 +15,9 @@ from monitor.failpoints import Point
 from monitor.ports import Judgement, Message, Progress, Revision, StoredWindow
 from monitor.storage.again import again
 from monitor.storage.asking import may_ask, write_asking
+from monitor.storage.audit import put_audit
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.outbox import PENDING
-from monitor.storage.people_tables import audit as audits
 from monitor.storage.progress import held_progress, read_progress
 from monitor.storage.reading import CHECK_TEXT, RESULT_ORDER, last_judged
 from monitor.storage.rows import columns_of, fields_of, made
@@ -123,7 +123,7 @@ class JudgingVerbs:
     def save_incident(
         self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
     ) -> bool:
-        """A person's change, its line of history and what goes out about it, by compare-and-set on the stored state.
+        """A person's change, its line of history, what goes out about it and who did it, by compare-and-set on the stored state.
 
         False: the stored incident is no longer in ``event.before`` (or is gone); nothing written.
         """
@@ -200,11 +200,6 @@ def add_events(connection: Connection, events: Sequence[IncidentEvent]) -> None:
     """Lines of history, in order."""
     if events:
         connection.execute(insert(incident_events), [fields_of(event) for event in events])
-
-
-def put_audit(connection: Connection, entry: AuditEntry) -> None:
-    """One line of what people did."""
-    connection.execute(insert(audits).values(fields_of(entry)))
 
 
 def add_messages(connection: Connection, messages: Sequence[Message], at: datetime) -> None:

@@ -16,7 +16,8 @@ from monitor.core.retraining import REPORTABLE, Helped, RetrainingState
 from monitor.core.rules import Model, Task
 from monitor.web.body import MAX_DETAIL, MAX_URL, MAX_VERSION
 from monitor.web.parts import parts_of
-from monitor.web.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME, NAME_PATTERN
+from monitor.web.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME, MAX_TEXT, NAME_PATTERN
+from monitor.web.silences import CHECKS, Which
 from monitor.web.view import Standing
 
 Schema = dict[str, Any]
@@ -87,6 +88,10 @@ SCHEMAS: Mapping[str, Schema] = {
         "incident": TEXT, "at": TIME, "before": _or_null(TEXT), "after": _enum(IncidentState), "reason": TEXT, "detail": TEXT,
     }, "One line of an incident's history."),
     "IncidentWithHistory": _object(_INCIDENT | {"events": {"type": "array", "items": _ref("IncidentEvent")}}, "One with its history."),
+    "Silence": _object({
+        "id": TEXT, "model": TEXT, "check": _or_null(TEXT), "column": _or_null(TEXT), "incident": _or_null(TEXT), "starts_at": TIME,
+        "ends_at": TIME, "by": TEXT, "reason": TEXT, "ended_by": _or_null(TEXT),
+    }, "What people want to hear nothing of for a while. `model` is `*` for all; null matches all. Times are wall clock."),
     "Retraining": _object(_RETRAINING, "One request to retrain. `updated_at` is wall clock; `helped` is null until there is enough evidence."),
     "RetrainingEvent": _object({
         "retraining": TEXT, "at": TIME, "before": _or_null(TEXT), "after": _enum(RetrainingState), "by": TEXT, "detail": TEXT,
@@ -112,6 +117,10 @@ SINCE = ("since", TIME, "Only windows that start then or later; a date, or RFC 3
 LIMIT = ("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, "The newest so many.")
 CHECK = ("check", _enum(Check), "Only this check.")
 VERDICTS = ("verdict", {"type": "array", "items": _enum(Verdict), "minItems": 1}, "Only these verdicts, by commas: warn,alert.")
+WHICH = ("which", {"type": "string", "enum": [str(each) for each in Which], "default": str(Which.IN_FORCE)}, "Those in force, or all.")
+CHECKED: Schema = {"type": "string", "enum": list(CHECKS)}
+SIMPLE_DURATION = r"^[1-9][0-9]{0,3}(s|m|h)$"
+"""Of what ``for`` takes (``1d12h``, too), what a description can say that is never too long."""
 SEGMENT = ("segment", TEXT, "Only this segment, `origin=JFK`; `*` for all rows.")
 Parameter = tuple[str, Schema, str]
 
@@ -127,7 +136,9 @@ def _page(text: str, place: str) -> Schema:
 
 
 BY: Schema = {"type": "string", "maxLength": MAX_NAME, "pattern": f"^{NAME_PATTERN}$", "description": "Who asks for it."}
+SAID: Schema = {"type": "string", "maxLength": MAX_TEXT, "pattern": f"^{NAME_PATTERN}$"}
 PERSON: Schema = {"type": "object", "properties": {"by": BY}}
+REFUSALS = (400, 401, 403, 404, 409, 413, 503)
 
 
 def _limited(longest: int, text: str) -> Schema:
@@ -153,8 +164,28 @@ def _write(text: str, answer: str = "IncidentWithHistory", *, body: Schema = PER
     return {"post": {
         "summary": text, "security": [{"token": []}], "parameters": _place(place),
         "requestBody": {"required": body is not PERSON, "content": {"application/json": {"schema": body}}},
-        "responses": _responses(_ref(answer), 400, 401, 403, 404, 409, 413, 503),
+        "responses": _responses(_ref(answer), *REFUSALS),
     }}
+
+
+def _silence(text: str, place: str | None = None, **matcher: Schema) -> Schema:
+    """Exactly one of ``for`` and ``until`` says when it ends."""
+    ends = {"for": {"type": "string", "maxLength": 20, "pattern": SIMPLE_DURATION}, "until": TIME}
+    body = {
+        "type": "object", "properties": {"by": BY, "reason": SAID, **ends, **matcher}, "additionalProperties": False,
+        "required": ["model"] if matcher else [], "oneOf": [{"required": [name]} for name in ends],
+    }
+    return {"post": {
+        "summary": text, "security": [{"token": []}], "parameters": _place(place),
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": _responses(_ref("Silence"), *REFUSALS),
+    }}
+
+
+def _end(text: str) -> Schema:
+    by = {"name": "by", "in": "query", "required": False, "schema": BY, "description": "Who asks for it."}
+    return {"delete": {"summary": text, "security": [{"token": []}], "parameters": [by, *_place("id")],
+                       "responses": _responses(_ref("Silence"), *REFUSALS)}}
 
 
 def _place(name: str | None) -> list[Schema]:
@@ -180,6 +211,10 @@ PATHS: Mapping[str, Schema] = {
     "/api/v1/incidents/{id}/report": _page("Evidently's page of the window in which it fired, where one is kept", "id"),
     "/api/v1/incidents/{id}/ack": _write("Someone is on it: no more reminders"),
     "/api/v1/incidents/{id}/resolve": _write("Someone says that it is over"),
+    "/api/v1/incidents/{id}/silence": _silence("Hear no more of it for a while, but for its end", "id"),
+    "/api/v1/silences": _read("Silences, those in force or all", _list_of("silences", "Silence"), MODEL, WHICH, LIMIT)
+    | _silence("Hear nothing of a model for a while, or of a check or column of it", model=SAID, check=CHECKED, column=SAID),
+    "/api/v1/silences/{id}": _end("End a silence now"),
     "/api/v1/retrainings": {
         **_read("Requests to retrain", _list_of("retrainings", "Retraining"), MODEL, LIMIT),
         **_write("Someone wants a model retrained, whatever the policy says", "RetrainingWithHistory", body=WISH, place=None),
