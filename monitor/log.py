@@ -50,6 +50,7 @@ class Action(StrEnum):
     HISTORY_DELETED = "history.deleted"
     SILENCE_CHANGED = "silence.changed"
     REFERENCE_ADDED = "reference.added"
+    REGISTRY_FAILED = "registry.failed"
     REFERENCE_DAMAGED = "reference.damaged"
     JUDGING_FAILED = "judging.failed"
     CONDITION_CHANGED = "condition.changed"

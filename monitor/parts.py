@@ -23,6 +23,7 @@ from monitor.log import Action, logger
 from monitor.memory import MemoryGuard, limit_of
 from monitor.metrics import Metrics
 from monitor.notify import Dispatcher, lease_of, receivers_of
+from monitor.notify.mlflow import Mlflow
 from monitor.patience import Patience
 from monitor.pipeline import (
     Bootstrap,
@@ -36,6 +37,7 @@ from monitor.pipeline import (
     Probe,
     Reader,
     References,
+    RegistryLink,
     Retention,
     RetrainingLoop,
     Reviser,
@@ -177,6 +179,10 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     ticks.add("judge", judge.sweep, SWEEP, live_within + asking * reports.deadline)
     if any(model.performance is not None for model in models):
         ticks.add("labels", labelling.sweep, SWEEP, live_within)
+    if settings.mlflow is not None and settings.registered():
+        registry = RegistryLink(store=store, models=models, names=settings.registered(), registry=Mlflow(settings.mlflow, clock.now),
+                                references=references, clock=clock)
+        ticks.add("registry", registry.sweep, settings.mlflow.every, None)
     if any(model.retraining is not None for model in models):
         ticks.add("retraining", loop.sweep, LOOP, None)
     for name, work in (("watchdog", watchdog.check), ("self-watch", watch.sweep)):

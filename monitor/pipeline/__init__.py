@@ -10,6 +10,7 @@ from monitor.pipeline.muting import Muting
 from monitor.pipeline.pages import IncidentPages
 from monitor.pipeline.reader import Pace, Reader
 from monitor.pipeline.references import References
+from monitor.pipeline.registry import RegistryLink
 from monitor.pipeline.retention import Retention
 from monitor.pipeline.revising import Reviser
 from monitor.pipeline.selfwatch import NoEventTime, Probe, SelfWatch, judging_fails, kafka_away, receivers_fail, rows_are_stale
@@ -28,6 +29,7 @@ __all__ = [
     "Probe",
     "Reader",
     "References",
+    "RegistryLink",
     "Retention",
     "RetrainingLoop",
     "Reviser",

@@ -109,6 +109,17 @@ def _http(file: FileSettings) -> Iterator[Fault]:
     yield from _either(("http",), file.http, "token")
 
 
+def _mlflow(file: FileSettings) -> Iterator[Fault]:
+    if file.mlflow is None:
+        for name, model in file.models.items():
+            if model.registry is not None:
+                yield ("models", name, "registry"), "needs to know where the registry is; expected mlflow: {url: …} at the top"
+        return
+    yield from _either(("mlflow",), file.mlflow, "token")
+    for why in file.mlflow.faults():
+        yield ("mlflow", "url"), why
+
+
 def _heartbeat(file: FileSettings) -> Iterator[Fault]:
     heartbeat = file.heartbeat
     if heartbeat is None:
@@ -321,7 +332,7 @@ def _reaches(model: ModelSettings) -> Iterator[tuple[timedelta, str]]:
 
 
 TOP_CHECKS: dict[str, Callable[[FileSettings], Iterator[Fault]]] = {
-    "kafka": _kafka, "slack": _slack, "http": _http, "heartbeat": _heartbeat, "retention": _retention,
+    "kafka": _kafka, "slack": _slack, "http": _http, "heartbeat": _heartbeat, "mlflow": _mlflow, "retention": _retention,
 }
 
 MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[ModelSettings], Iterator[Fault]]], ...] = (

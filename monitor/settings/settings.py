@@ -18,6 +18,7 @@ from monitor.settings.model import ModelSettings
 from monitor.settings.notes import notes_of
 from monitor.settings.problems import path_text
 from monitor.settings.receivers import SlackSettings
+from monitor.settings.registry import MlflowSettings
 from monitor.settings.secret import Secret
 from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
 from monitor.settings.trainers import TrainerSettings
@@ -159,6 +160,15 @@ class Settings:
         """The names of the receivers that tell people."""
         return () if self.slack is None else (SLACK_RECEIVER,)
 
+    @property
+    def mlflow(self) -> MlflowSettings | None:
+        """The registry of versions."""
+        return self.file.mlflow
+
+    def registered(self) -> Mapping[str, str]:
+        """By model, its name in the registry; only models that are in it."""
+        return {name: model.registry.name for name, model in self.file.models.items() if model.registry is not None}
+
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
         """Every secret by its path in the file: ``slack.token``."""
         found = [(f"kafka.{key}", secret) for key, secret in self.kafka.secrets()]
@@ -168,6 +178,8 @@ class Settings:
             found.append(("http.token", self.http.token))
         if self.heartbeat is not None and self.heartbeat.url is not None:
             found.append(("heartbeat.url", self.heartbeat.url))
+        if self.file.mlflow is not None and self.file.mlflow.token is not None:
+            found.append(("mlflow.token", self.file.mlflow.token))
         for name, webhook in self.webhooks.items():
             found += [(f"models.{name}.retraining.webhook.{key}", secret) for key, secret in webhook.secrets()]
         found += [(f"models.{name}.retraining.callback_token", token) for name, token in self.callback_tokens.items()]
