@@ -58,7 +58,8 @@ QUARANTINE_ROWS = 10_000
 """Quarantined messages kept per model, the newest."""
 
 
-class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryAsking, MemoryRetention):
+class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryAsking,
+                  MemoryRetention):
     """Safe to use from several threads; every verb is one transaction."""
 
     def ping(self) -> None:
