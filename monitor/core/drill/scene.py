@@ -10,7 +10,7 @@ from monitor.core.drill.outcome import Seen
 from monitor.core.drill.shadow import Alert, shadow_of
 from monitor.core.drill.volume import with_rows
 from monitor.core.evaluate import Subject, evaluate
-from monitor.core.results import Check, Result, Verdict
+from monitor.core.results import DECIDED, Check, Result, Verdict
 from monitor.core.rules import Model
 
 
@@ -49,7 +49,7 @@ class Scene:
         if any(check == Check.VOLUME for _, _, check, _, _ in self._quiet):
             return Seen.LEFT_OUT
         found = [result for subject in self._subjects for result in evaluate(with_rows(subject, factor), self._rules)]
-        if not any(r.check is Check.VOLUME and r.verdict in (Verdict.OK, Verdict.ALERT) for r in found):
+        if not any(r.check is Check.VOLUME and r.metric == "rows" and r.verdict in DECIDED for r in found):
             return Seen.UNTOLD
         return Seen.CAUGHT if alerts_of(found) - self._quiet else Seen.MISSED
 

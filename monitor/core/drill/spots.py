@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median_low
 
-from monitor.core.drill.base import Fault, Size
 from monitor.core.drill.outcome import HALF, AtSize, Line
 from monitor.core.finding import number, percent
 from monitor.core.results import ALL_ROWS, Check, Result
-from monitor.core.rules import Model, QualityLimit
+from monitor.core.rules import Model, QualityLimit, Switch, VolumeRules
 
 Limits = Mapping[tuple[str, str, str], float]
 """By check, column ("" for all of them) and metric, the usual limit of all rows."""
@@ -35,39 +34,40 @@ def blind_spots(lines: Sequence[Line], limits: Limits, rules: Model) -> list[str
 
 
 def _sentence(line: Line, blind: Sequence[AtSize], limits: Limits, rules: Model) -> str:
-    of = _size(line.fault, [at.size for at in blind])
-    seen, windows = (max if line.fault.ordered else sum)(at.caught for at in blind), blind[-1].windows
-    windows = windows if line.fault.ordered else sum(at.windows for at in blind)
-    said = line.fault.said.format(size=of, column=f"`{line.column}`" if line.column else "")
-    return f"{said} would mostly not be seen ({seen} of {windows}){_why(line, limits, rules)}"
+    ordered = line.fault.ordered
+    size = f"up to {blind[-1].size.text}" if ordered else " or ".join(at.size.text for at in blind)
+    told = blind[-1:] if ordered else blind
+    seen, windows = sum(at.caught for at in told), sum(at.windows for at in told)
+    why = _why(line, [at.size.value for at in blind], limits, rules)
+    said = line.fault.said.format(size=size, column=f"`{line.column}`")
+    return f"{said} would mostly not be seen ({seen} of {windows}){': ' if why else ''}{why}"
 
 
-def _size(fault: Fault, sizes: Sequence[Size]) -> str:
-    if fault.ordered:
-        return f"up to {sizes[-1].text}"
-    return " or ".join(size.text for size in sizes)
-
-
-def _why(line: Line, limits: Limits, rules: Model) -> str:
+def _why(line: Line, sizes: Sequence[float], limits: Limits, rules: Model) -> str:
+    """The limit that lets it through; empty where none is known."""
     check, metric = line.fault.guard
+    if check is Check.VOLUME:
+        return _volume(sizes, rules.volume)
     given = _given(metric, rules)
-    if given == "off":
-        return f": quality.max_{metric} is off"
-    asked = {name: limit for (of, column, name), limit in limits.items() if of == check and column == _column(line, check)}
-    limit = asked.get(metric) if metric else min(asked.values(), default=None)
-    name = metric or next((name for name, value in asked.items() if value == limit), "")
-    if limit is None:
+    if given is Switch.OFF:
+        return f"quality.max_{metric} is off"
+    asked = {name: limit for (of, column, name), limit in limits.items() if of == check and column in (line.column, "")}
+    name = metric or min(asked, default="")
+    if name not in asked:
         return ""
-    return f": {_allowed(check, name, limit)}{'' if given is None else f' by quality.max_{metric}'}"
+    return f"{_allowed(check, name, asked[name])}{'' if given is None else f' by quality.max_{metric}'}"
+
+
+def _volume(sizes: Sequence[float], rules: VolumeRules) -> str:
+    less, more = any(size < 1 for size in sizes), any(size > 1 for size in sizes)
+    ratios = [f"volume.{name} {number(ratio)}" for name, ratio, asked in
+              (("min_ratio", rules.min_ratio, less), ("max_ratio", rules.max_ratio, more)) if asked and ratio is not None]
+    return " and ".join(ratios) or "half the smallest and twice the largest usual window are no alarm"
 
 
 def _given(metric: str, rules: Model) -> QualityLimit:
     """What the rules say of a kind of share; None where it is learned."""
     return getattr(rules.quality, f"max_{metric}", None) if metric else None
-
-
-def _column(line: Line, check: Check) -> str:
-    return line.column if check in (Check.DRIFT, Check.QUALITY) else ""
 
 
 def _allowed(check: Check, metric: str, limit: float) -> str:
@@ -76,7 +76,5 @@ def _allowed(check: Check, metric: str, limit: float) -> str:
             return f"its {metric.replace('_', ' ')} is allowed up to {percent(limit)}"
         case Check.DRIFT:
             return f"its {metric} is allowed up to {number(limit)}"
-        case Check.VOLUME:
-            return f"limit {number(limit)} rows"
         case _:
             return f"{metric} is allowed to come to {number(limit)}"
