@@ -20,6 +20,7 @@ from monitor.core.results import Account, Check, Result, Verdict
 from monitor.core.rules import AlertRules, DriftRules, DriftTest, Formula, Model, QualityRules, Switch
 from monitor.core.schema import Kind
 from tests.core.judged import DAY, RULES, START, Data, drawn, feature, numeric, reference_of, rules_with, subject_of
+from tests.core.performance_rows import RULES as PERFORMANCE
 from tests.core.test_segments import REFERENCE as SEGMENTED
 from tests.core.test_segments import RULES as SEGMENT_RULES
 from tests.core.test_segments import day as segment_day
@@ -193,6 +194,7 @@ LIMITS = limits_of([
     result(Check.QUALITY, "dest", "null_share", 0.11), result(Check.QUALITY, "dest", "null_share", 0.12),
     result(Check.QUALITY, "dest", "null_share", 0.4), result(Check.DRIFT, "dest", "ks", 0.31), result(Check.DRIFT, "dest", "x", None),
     result(Check.VOLUME, None, "rows", 1900.0), result(Check.PERFORMANCE, None, "roc_auc", 0.7),
+    result(Check.PERFORMANCE, None, "brier", 0.2), result(Check.DRIFT, None, "pca_reconstruction", 0.6),
 ])
 
 
@@ -215,6 +217,8 @@ LIMITS = limits_of([
     (line(FAULTS[FaultName.VOLUME], 10, 0, 10, column="(rows)"), rules_with(volume=replace(RULES.volume, min_ratio=0.3)),
      "×0.5 as many rows would mostly not be seen (0 of 10): volume.min_ratio 0.3"),
     (line(FAULTS[FaultName.LABEL_FLIP], 0, 0, 4, 10, 10, column="late"), RULES,
+     "up to 5 % of the labels (`late`) wrong would mostly not be seen (4 of 10): brier is allowed to come to 0.2"),
+    (line(FAULTS[FaultName.LABEL_FLIP], 0, 0, 4, 10, 10, column="late"), rules_with(performance=replace(PERFORMANCE, metrics=("roc_auc",))),
      "up to 5 % of the labels (`late`) wrong would mostly not be seen (4 of 10): roc_auc is allowed to come to 0.7"),
 ])
 def test_a_blind_spot_is_a_sentence_that_says_why(found: Line, rules: Model, said: str) -> None:

@@ -51,11 +51,17 @@ def _why(line: Line, sizes: Sequence[float], limits: Limits, rules: Model) -> st
     given = _given(metric, rules)
     if given is Switch.OFF:
         return f"quality.max_{metric} is off"
-    asked = {name: limit for (of, column, name), limit in limits.items() if of == check and column in (line.column, "")}
-    name = metric or min(asked, default="")
+    asked = {name: limit for (of, column, name), limit in limits.items() if of == check and column == _place(line, check)}
+    metrics = rules.performance.metrics if check is Check.PERFORMANCE and rules.performance is not None else sorted(asked)
+    name = metric or next((name for name in metrics if name in asked), "")
     if name not in asked:
         return ""
     return f"{_allowed(check, name, asked[name])}{'' if given is None else f' by quality.max_{metric}'}"
+
+
+def _place(line: Line, check: Check) -> str:
+    """Performance is of no column."""
+    return "" if check is Check.PERFORMANCE else line.column
 
 
 def _volume(sizes: Sequence[float], rules: VolumeRules) -> str:
