@@ -18,6 +18,7 @@ from monitor.core.drill.outcome import HALF, NEARLY_ALL
 from monitor.core.finding import percent
 from monitor.core.rules import Model
 from monitor.core.schema import rfc3339
+from monitor.errors import UsageError
 
 if TYPE_CHECKING:
     from monitor.pipeline.drilling import Asked, Drilled
@@ -61,7 +62,22 @@ def command(
 
         asked = Asked(windows=windows, since=since, columns=frozenset(column or ()), faults=frozenset(fault or ()))
         rules = [each for each in load_settings(config).models() if model in (None, each.name)]
-        _write([_drilled(store, each, asked) for each in rules], form)
+        _write(_all(store, rules, asked), form)
+
+
+def _all(store: Store, models: Sequence[Model], asked: Asked) -> list[Drilled]:
+    """Of several models those that can be drilled; why one cannot is told on stderr. Raises UsageError where none can."""
+    found, refused = [], []
+    for model in models:
+        try:
+            found.append(_drilled(store, model, asked))
+        except UsageError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    for why in refused:
+        sys.stderr.write(f"driftd: {why}\n")
+    return found
 
 
 def _drilled(store: Store, model: Model, asked: Asked) -> Drilled:

@@ -22,7 +22,7 @@ from monitor.core.recipes import Disturbance
 from monitor.core.replay import incidents
 from monitor.core.results import ALL_ROWS, DECIDED, Result, WindowKey
 from monitor.core.rules import Model, Task
-from monitor.core.schema import Role
+from monitor.core.schema import Role, rfc3339
 from monitor.errors import DecodeError, UsageError
 from monitor.metrics import Metrics
 from monitor.pipeline.judge import Judge, came_late
@@ -115,7 +115,7 @@ def windows_of(store: DrillStore, model: Model, asked: Asked) -> list[datetime]:
     kept = store.window_accounts(model=model.name, since=asked.since, segment=ALL_ROWS)
     found = sorted({w.key.start for w in kept if until is not None and w.key.end <= until and not came_late(w)})
     if not found:
-        since = f" from {asked.since.isoformat()} on" if asked.since else ""
+        since = f" from {rfc3339(asked.since)} on" if asked.since else ""
         raise UsageError(f"{model.name} has no judged windows{since}: there is nothing to inject faults into")
     return found[-asked.windows :]
 

@@ -90,7 +90,17 @@ def test_what_does_not_exist_is_named_beside_what_does(driftd: Driftd, config: P
     assert all(f"'{name}'" in unknown.line for name in FAULTS)
     assert driftd("drill", config, "--windows", 0).code == 2
     late = driftd("drill", config, "--since", "2014-01-01")
-    assert (late.code, late.line) == (1, "driftd: m has no judged windows from 2014-01-01T00:00:00+00:00 on: there is nothing to inject faults into")
+    assert late.code == 1
+    assert late.line == "driftd: m has no judged windows from 2014-01-01T00:00:00Z on: there is nothing to inject faults into"
+
+
+def test_a_model_without_windows_keeps_no_other_from_being_drilled(driftd: Driftd, sqlite: Path, tmp_path: Path) -> None:
+    document = json.loads(written(tmp_path, f"sqlite:///{sqlite}/driftd.db").read_text())
+    document["models"]["n"] = document["models"]["m"]
+    (tmp_path / "driftd.yaml").write_text(json.dumps(document))
+    done = driftd("drill", tmp_path / "driftd.yaml", "--fault", "missing", "--windows", 2, "--format", "jsonl")
+    assert (done.code, done.line) == (0, "driftd: n has no judged windows: there is nothing to inject faults into")
+    assert {json.loads(line)["model"] for line in done.out.splitlines()} == {"m"}
 
 
 def test_a_store_without_windows_is_told(driftd: Driftd, tmp_path: Path) -> None:

@@ -19,7 +19,16 @@ from monitor.core.drill.moved import moved, quantile_value, whole_numbers
 from monitor.core.drill.recode import half_length, other_case
 from monitor.core.drill.shift import offset_of
 from monitor.core.drill.thinned import scaled_counts, thinned
-from monitor.core.profile import CategoricalGrid, CategoricalProfile, Grid, NumericGrid, NumericProfile, Profile, fit_categorical, fit_numeric
+from monitor.core.profile import (
+    CategoricalGrid,
+    CategoricalProfile,
+    Grid,
+    NumericGrid,
+    NumericProfile,
+    Profile,
+    fit_categorical,
+    fit_numeric,
+)
 from monitor.core.profile.grid import BOOLEANS
 from monitor.core.schema import CategoricalValues, NumericValues, State
 from tests.core.judged import numeric, profile_of
@@ -111,7 +120,8 @@ def test_the_moments_of_moved_rows_are_those_of_rows_that_moved():
     for factor in (0.01, 60.0, 1000.0):
         found = must(FaultName.SCALE, column, factor)
         assert isinstance(found, NumericProfile)
-        assert (found.mean, found.std) == (pytest.approx(values.mean() * factor, rel=1e-9), pytest.approx(values.std(ddof=1) * factor, rel=1e-9))
+        assert found.mean == pytest.approx(values.mean() * factor, rel=1e-9)
+        assert found.std == pytest.approx(values.std(ddof=1) * factor, rel=1e-9)
 
 
 def test_whole_numbers_shift_by_whole_numbers_and_not_at_all_where_that_is_nothing():

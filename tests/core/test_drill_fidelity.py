@@ -29,7 +29,8 @@ LEAST = 0.95
 """Of the verdicts that must agree. Where rows are hit at random they differ by the draw alone."""
 FINE = replace(FAULTS[FaultName.SHIFT], sizes=tuple(Size(value=size, text=f"{size:g} sd") for size in (0.02, 0.04, 0.06, 0.08, 0.1, 0.15)))
 """Shifts about as large as what is just seen."""
-FAULTS_OF_ROWS = tuple(FAULTS[name] for name in (FaultName.NULLS, FaultName.CONSTANT, FaultName.NEW_CATEGORY, FaultName.RECASE, FaultName.TRUNCATE))
+OF_ROWS = (FaultName.NULLS, FaultName.CONSTANT, FaultName.NEW_CATEGORY, FaultName.RECASE, FaultName.TRUNCATE)
+FAULTS_OF_ROWS = tuple(FAULTS[name] for name in OF_ROWS)
 MOVES = (FINE, FAULTS[FaultName.SHIFT], FAULTS[FaultName.SCALE])
 
 

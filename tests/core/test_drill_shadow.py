@@ -46,17 +46,18 @@ def agrees(subject: Subject, rules: Model) -> int:
     """Whether every fault in every column is told the same by the shadow and by ``evaluate``; how many of them alert anew."""
     shadow = shadow_of(subject, rules)
     assert shadow is not None
-    columns = {name for name in shadow.columns}
     assert shadow.quiet == {a for a in alerts_of(evaluate(subject, rules)) if a[2] != Check.VOLUME}
     seen = 0
-    for name in sorted(columns):
+    for name in sorted(shadow.columns):
         for fault in COLUMN_FAULTS:
             for size in fault.sizes:
                 profile = injected(shadow.profile, shadow.reference.profile, name, fault, size.value)
                 if profile is None:
                     continue
                 found = shadow.alerts(name, profile, shadow.reference)
-                assert found == {a for a in alerts_of(evaluate(replace(subject, profile=profile), rules)) if a[2] != Check.VOLUME}
+                results = evaluate(replace(subject, profile=profile), rules)
+                assert found == {a for a in alerts_of(results) if a[2] != Check.VOLUME}
+                assert not [r.reason for r in results if r.verdict is Verdict.ERROR], "no fault makes a number that is none"
                 seen += bool(found - shadow.quiet)
     return seen
 
@@ -186,8 +187,8 @@ def test_the_smallest_size_is_that_from_which_on_all_larger_ones_are_seen() -> N
 
 
 def result(check: Check, column: str | None, metric: str, threshold: float | None) -> Result:
-    return Result(model="m", version="1", segment="*", window_start=START, window_end=START + DAY, check=check, column=column, metric=metric,
-                  value=0.0, threshold=threshold, p_value=None, verdict=Verdict.OK, reason="", rows=9)
+    return Result(model="m", version="1", segment="*", window_start=START, window_end=START + DAY, check=check, column=column,
+                  metric=metric, value=0.0, threshold=threshold, p_value=None, verdict=Verdict.OK, reason="", rows=9)
 
 
 LIMITS = limits_of([
@@ -200,33 +201,36 @@ LIMITS = limits_of([
 
 @pytest.mark.parametrize(("found", "rules", "said"), [
     (line(FAULTS[FaultName.NULLS], 0, 1, 3, 10, 10), RULES,
-     "nulls in up to 10 % of the rows of `dest` would mostly not be seen (3 of 10): its null share is allowed up to 12 %"),
+     "nulls in up to 10 % of the rows of `dest` would mostly not be seen (3 of 10): its null share is allowed up to 12 % by the reference"),
     (line(FAULTS[FaultName.NULLS], 0, 1, 3, 10, 10), rules_with(quality=QualityRules(max_null_share=0.12)),
      "nulls in up to 10 % of the rows of `dest` would mostly not be seen (3 of 10): "
      "its null share is allowed up to 12 % by quality.max_null_share"),
     (line(FAULTS[FaultName.NULLS], 0, 0, 0, 0, 0), rules_with(quality=QualityRules(max_null_share=Switch.OFF)),
      "nulls in up to 50 % of the rows of `dest` would mostly not be seen (0 of 10): quality.max_null_share is off"),
     (line(FAULTS[FaultName.SHIFT], 0, 0, 0, 2, 10), RULES,
-     "a shift of `dest` by up to 0.5 sd would mostly not be seen (2 of 10): its ks is allowed up to 0.31"),
+     "a shift of `dest` by up to 0.5 sd would mostly not be seen (2 of 10): its ks is allowed up to 0.31 by the reference"),
+    (line(FAULTS[FaultName.SHIFT], 0, 0, 0, 2, 10), rules_with(drift=PSI),
+     "a shift of `dest` by up to 0.5 sd would mostly not be seen (2 of 10): its ks is allowed up to 0.31 by drift.tests"),
     (line(FAULTS[FaultName.SHIFT], 0, 0, 0, 2, 10, column="other"), RULES,
      "a shift of `other` by up to 0.5 sd would mostly not be seen (2 of 10)"),
     (line(FAULTS[FaultName.SCALE], 0, 1, 10), RULES,
-     "`dest` in another unit (/100 or ×60) would mostly not be seen (1 of 20): its ks is allowed up to 0.31"),
+     "`dest` in another unit (/100 or ×60) would mostly not be seen (1 of 20): its ks is allowed up to 0.31 by the reference"),
     (line(FAULTS[FaultName.VOLUME], 10, 0, 10, column="(rows)"), RULES,
      "×0.5 as many rows would mostly not be seen (0 of 10): half the smallest and twice the largest usual window are no alarm"),
     (line(FAULTS[FaultName.VOLUME], 10, 0, 10, column="(rows)"), rules_with(volume=replace(RULES.volume, min_ratio=0.3)),
      "×0.5 as many rows would mostly not be seen (0 of 10): volume.min_ratio 0.3"),
     (line(FAULTS[FaultName.LABEL_FLIP], 0, 0, 4, 10, 10, column="late"), RULES,
-     "up to 5 % of the labels (`late`) wrong would mostly not be seen (4 of 10): brier is allowed to come to 0.2"),
-    (line(FAULTS[FaultName.LABEL_FLIP], 0, 0, 4, 10, 10, column="late"), rules_with(performance=replace(PERFORMANCE, metrics=("roc_auc",))),
-     "up to 5 % of the labels (`late`) wrong would mostly not be seen (4 of 10): roc_auc is allowed to come to 0.7"),
+     "up to 5 % of the labels (`late`) wrong would mostly not be seen (4 of 10): brier is allowed to come to 0.2 by performance.max_drop"),
+    (line(FAULTS[FaultName.LABEL_FLIP], 0, 0, 4, 10, 10, column="late"), rules_with(performance=PERFORMANCE),
+     "up to 5 % of the labels (`late`) wrong would mostly not be seen (4 of 10): roc_auc is allowed to come to 0.7 by performance.max_drop"),
 ])
 def test_a_blind_spot_is_a_sentence_that_says_why(found: Line, rules: Model, said: str) -> None:
     assert blind_spots([found], LIMITS, rules) == [said]
 
 
 def test_small_faults_and_those_that_are_seen_are_no_blind_spots() -> None:
-    assert blind_spots([line(FAULTS[FaultName.NULLS], 0, 5, 10, 10, 10), line(FAULTS[FaultName.SHIFT], 0, 0, 0, 5, 10)], LIMITS, RULES) == []
+    seen = [line(FAULTS[FaultName.NULLS], 0, 5, 10, 10, 10), line(FAULTS[FaultName.SHIFT], 0, 0, 0, 5, 10)]
+    assert blind_spots(seen, LIMITS, RULES) == []
     untold = Line(column="x", fault=FAULTS[FaultName.NULLS], sizes=(at_size(FAULTS[FaultName.NULLS].sizes[-1], [U, L], AlertRules()),))
     assert blind_spots([untold], LIMITS, RULES) == []
     assert untold.smallest(0.5) is None

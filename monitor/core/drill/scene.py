@@ -10,7 +10,7 @@ from monitor.core.drill.outcome import Seen
 from monitor.core.drill.shadow import Alert, shadow_of
 from monitor.core.drill.volume import with_rows
 from monitor.core.evaluate import Subject, evaluate
-from monitor.core.results import DECIDED, Check, Result, Verdict
+from monitor.core.results import ALL_ROWS, DECIDED, Check, Result, Verdict
 from monitor.core.rules import Model
 
 
@@ -45,10 +45,11 @@ class Scene:
         return Seen.LEFT_OUT if self._noisy(name) else Seen.MISSED
 
     def with_rows(self, factor: float) -> Seen:
-        """Whether it is seen that so many times as many rows come."""
+        """Whether it is seen that so many times as many rows come; segments are not asked, which have no volume of their own."""
         if any(check == Check.VOLUME for _, _, check, _, _ in self._quiet):
             return Seen.LEFT_OUT
-        found = [result for subject in self._subjects for result in evaluate(with_rows(subject, factor), self._rules)]
+        whole = (subject for subject in self._subjects if subject.key.segment == ALL_ROWS)
+        found = [result for subject in whole for result in evaluate(with_rows(subject, factor), self._rules)]
         if not any(r.check is Check.VOLUME and r.metric == "rows" and r.verdict in DECIDED for r in found):
             return Seen.UNTOLD
         return Seen.CAUGHT if alerts_of(found) - self._quiet else Seen.MISSED

@@ -48,15 +48,14 @@ def _why(line: Line, sizes: Sequence[float], limits: Limits, rules: Model) -> st
     check, metric = line.fault.guard
     if check is Check.VOLUME:
         return _volume(sizes, rules.volume)
-    given = _given(metric, rules)
-    if given is Switch.OFF:
+    if _given(metric, rules) is Switch.OFF:
         return f"quality.max_{metric} is off"
     asked = {name: limit for (of, column, name), limit in limits.items() if of == check and column == _place(line, check)}
     metrics = rules.performance.metrics if check is Check.PERFORMANCE and rules.performance is not None else sorted(asked)
     name = metric or next((name for name in metrics if name in asked), "")
     if name not in asked:
         return ""
-    return f"{_allowed(check, name, asked[name])}{'' if given is None else f' by quality.max_{metric}'}"
+    return f"{_allowed(check, name, asked[name])} by {_whose(check, metric, rules)}"
 
 
 def _place(line: Line, check: Check) -> str:
@@ -74,6 +73,17 @@ def _volume(sizes: Sequence[float], rules: VolumeRules) -> str:
 def _given(metric: str, rules: Model) -> QualityLimit:
     """What the rules say of a kind of share; None where it is learned."""
     return getattr(rules.quality, f"max_{metric}", None) if metric else None
+
+
+def _whose(check: Check, metric: str, rules: Model) -> str:
+    """Who says how much is allowed."""
+    match check:
+        case Check.PERFORMANCE:
+            return "performance.max_drop"
+        case Check.DRIFT:
+            return "drift.tests" if rules.drift.tests else "the reference"
+        case _:
+            return "the reference" if _given(metric, rules) is None else f"quality.max_{metric}"
 
 
 def _allowed(check: Check, metric: str, limit: float) -> str:
