@@ -222,7 +222,8 @@ LIMITS = limits_of([
     (line(FAULTS[FaultName.LABEL_FLIP], 0, 0, 4, 10, 10, column="late"), RULES,
      "up to 5 % of the labels (`late`) wrong would mostly not be seen (4 of 10): brier is allowed to come to 0.2 by performance.max_drop"),
     (line(FAULTS[FaultName.LABEL_FLIP], 0, 0, 4, 10, 10, column="late"), rules_with(performance=PERFORMANCE),
-     "up to 5 % of the labels (`late`) wrong would mostly not be seen (4 of 10): roc_auc is allowed to come to 0.7 by performance.max_drop"),
+     "up to 5 % of the labels (`late`) wrong would mostly not be seen (4 of 10): "
+     "roc_auc is allowed to come to 0.7 by performance.max_drop"),
 ])
 def test_a_blind_spot_is_a_sentence_that_says_why(found: Line, rules: Model, said: str) -> None:
     assert blind_spots([found], LIMITS, rules) == [said]
