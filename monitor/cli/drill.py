@@ -112,8 +112,9 @@ def _rows(drilled: Drilled) -> Iterator[dict[str, object]]:
 def _table(drilled: Drilled) -> None:
     out = sys.stdout.write
     first, last = rfc3339(drilled.first), rfc3339(drilled.last)
-    out(f"{printable(drilled.model.name)}: faults in {drilled.windows:,} windows, {first} to {last}\n")
-    write(map(_row, drilled.lines), Format.TABLE, columns=COLUMNS, empty="no column can be judged in these windows")
+    many = "" if drilled.windows == 1 else "s"
+    out(f"{printable(drilled.model.name)}: faults in {drilled.windows:,} window{many}, {first} to {last}\n")
+    write(map(_row, drilled.lines), Format.TABLE, columns=COLUMNS, empty="nothing to tell: none of these faults fits these columns, or no window could be judged")
     for note in (*_notes(drilled), *_blind(drilled)):
         out(f"{printable(note)}\n")
 

@@ -94,6 +94,12 @@ def test_what_does_not_exist_is_named_beside_what_does(driftd: Driftd, config: P
     assert late.line == "driftd: m has no judged windows from 2014-01-01T00:00:00Z on: there is nothing to inject faults into"
 
 
+def test_a_fault_that_does_not_fit_the_column_is_told(driftd: Driftd, sqlite: Path) -> None:
+    done = driftd("drill", written(sqlite, f"sqlite:///{sqlite}/driftd.db"), "--column", "delay", "--fault", "recase", "--windows", 1)
+    assert (done.code, done.line) == (0, "nothing to tell: none of these faults fits these columns, or no window could be judged")
+    assert done.out.startswith("m: faults in 1 window, 2013-03-01T09:00:00Z to ")
+
+
 def test_a_model_without_windows_keeps_no_other_from_being_drilled(driftd: Driftd, sqlite: Path, tmp_path: Path) -> None:
     document = json.loads(written(tmp_path, f"sqlite:///{sqlite}/driftd.db").read_text())
     document["models"]["n"] = document["models"]["m"]
