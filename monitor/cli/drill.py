@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 WINDOWS = 60
 """The last so many windows, where nobody says how many."""
 NEVER = "never"
+NOTHING = "nothing to tell: none of these faults fits these columns, or no window could be judged"
 COLUMNS = ["column", "fault", "seen in half", "in 95 %", "windows", "share by size", "opens in window"]
 
 
@@ -114,7 +115,7 @@ def _table(drilled: Drilled) -> None:
     first, last = rfc3339(drilled.first), rfc3339(drilled.last)
     many = "" if drilled.windows == 1 else "s"
     out(f"{printable(drilled.model.name)}: faults in {drilled.windows:,} window{many}, {first} to {last}\n")
-    write(map(_row, drilled.lines), Format.TABLE, columns=COLUMNS, empty="nothing to tell: none of these faults fits these columns, or no window could be judged")
+    write(map(_row, drilled.lines), Format.TABLE, columns=COLUMNS, empty=NOTHING)
     for note in (*_notes(drilled), *_blind(drilled)):
         out(f"{printable(note)}\n")
 
