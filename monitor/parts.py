@@ -46,7 +46,7 @@ from monitor.pipeline.keptids import bytes_within
 from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
 from monitor.reload import Reload
-from monitor.reports import EvidentlyPages, EvidentlyTester, Shelf, lacking, worker_of
+from monitor.reports import EvidentlyPages, EvidentlyTester, Shelf, WorkerPainter, lacking, painter_of, worker_of
 from monitor.schedule import Ticks
 from monitor.settings import KafkaSettings, Settings
 from monitor.stopping import Stop
@@ -79,6 +79,7 @@ class Parts:
     labelling: Labelling
     tester: EvidentlyTester
     maker: EvidentlyPages
+    painter: WorkerPainter | None
     pages: IncidentPages | None
     watch: SelfWatch
     dispatcher: Dispatcher
@@ -129,7 +130,10 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
                     guard=MemoryGuard(limit_of(settings.memory.limit), monotonic=clock.monotonic),
                     pace=Pace(every=settings.checkpoint.every, max_rows=settings.checkpoint.max_rows,
                               poll_timeout=settings.kafka.poll_timeout.total_seconds(), out_of_range=settings.kafka.out_of_range))
-    made = receivers_of(settings, clock)
+    painter = painter_of(settings)
+    if painter is not None:
+        _closing(closers, "pictures of incidents", painter.close)
+    made = receivers_of(settings, clock, painter)
     for receiver in made:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
     telling = Telling(_routes(settings, settings.http.public_url or web.url))
@@ -178,7 +182,8 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
                               status=partial(_status, models, metrics, store))
         _closing(closers, "heartbeat", heartbeat.stop)
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
-    return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker, pages=pages,
+    return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker,
+                 painter=painter, pages=pages,
                  watch=watch, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock, heartbeat=heartbeat, reload=reload,
                  live_within=live_within)
 
@@ -186,7 +191,9 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
 def _routes(settings: Settings, page: str) -> dict[str, Routes]:
     """Who is told of each model, and of all of them."""
     people = settings.people_receivers()
-    own = {name: Routes(people=people, retraining=settings.retraining_receiver(name), page_url=page) for name in settings.model_names()}
+    pictures = frozenset(people if settings.slack is not None and settings.slack.takes_pictures else ())
+    own = {name: Routes(people=people, retraining=settings.retraining_receiver(name), page_url=page, pictures=pictures)
+           for name in settings.model_names()}
     return {EVERY_MODEL: Routes(people=people, page_url=page), **own}
 
 

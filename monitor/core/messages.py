@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import quote
@@ -27,6 +27,9 @@ MAX_RESULTS = 10
 MAX_TEXT = 600
 """Characters of one text in a body; column names and categories come from logs and may be of any length."""
 
+MAX_PERSON = 100
+"""Characters of the name of a person."""
+
 MAX_SEGMENT = 100
 """Characters of a segment's name beside a result."""
 
@@ -46,7 +49,7 @@ class Occasion:
     """Everything that a message about an incident is made of.
 
     ``evidence``: what the headline's signature was recognised by. ``columns``: the largest cause first. ``performance``: what is known
-    of it, in one sentence. ``account``: of the judged window; None where a person made the change.
+    of it, in one sentence. ``sure``: how sure it is, in words. ``account``: of the judged window; None where a person made the change.
     ``page_url``: where the daemon's pages are.
     """
 
@@ -56,6 +59,7 @@ class Occasion:
     evidence: str = ""
     columns: tuple[ColumnLine, ...] = ()
     performance: str = ""
+    sure: str = ""
     account: Account | None = None
     page_url: str | None = None
 
@@ -65,8 +69,8 @@ class IncidentMessage:
     """One message about an incident, the same for every receiver.
 
     ``since`` is the start of the first bad window, ``until`` the end of the last judged one, ``lasted`` the seconds between
-    (all event time). ``account``: where the rows of that last window went. ``condition`` is set where it is about driftd's own way:
-    then no window has a part in it, and the times are the wall clock's.
+    (all event time). ``account``: where the rows of that last window went. ``sure``: how sure it is. ``condition`` is set where it is
+    about driftd's own way: then no window has a part in it, and the times are the wall clock's.
     """
 
     kind: NotifyKind
@@ -88,6 +92,8 @@ class IncidentMessage:
     condition: str = ""
     evidence: str = ""
     performance: str = ""
+    sure: str = ""
+    acknowledged_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +159,25 @@ def incident_message(occasion: Occasion) -> IncidentMessage:
         condition=incident.condition or "",
         evidence=_cut(occasion.evidence),
         performance=_cut(occasion.performance),
+        sure=_cut(occasion.sure),
+        acknowledged_by=_cut(incident.acknowledged_by or "", MAX_PERSON),
+    )
+
+
+def with_earlier(message: IncidentMessage, earlier: IncidentMessage) -> IncidentMessage:
+    """What an earlier message told of columns, cause and performance, where this one says nothing of them: of an end, and of what a
+    person did."""
+    if any(line.sentence for line in message.columns) or message.performance or message.incident != earlier.incident:
+        return message
+    return replace(
+        message,
+        cause=earlier.cause or message.cause,
+        columns=earlier.columns or message.columns,
+        more_columns=earlier.more_columns if earlier.columns else message.more_columns,
+        account=message.account or earlier.account,
+        evidence=message.evidence or earlier.evidence,
+        performance=earlier.performance,
+        sure=message.sure or earlier.sure,
     )
 
 
@@ -242,10 +267,20 @@ def _sentence(occasion: Occasion) -> str:
         case NotifyKind.REPEAT:
             worse = ", and performance dropped" if occasion.notify.reason is TransitionReason.PERFORMANCE_DROPPED_TOO else ""
             return f"{who}: still going on after {lasted} ({windows}){worse}: {incident.summary}"
+        case NotifyKind.UPDATE:
+            return f"{who}: {incident.summary}, since {moment(incident.since)}; {_change(occasion)}"
         case NotifyKind.RESOLVED if incident.condition:
             return f"{who}: over after {lasted}: {incident.summary}"
         case NotifyKind.RESOLVED:
             return f"{who}: resolved after {lasted} ({windows}; {occasion.notify.reason})"
+
+
+def _change(occasion: Occasion) -> str:
+    """What a person did."""
+    by = occasion.incident.acknowledged_by
+    if occasion.notify.reason is TransitionReason.ACKNOWLEDGED_BY_PERSON and by:
+        return f"acknowledged by {_cut(by, MAX_PERSON)}"
+    return str(occasion.notify.reason)
 
 
 def _named(incident: Incident) -> str:

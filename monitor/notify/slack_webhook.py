@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from monitor.core.messages import IncidentMessage, from_body
-from monitor.errors import DecodeError, Permanent, Retryable
-from monitor.notify.slack_message import SlackMessage, build, degraded
+from monitor.core.incidents import NotifyKind
+from monitor.errors import Permanent, Retryable
+from monitor.notify.slack_message import SlackMessage, build, degraded, message_of
 from monitor.notify.transport import Answer, Limits, demand_success, post
-from monitor.ports import Clock, Delivery, Receipt
+from monitor.ports import PICTURE, Clock, Delivery, Receipt
 from monitor.settings.receivers import why_not_safe
 from monitor.settings.secret import Secret
 
@@ -43,11 +43,13 @@ class SlackWebhook:
         self._limits = Limits(read=timeout, total=timeout, link_local=link_local)
 
     def send(self, delivery: Delivery) -> Receipt:
-        """Post. Raises Retryable or Permanent; neither tells the URL."""
-        try:
-            message = build(from_body(delivery.body, IncidentMessage))
-        except DecodeError as error:
-            raise Permanent(str(error)) from None
+        """Post. Raises Retryable or Permanent; neither tells the URL. What was posted stays as it is: a change of state is not told."""
+        if delivery.kind == PICTURE:
+            raise Permanent("an incoming webhook takes no pictures")
+        told = message_of(delivery)
+        if told.kind is NotifyKind.UPDATE:
+            return Receipt(detail="an incoming webhook cannot rewrite a message")
+        message = build(told)
         answer = self._post(message)
         if answer.status == 400 and _word(answer) in FORM:
             answer = self._post(degraded(message))

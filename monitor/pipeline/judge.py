@@ -27,6 +27,7 @@ from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.alone import Alone
 from monitor.pipeline.looks import Looks
+from monitor.pipeline.picturing import picture_of
 from monitor.pipeline.references import References
 from monitor.pipeline.standards import Standard, Standards, StandardStore
 from monitor.pipeline.telling import Telling
@@ -180,7 +181,8 @@ class Judge:
         retraining = self._retraining(model, history, taken, key.end)
         stale = self._clock.now() - key.end > model.window + model.allowed_lateness + model.alerts.repeat_after
         accounts = [window.account for window in windows if window.key.segment == ALL_ROWS]
-        messages = (*self._telling.window(taken, cause, accounts, stale=stale),
+        picture = picture_of(self._store, model, taken, cause, subjects, results)
+        messages = (*self._telling.window(taken, cause, accounts, stale=stale, picture=picture),
                     *self._telling.retraining(retraining, history, cause))
         return Judgement(model=model.name, previous=previous, judged_until=key.end, results=results, opened=opened,
                          incident=taken.incident, events=taken.events, retraining=retraining, messages=messages, at=self._clock.now())

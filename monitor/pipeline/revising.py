@@ -21,6 +21,7 @@ from monitor.core.severity import raised, weighed
 from monitor.errors import DecodeError, Retryable, UsageError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
+from monitor.pipeline.picturing import picture_of
 from monitor.pipeline.references import References
 from monitor.pipeline.standards import Standards, StandardStore
 from monitor.pipeline.telling import Telling
@@ -58,7 +59,8 @@ class Reviser:
         results = _numbered([*said, *raised(said, before, model)], before)
         opened = self._store.open_incident(model.name)
         after = tuple((dict(before) | {identity(result): result for result in results}).values())
-        cause = explain(after, [subject for subjects, _, _ in found for subject in subjects], model, opened=opened)
+        shown = [subject for subjects, _, _ in found for subject in subjects]
+        cause = explain(after, shown, model, opened=opened)
         judged = Judged(model=model.name, start=start, end=windows[0].key.end, results=after, headline=cause.headline,
                         columns=tuple(column.name for column in cause.columns), revision=max((r.revision for r in results), default=0))
         taken = revise(opened, before.values(), judged, model.alerts)
@@ -66,7 +68,9 @@ class Reviser:
         now = self._clock.now()
         stale = now - windows[0].key.end > model.window + model.allowed_lateness + model.label_delay + model.alerts.repeat_after
         accounts = [window.account for window in stored if window.key.segment == ALL_ROWS]
-        messages = (*self._telling.window(taken, cause, accounts, stale=stale), *self._telling.retraining(retraining, history, cause))
+        picture = picture_of(self._store, model, taken, cause, shown, after)
+        messages = (*self._telling.window(taken, cause, accounts, stale=stale, picture=picture),
+                    *self._telling.retraining(retraining, history, cause))
         revision = Revision(model=model.name, start=start, results=results, tallies=tuple(t for _, _, own in found for t in own),
                             known=tuple(Known(key=w.key, before=w.judged_changes, changes=w.changes) for w in windows),
                             opened=opened, incident=taken.incident, events=taken.events, retraining=retraining, messages=messages, at=now)
