@@ -46,7 +46,7 @@ from monitor.pipeline.keptids import bytes_within
 from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
 from monitor.reload import Reload
-from monitor.reports import EvidentlyPages, EvidentlyTester, Shelf, WorkerPainter, lacking, painter_of, worker_of
+from monitor.reports import EvidentlyPages, EvidentlyTester, Shelf, lacking, painter_of, worker_of
 from monitor.schedule import Ticks
 from monitor.settings import KafkaSettings, Settings
 from monitor.stopping import Stop
@@ -79,7 +79,6 @@ class Parts:
     labelling: Labelling
     tester: EvidentlyTester
     maker: EvidentlyPages
-    painter: WorkerPainter | None
     pages: IncidentPages | None
     watch: SelfWatch
     dispatcher: Dispatcher
@@ -182,8 +181,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
                               status=partial(_status, models, metrics, store))
         _closing(closers, "heartbeat", heartbeat.stop)
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
-    return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker,
-                 painter=painter, pages=pages,
+    return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker, pages=pages,
                  watch=watch, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock, heartbeat=heartbeat, reload=reload,
                  live_within=live_within)
 

@@ -47,6 +47,7 @@ class SlackServer(ScriptedServer):
         self.posts: list[SlackPost] = []
         self.scopes = frozenset(scopes)
         self._files = Files()
+        self._channels: dict[str, str] = {}
         self._made = 0
         self._token = token
         self._on_message = on_message
@@ -128,7 +129,7 @@ class SlackServer(ScriptedServer):
         if refused := refusal(arguments):
             return _refused(*refused)
         with self._changing:
-            if str(arguments.get("channel", "")) not in {post.channel_id for post in self.posts}:
+            if str(arguments.get("channel", "")) not in self._channels:
                 return {"error": "channel_not_found"}  # a name will not do here
             at = next((n for n, post in enumerate(self.posts) if post.ts == arguments.get("ts")), None)
             if at is None:
@@ -157,7 +158,7 @@ class SlackServer(ScriptedServer):
         with self._changing:
             error, files = self._files.complete(arguments)
             parent = next((post for post in self.posts if post.ts == thread), None)
-            known = next((post.channel for post in self.posts if post.channel_id == channel), None)
+            known = self._channels.get(channel)
             if error or (channel and known is None):
                 return {"error": error or "channel_not_found"}
             if thread is not None and parent is None:
@@ -187,6 +188,7 @@ class SlackServer(ScriptedServer):
         ts = f"{time.time():.0f}.{self._made:06d}"
         post = SlackPost(channel=channel, ts=ts, body=_stored(message), thread_ts=thread)
         self.posts.append(post)
+        self._channels[post.channel_id] = channel
         return post
 
     def _say(self, post: SlackPost) -> None:

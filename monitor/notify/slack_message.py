@@ -71,19 +71,20 @@ def message_of(delivery: Delivery) -> IncidentMessage:
 
 def build(message: IncidentMessage) -> SlackMessage:
     """The whole message as things stand: for the channel, and again for the parent whenever that changes."""
-    look = look_of(message)
+    look, over = look_of(message), message.kind is NotifyKind.RESOLVED
+    when = " as it was told" if over else ""
     blocks = [
         section(message.sentence),
         *([section(f"Likely cause: {message.cause}")] if message.cause not in ("", message.performance) else []),
         *([context(f"Seen by: {message.evidence}")] if message.evidence else []),
-        *([section(f"Performance: {message.performance}")] if message.performance else []),
+        *([section(f"Performance{when}: {message.performance}")] if message.performance else []),
         *([context(f"How sure: {message.sure}")] if message.sure else []),
-        *columns([line for line in message.columns if line.sentence != message.cause], message.more_columns),
+        *columns([line for line in message.columns if line.sentence != message.cause], message.more_columns, "then" if over else "now"),
         fields(facts(message)),
         *([context(account_line(message.account))] if message.account is not None else []),
         *link(message.url),
     ]
-    acknowledged = ", acknowledged" if message.acknowledged_by and message.kind is not NotifyKind.RESOLVED else ""
+    acknowledged = ", acknowledged" if message.acknowledged_by and not over else ""
     return _assembled(look, f"{look.word}{acknowledged}: {message.model}", message.sentence, blocks)
 
 
@@ -120,9 +121,9 @@ def facts(message: IncidentMessage) -> list[tuple[str, str]]:
     ]
 
 
-def columns(lines: Sequence[ColumnLine], more: int) -> list[Block]:
+def columns(lines: Sequence[ColumnLine], more: int, now: str = "now") -> list[Block]:
     """One section for all columns, the largest cause first; a line that does not fit is counted, never cut in two."""
-    head = "Columns, reference → now:" if any(line.sentence for line in lines) else "Columns:"
+    head = f"Columns, reference → {now}:" if any(line.sentence for line in lines) else "Columns:"
     said = [f"• {one_line(line.sentence or line.column)}" for line in lines]
     kept: list[str] = []
     room = SECTION_LIMIT - len(head) - len("\n… and 9999999 more columns")

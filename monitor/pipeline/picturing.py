@@ -20,8 +20,8 @@ def picture_of(
     """Takes the picture when it is asked for: only then are the windows before this one read. Raises Retryable where the store is away."""
 
     def take(sentence: str) -> Picture | None:
-        lead = leading(results, cause)
+        lead = leading(results, cause, () if model.performance is None else model.performance.metrics)
         history = [] if lead is None else store.recent_results(model.name, [lead.check], COURSE_WINDOWS)
-        return None if step.incident is None else taken(step.incident, sentence, cause, subjects, results, history)
+        return None if step.incident is None else taken(step.incident, sentence, cause, subjects, results, lead, history)
 
     return take

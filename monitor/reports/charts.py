@@ -104,10 +104,11 @@ def _percent(share: float) -> str:
 def key_of(course: Course) -> str:
     """What the marks of its points mean, as far as they differ."""
     kinds = {point.estimated for point in course.points}
-    said = [("hollow: estimated, filled: by labels" if len(kinds) > 1 else "estimated without labels") if True in kinds else ""]
-    said += ["diamond: alert"] if any(point.bad for point in course.points) else []
+    said = ["○ estimated"] if True in kinds else []
+    said += ["● by labels"] if len(kinds) > 1 else []
+    said += ["◆ alert"] if any(point.bad for point in course.points) else []
     said += ["band: interval"] if any(point.low is not None for point in course.points) else []
-    return "; ".join(filter(None, said))
+    return "   ".join(said)
 
 
 def draw_course(sheet: Sheet, course: Course, left: float, top: float, width: float, height: float, since: datetime) -> None:

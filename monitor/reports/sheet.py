@@ -71,7 +71,8 @@ class Sheet:
     def width_of(self, text: str, size: float, *, bold: bool = False) -> float:
         """Inches."""
         style = FontProperties(family=fonts(), size=size, weight="bold" if bold else "normal")
-        width, _, _ = self._renderer.get_text_width_height_descent(known(text) or " ", style, ismath=False)
+        width, _, _ = self._renderer.get_text_width_height_descent(  # type: ignore[no-untyped-call]  # it has no types
+            known(text) or " ", style, ismath=False)
         return float(width) / DOTS
 
     def wrapped(self, text: str, size: float, width: float, lines: int, *, bold: bool = False) -> list[str]:

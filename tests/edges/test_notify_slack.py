@@ -45,6 +45,7 @@ REASONS = {
     NotifyKind.FIRING: TransitionReason.OPEN_AFTER_REACHED,
     NotifyKind.REPEAT: TransitionReason.REPEAT_INTERVAL_ELAPSED,
     NotifyKind.RESOLVED: TransitionReason.RESOLVE_AFTER_REACHED,
+    NotifyKind.UPDATE: TransitionReason.ACKNOWLEDGED_BY_PERSON,
 }
 
 
@@ -131,7 +132,9 @@ def test_a_reminder_is_a_reply_that_the_channel_sees(slack: SlackServer) -> None
     thread = bot(slack).send(delivery()).thread
     bot(slack).send(delivery(NotifyKind.REPEAT, thread))
     first, reminder = slack.posts
-    assert (first.edits, reminder.thread_ts, reminder.body["reply_broadcast"]) == (0, first.ts, True)
+    assert (first.edits, reminder.thread_ts, reminder.body["reply_broadcast"]) == (1, first.ts, True)
+    assert texts(reminder) == "🔴 flight-delay: still going on after 1 d (1 bad window): drift alert on dep_delay"
+    assert "still going on after 1 d" in texts(first), "the first message shows how things stand"
 
 
 @pytest.mark.parametrize("kind", [NotifyKind.REPEAT, NotifyKind.RESOLVED])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from monitor.core.cause.causes import ColumnCause
@@ -9,7 +10,8 @@ from monitor.core.decay import precise, step_of, worst_first
 from monitor.core.finding import number
 from monitor.core.results import Check, Result, Verdict, only_told
 
-ONCE_IN = 10_000_000
+MILLION = 1_000_000
+ONCE_IN = 10 * MILLION
 """Windows: rarer than that is not told in numbers, which no theory of a test's holds to."""
 FAR = 1.1
 """Times its limit from which on it is told how far beyond it is."""
@@ -41,17 +43,24 @@ def _beyond(result: Result) -> str:
     if value is None or limit is None:
         return ""
     if limit > 0 and value >= FAR * limit:
-        return f"{result.metric} {number(value)} is {number(value / limit)} times its limit {number(limit)}"
+        return f"{result.metric} {number(value)} is {value / limit:.2g} times its limit {number(limit)}"
     return f"{result.metric} {number(value)}, limit {number(limit)}"
 
 
 def _chance(p: float | None) -> str:
-    """``by chance in 1 of 2,000 such windows``."""
+    """``by chance in about 1 of 2,000 windows``."""
     if p is None or p > 0.5:
         return ""
     if p * ONCE_IN < 1:
-        return f"by chance in less than 1 of {ONCE_IN:,} windows"
-    return f"by chance in 1 of {number(1 / p)} windows"
+        return f"by chance in less than 1 of {_round(ONCE_IN)} windows"
+    return f"by chance in about 1 of {_round(1 / p)} windows"
+
+
+def _round(count: float) -> str:
+    """One digit is all that such a number is worth: ``20``, ``3,000``, ``4 million``."""
+    digits = math.floor(math.log10(count))
+    rounded = round(count, -digits)
+    return f"{rounded / MILLION:,.0f} million" if rounded >= MILLION else f"{rounded:,.0f}"
 
 
 def _of_drop(result: Result) -> str:

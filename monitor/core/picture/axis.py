@@ -16,7 +16,7 @@ NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 MOST_TICKS = 5
 UNLIKE = 12.0
 """Times wider than the other side: then one of them would be a single bar on a plain axis."""
-LINEAR = 0.5
+LINEAR = 0.1
 """Of the narrower side's width: up to there, from zero, a stretched axis is nearly plain."""
 DIGITS = 3
 SMALLEST_PLAIN, LARGEST_PLAIN = 1e-3, 1e4
@@ -72,17 +72,17 @@ def _plain(low: float, high: float, most: int, *, whole: bool) -> Axis:
         step = max(math.ceil(step), 1.0)
     first = math.floor(low / step)
     last = max(math.floor(high / step) + 1, first + 1)
-    numbers = np.arange(first, last + 1)[: most + 1]
-    edges = numbers * step
+    numbers = list(range(first, last + 1))[: most + 1]
+    edges = np.array([step * number for number in numbers])
     every = max(math.ceil(len(numbers) / MOST_TICKS), 1)
     every = next(nice for nice in (1, 2, 4, 5, 8, 10, 20, 25) if nice >= every)
-    ticks = [Tick(at=float(at), text=value_text(float(edges[at]))) for at, number in enumerate(numbers.tolist()) if number % every == 0]
+    ticks = [Tick(at=float(at), text=value_text(float(edges[at]))) for at, number in enumerate(numbers) if number % every == 0]
     return Axis(edges=edges, ticks=tuple(ticks))
 
 
 def _stretched(low: float, high: float, most: int, scale: float) -> Axis:
     start, end = math.asinh(low / scale), math.asinh(high / scale)
-    edges: Floats = np.sinh(np.linspace(start, end, most + 1, dtype=np.float64)) * scale
+    edges = np.array([math.sinh(start + at * (end - start) / most) * scale for at in range(most + 1)])
     wide = (end - start) / most
     places = [((math.asinh(value / scale) - start) / wide, value) for value in _round_values(low, high, scale)]
     ticks: list[Tick] = []

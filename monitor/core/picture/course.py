@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from monitor.core.cause import Cause
-from monitor.core.decay import worst_first
+from monitor.core.decay import DROPPED, worst_first
 from monitor.core.picture.picture import Course, Point
 from monitor.core.results import ALL_ROWS, DECIDED, Check, Result, Verdict, latest, only_told
 
@@ -16,12 +16,14 @@ COURSE_WINDOWS = 40
 DIGITS = 5
 
 
-def leading(results: Iterable[Result], cause: Cause) -> Result | None:
-    """The result whose metric is shown; None where there is none with a value."""
+def leading(results: Iterable[Result], cause: Cause, metrics: Sequence[str] = ()) -> Result | None:
+    """The result whose metric is shown: of performance the worst drop, where nothing dropped the first of the ``metrics`` that are asked
+    for. None where there is none with a value."""
     known = [r for r in latest(results).values() if r.value is not None and math.isfinite(r.value) and r.verdict in DECIDED]
     judged = [r for r in known if r.check is Check.PERFORMANCE and r.segment == ALL_ROWS and not only_told(r)]
+    dropped = worst_first(result for result in judged if result.verdict in DROPPED)
     if judged:
-        return worst_first(judged)[0]
+        return dropped[0] if dropped else min(judged, key=lambda r: (metrics.index(r.metric) if r.metric in metrics else len(metrics), -r.rows))
     first = cause.columns[0] if cause.columns else None
     if first is None:
         return None

@@ -13,7 +13,7 @@ from monitor.core.evaluate import Subject
 from monitor.core.incidents import Incident
 from monitor.core.messages import moment
 from monitor.core.picture.bars import column_bars
-from monitor.core.picture.course import course_of, leading
+from monitor.core.picture.course import course_of
 from monitor.core.picture.picture import Bars, Picture
 from monitor.core.results import ALL_ROWS, Result, Verdict
 
@@ -25,11 +25,12 @@ LONGEST = {"title": 200, "cause": 300, "column": 40, "sentence": 90}
 
 
 def taken(
-    incident: Incident, sentence: str, cause: Cause, subjects: Sequence[Subject], results: Sequence[Result], history: Iterable[Result]
+    incident: Incident, sentence: str, cause: Cause, subjects: Sequence[Subject], results: Sequence[Result], lead: Result | None = None,
+    history: Iterable[Result] = (),
 ) -> Picture | None:
-    """The picture; None where nothing can be drawn. ``results``: of the window; ``history``: of the windows before it, too."""
+    """The picture; None where nothing can be drawn. ``results``: of the window; ``lead``: of them the one whose course is shown;
+    ``history``: results of the windows before it, too."""
     subject = _shown(subjects, results, cause)
-    lead = leading(results, cause)
     course = None if lead is None else course_of(lead, [*history, *results])
     drawn = [] if subject is None else [bars for column in cause.columns if (bars := _bars(column, subject))]
     if subject is None or (course is None and not drawn):
