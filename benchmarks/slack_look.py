@@ -15,9 +15,10 @@ STYLE = """
 body { margin: 0; padding: 22px 26px; background: #fff; color: #1d1c1d; width: 760px;
        font: 15px/1.46668 Lato, "Noto Sans", "DejaVu Sans", Arial, sans-serif; }
 .message { display: grid; grid-template-columns: 36px 1fr; gap: 8px; margin: 0 0 14px; }
-.avatar { width: 36px; height: 36px; border-radius: 6px; background: #1264a3; color: #fff; font-weight: 900; text-align: center; line-height: 36px; }
-.who { font-weight: 900; } .app { font-size: 10px; font-weight: 700; background: #e8e8e8; color: #616061; border-radius: 2px; padding: 1px 3px;
-       margin: 0 6px; vertical-align: 2px; } .when { font-size: 12px; color: #616061; }
+.avatar { width: 36px; height: 36px; border-radius: 6px; background: #1264a3; color: #fff; font-weight: 900; text-align: center;
+          line-height: 36px; }
+.who { font-weight: 900; } .app { font-size: 10px; font-weight: 700; background: #e8e8e8; color: #616061; border-radius: 2px;
+       padding: 1px 3px; margin: 0 6px; vertical-align: 2px; } .when { font-size: 12px; color: #616061; }
 h1 { font-size: 18px; line-height: 1.33; font-weight: 900; margin: 4px 0 8px; }
 .attachment { border-left: 4px solid; border-radius: 2px; padding: 2px 0 2px 12px; }
 .section { margin: 0 0 8px; white-space: pre-wrap; } .context { font-size: 13px; color: #616061; margin: 0 0 8px; }
@@ -25,7 +26,8 @@ h1 { font-size: 18px; line-height: 1.33; font-weight: 900; margin: 4px 0 8px; }
 a { color: #1264a3; text-decoration: none; }
 .thread { margin: 2px 0 0 44px; padding-left: 14px; border-left: 1px solid #dddddd; }
 .note { font-size: 13px; color: #1264a3; font-weight: 700; margin: 0 0 10px 44px; }
-.file { font-size: 13px; color: #616061; } img { max-width: 620px; border: 1px solid #dddddd; border-radius: 8px; display: block; margin: 4px 0; }
+.file { font-size: 13px; color: #616061; }
+img { max-width: 620px; border: 1px solid #dddddd; border-radius: 8px; display: block; margin: 4px 0; }
 """
 LINK = re.compile(r"&lt;(https?://[^|&]+)\|([^&]*)&gt;")
 

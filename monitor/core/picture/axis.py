@@ -18,6 +18,10 @@ UNLIKE = 12.0
 """Times wider than the other side: then one of them would be a single bar on a plain axis."""
 LINEAR = 0.1
 """Of the narrower side's width: up to there, from zero, a stretched axis is nearly plain."""
+HUGE, TINY = 1e150, 1e-150
+"""Numbers beyond are beyond arithmetic, or nothing."""
+SAME = 1e-9
+"""Of the numbers themselves: a smaller width is none."""
 DIGITS = 3
 SMALLEST_PLAIN, LARGEST_PLAIN = 1e-3, 1e4
 """Numbers beyond are written with an exponent, or in thousands and millions."""
@@ -54,14 +58,16 @@ class Axis:
 def axis_of(ranges: Sequence[tuple[float, float]], most: int, *, whole: bool = False) -> Axis:
     """Of at most so many bars over the ranges of both sides. ``whole``: no bar ends between two whole numbers."""
     low, high = min(start for start, _ in ranges), max(end for _, end in ranges)
-    if not math.isfinite(high - low) or not math.isfinite(2 * max(abs(low), abs(high))):
+    largest = max(abs(low), abs(high))
+    if not largest <= HUGE:
         raise ValueError("a range that no axis has")
-    if high - low <= 4 * math.ulp(max(abs(low), abs(high))):
-        half = abs(low) / 100 or 1.0
+    if high - low <= max(SAME * largest, TINY):
+        half = largest / 100 if largest > TINY else 1.0
         low, high = low - half, high + half
     widths = sorted(end - start for start, end in ranges)
-    narrow = widths[0] or min((max(abs(end), abs(start)) for start, end in ranges), default=0.0) / 10
-    if narrow and (high - low) > UNLIKE * narrow and max(abs(low), abs(high)) > UNLIKE * narrow:
+    narrow = widths[0] or min(max(abs(end), abs(start)) for start, end in ranges) / 10
+    narrow = max(narrow, SAME * (high - low))
+    if high - low > UNLIKE * narrow and largest > UNLIKE * narrow:
         return _stretched(low, high, most, narrow * LINEAR)
     return _plain(low, high, most, whole=whole)
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.core.cause.scene import Scene
-from monitor.core.cause.sentence import clipped
 from monitor.core.finding import BROKEN
 from monitor.core.picture.axis import Axis, axis_of, value_text
 from monitor.core.picture.picture import Bars, Tick
+from monitor.core.picture.text import line
 from monitor.core.profile import CategoricalProfile, NumericProfile, Profile
 from monitor.core.schema import Floats
 
@@ -66,7 +66,7 @@ def _by_name(here: CategoricalProfile, profile: Profile, name: str) -> Mapping[s
 
 
 def _category(name: str, *, new: bool) -> str:
-    return clipped(name, LONGEST_NAME - 6 * new) + (" (new)" if new else "") if name else '""'
+    return (line(name, LONGEST_NAME - 6 * new) or '""') + (" (new)" if new else "")
 
 
 def _named(column: str, sentence: str, labels: Sequence[str], sides: Sequence[Sequence[float]]) -> Bars:

@@ -9,11 +9,13 @@ from datetime import timedelta
 from monitor.core.cause import Cause
 from monitor.core.decay import DROPPED, worst_first
 from monitor.core.picture.picture import Course, Point
+from monitor.core.picture.text import line
 from monitor.core.results import ALL_ROWS, DECIDED, Check, Result, Verdict, latest, only_told
 
 COURSE_WINDOWS = 40
 """Windows that are shown: as many points can be told apart."""
 DIGITS = 5
+LONGEST_TITLE = 80
 
 
 def leading(results: Iterable[Result], cause: Cause, metrics: Sequence[str] = ()) -> Result | None:
@@ -23,7 +25,8 @@ def leading(results: Iterable[Result], cause: Cause, metrics: Sequence[str] = ()
     judged = [r for r in known if r.check is Check.PERFORMANCE and r.segment == ALL_ROWS and not only_told(r)]
     dropped = worst_first(result for result in judged if result.verdict in DROPPED)
     if judged:
-        return dropped[0] if dropped else min(judged, key=lambda r: (metrics.index(r.metric) if r.metric in metrics else len(metrics), -r.rows))
+        asked = {metric: at for at, metric in enumerate(metrics)}
+        return dropped[0] if dropped else min(judged, key=lambda r: (asked.get(r.metric, len(asked)), -r.rows))
     first = cause.columns[0] if cause.columns else None
     if first is None:
         return None
@@ -67,7 +70,7 @@ def _title(lead: Result, points: Sequence[Point]) -> str:
     where = "" if lead.segment == ALL_ROWS else f" in {lead.segment}"
     if lead.check is Check.DRIFT:
         what += ", distance from the reference"
-    return f"{what}{where}, last {len(points)} {_unit(lead.window_end - lead.window_start)}s"
+    return line(f"{what}{where}", LONGEST_TITLE) + f", last {len(points)} {_unit(lead.window_end - lead.window_start)}s"
 
 
 def _unit(size: timedelta) -> str:

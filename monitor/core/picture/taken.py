@@ -15,6 +15,7 @@ from monitor.core.messages import moment
 from monitor.core.picture.bars import column_bars
 from monitor.core.picture.course import course_of
 from monitor.core.picture.picture import Bars, Picture
+from monitor.core.picture.text import line
 from monitor.core.results import ALL_ROWS, Result, Verdict
 
 MOST_COLUMNS = 4
@@ -39,9 +40,9 @@ def taken(
     where = f"{moment(key.start)} to {moment(key.end)}" + ("" if key.segment == ALL_ROWS else f", {key.segment}")
     return fitting(Picture(
         incident=incident.id,
-        title=_cut(sentence, LONGEST["title"]),
-        cause=_cut(cause.headline, LONGEST["cause"]),
-        window=_cut(where, LONGEST["title"]),
+        title=line(sentence, LONGEST["title"]),
+        cause=line(cause.headline, LONGEST["cause"]),
+        window=line(where, LONGEST["title"]),
         since=incident.since,
         columns=tuple(drawn[:MOST_COLUMNS]),
         more_columns=len(cause.columns) - min(len(drawn), MOST_COLUMNS),
@@ -80,11 +81,5 @@ def _bars(column: ColumnCause, subject: Subject) -> Bars | None:
     if scene is None:
         return None
     told = column.sentence.removeprefix(f"{column.name}: ")
-    bars = column_bars(scene, _cut(told, LONGEST["sentence"]))
-    return None if bars is None else replace(bars, column=_cut(column.name, LONGEST["column"]))
-
-
-def _cut(text: str, most: int) -> str:
-    """On one line, short enough, and writable as UTF-8."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in text.encode("utf-8", "replace").decode()).split())
-    return text if len(text) <= most else text[: most - 1] + "…"
+    bars = column_bars(scene, line(told, LONGEST["sentence"]))
+    return None if bars is None else replace(bars, column=line(column.name, LONGEST["column"]))
