@@ -110,8 +110,8 @@ def test_a_change_that_is_no_acknowledgement_is_told_by_its_reason() -> None:
 
 def test_the_end_keeps_what_was_told_of_columns_and_performance() -> None:
     lines = (ColumnLine(column="dep_delay", sentence="dep_delay: mean 12.6 → 756"),)
-    first = incident_message(Occasion(incident=INCIDENT, notify=FIRING, columns=lines, performance="f1 fell", evidence="D 0.6", sure="p 1e-9",
-                                      headline="dep_delay: ×60", account=Account(counted=7)))
+    first = incident_message(Occasion(incident=INCIDENT, notify=FIRING, columns=lines, performance="f1 fell", evidence="D 0.6",
+                                      sure="p 1e-9", headline="dep_delay: ×60", account=Account(counted=7)))
     end = incident_message(Occasion(incident=replace(INCIDENT, state=IncidentState.RESOLVED), notify=RESOLVED, account=Account(counted=9)))
     whole = with_earlier(end, first)
     assert (whole.columns, whole.performance, whole.evidence, whole.sure) == (lines, "f1 fell", "D 0.6", "p 1e-9")

@@ -139,7 +139,8 @@ def assert_sound(bars: Bars) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (-0.0, "0"), (0.25, "0.25"), (1500.0, "1500"), (12_345.0, "12.3k"), (2e6, "2M"), (-3e9, "-3G"), (1e-7, "1e-07"), (1e15, "1e+15")],
+    [(0.0, "0"), (-0.0, "0"), (0.25, "0.25"), (1500.0, "1500"), (12_345.0, "12.3k"), (2e6, "2M"), (-3e9, "-3G"), (1e-7, "1e-07"),
+     (1e15, "1e+15")],
 )  # fmt: skip
 def test_a_number_below_an_axis_is_short(value: float, text: str) -> None:
     assert value_text(value) == text
@@ -327,12 +328,13 @@ SHARES = st.lists(st.floats(0, 1).map(lambda share: round(share, 4)), min_size=1
 TICKS = st.lists(st.builds(Tick, at=st.floats(0, 24), text=st.text(max_size=22)), max_size=24).map(tuple)
 NUMBER = st.none() | st.floats(-1e9, 1e9)
 BARS = st.builds(Bars, column=st.text(max_size=40), sentence=st.text(max_size=90), reference=SHARES, now=SHARES, ticks=TICKS)
-POINTS = st.builds(Point, start=st.integers(0, 1000).map(lambda day: START + day * DAY), value=st.floats(-1e9, 1e9), low=NUMBER, high=NUMBER,
-                   threshold=NUMBER, bad=st.booleans(), estimated=st.booleans())  # fmt: skip
+POINTS = st.builds(Point, start=st.integers(0, 1000).map(lambda day: START + day * DAY), value=st.floats(-1e9, 1e9), low=NUMBER,
+                   high=NUMBER, threshold=NUMBER, bad=st.booleans(), estimated=st.booleans())  # fmt: skip
 PICTURES = st.builds(
     Picture, incident=st.just("inc_1"), title=st.text(max_size=200), cause=st.text(max_size=300), window=st.text(max_size=200),
     since=st.just(START), columns=st.lists(BARS, max_size=4).map(tuple), more_columns=st.integers(0, 100),
-    course=st.none() | st.builds(Course, title=st.text(max_size=100), points=st.lists(POINTS, min_size=2, max_size=40).map(tuple), reference=NUMBER),
+    course=st.none() | st.builds(Course, title=st.text(max_size=100), reference=NUMBER,
+                                 points=st.lists(POINTS, min_size=2, max_size=40).map(tuple)),
 )  # fmt: skip
 
 

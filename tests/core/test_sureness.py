@@ -53,7 +53,8 @@ def test_the_result_that_the_column_is_told_by_is_taken_before_others() -> None:
         ({}, "the interval [0.68, 0.72] of f1 is all below the limit 0.80"),
         ({"ci_high": 0.82}, "the interval [0.68, 0.82] of f1 is all below the reference's 0.85, the limit is 0.80"),
         ({"ci_high": 0.90}, "the interval [0.68, 0.90] of f1 reaches the reference's 0.85, the limit is 0.80"),
-        ({"metric": "log_loss", "value": 0.9, "ci_low": 0.86, "ci_high": 0.94}, "the interval [0.86, 0.94] of log_loss is all above the limit 0.80"),
+        ({"metric": "log_loss", "value": 0.9, "ci_low": 0.86, "ci_high": 0.94},
+         "the interval [0.86, 0.94] of log_loss is all above the limit 0.80"),
         ({"ci_low": None}, ""),
     ],
 )

@@ -310,7 +310,8 @@ def test_slack_sdk_is_kept_from_sending_in_ways_that_this_client_does_not_guard(
 
 ACKNOWLEDGED = replace(INCIDENT, state=IncidentState.ACKNOWLEDGED, acknowledged_by="ann <!here>")
 FULL = occasion(sure="ks 0.6 is 3 times its limit", performance="f1 fell from 0.84 to 0.71 [0.69, 0.73]",
-                columns=(ColumnLine(column="dep_delay", sentence="dep_delay: mean 12.6 → 756"), ColumnLine(column="x", sentence="x: 1 → 2")))
+                columns=(ColumnLine(column="dep_delay", sentence="dep_delay: mean 12.6 → 756"),
+                         ColumnLine(column="x", sentence="x: 1 → 2")))
 
 
 def update(thread: str | None) -> Delivery:
@@ -350,7 +351,8 @@ def test_the_end_is_shown_with_what_was_told_before(slack: SlackServer) -> None:
     end = message_body(occasion(NotifyKind.RESOLVED, columns=()))
     bot(slack).send(replace(delivery(NotifyKind.RESOLVED, thread, end), earlier=message_body(FULL)))
     said = texts(slack.posts[0])
-    for part in ("🟢 Resolved: flight-delay", "resolved after 3 d", "Columns, reference → then:", "• x: 1 → 2", "Performance as it was told: f1 fell"):
+    for part in ("🟢 Resolved: flight-delay", "resolved after 3 d", "Columns, reference → then:", "• x: 1 → 2",
+                 "Performance as it was told: f1 fell"):
         assert part in said
 
 
@@ -366,14 +368,14 @@ def test_an_earlier_body_that_is_no_message_is_given_up(slack: SlackServer) -> N
 
 
 MESSAGES = st.builds(
-    IncidentMessage, kind=st.sampled_from(NotifyKind), reason=st.text(max_size=50), incident=st.text(max_size=3000), model=st.text(max_size=3000),
-    severity=st.sampled_from(Verdict), sentence=st.text(max_size=3000), cause=st.text(max_size=9000),
+    IncidentMessage, kind=st.sampled_from(NotifyKind), reason=st.text(max_size=50), incident=st.text(max_size=3000),
+    model=st.text(max_size=3000), severity=st.sampled_from(Verdict), sentence=st.text(max_size=3000), cause=st.text(max_size=9000),
     since=st.just(START), until=st.just(START + DAY), lasted=st.just(86_400.0), bad_windows=st.integers(0, 10**9),
     checks=st.lists(st.text(max_size=900), max_size=9).map(tuple),
     columns=st.lists(st.builds(ColumnLine, column=st.text(max_size=900), sentence=st.text(max_size=900)), max_size=60).map(tuple),
     more_columns=st.integers(0, 10**6), account=st.none() | st.just(Account(counted=10**15, late=10**15, duplicate=1)),
-    url=st.none() | st.text(max_size=4000), condition=st.text(max_size=9), evidence=st.text(max_size=9000), performance=st.text(max_size=9000),
-    sure=st.text(max_size=9000), acknowledged_by=st.text(max_size=4000),
+    url=st.none() | st.text(max_size=4000), condition=st.text(max_size=9), evidence=st.text(max_size=9000),
+    performance=st.text(max_size=9000), sure=st.text(max_size=9000), acknowledged_by=st.text(max_size=4000),
 )  # fmt: skip
 FILL = st.sampled_from(["&", "<!channel>", "é", "👩\u200d👧", " ", "x"])
 
