@@ -61,7 +61,8 @@ def slack() -> Iterator[SlackServer]:
 
 
 def bot(slack: SlackServer, painter: Easel | None = None, timeout: float = 5.0) -> SlackBot:
-    return SlackBot(token=Secret(text=TOKEN), channel="#ml", api_url=slack.url, timeout=timeout, clock=SystemClock(), painter=painter or Easel())
+    return SlackBot(token=Secret(text=TOKEN), channel="#ml", api_url=slack.url, timeout=timeout, clock=SystemClock(),
+                    painter=painter or Easel())
 
 
 def begun(slack: SlackServer) -> str:
@@ -133,7 +134,9 @@ def test_a_redirect_of_the_upload_is_a_failure_and_the_bytes_go_nowhere(slack: S
         assert target.requests == []
 
 
-@pytest.mark.parametrize("answer", [b'{"ok": true}', b'{"ok": true, "upload_url": 5, "file_id": "F1"}', b'{"ok": true, "upload_url": "https://x"}'])
+@pytest.mark.parametrize(
+    "answer", [b'{"ok": true}', b'{"ok": true, "upload_url": 5, "file_id": "F1"}', b'{"ok": true, "upload_url": "https://x"}']
+)
 def test_an_answer_without_an_address_is_tried_again(slack: SlackServer, answer: bytes) -> None:
     slack.script(http.answers(200, answer))
     with pytest.raises(Retryable, match="no address for the file"):
@@ -192,7 +195,8 @@ def test_what_needs_a_person_is_told_and_not_tried_again(slack: SlackServer, cal
 
 def test_a_token_without_the_scope_says_which_one_it_lacks(slack: SlackServer) -> None:
     slack.scopes = frozenset({"chat:write"})
-    with pytest.raises(Permanent, match=r"Slack refused files_getUploadURLExternal: missing_scope \(the token lacks the scope files:write\)"):
+    said = r"refused files_getUploadURLExternal: missing_scope \(the token lacks the scope files:write\)"
+    with pytest.raises(Permanent, match=said):
         bot(slack).send(delivery(begun(slack)))
 
 

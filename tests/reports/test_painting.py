@@ -33,7 +33,8 @@ COURSE = Course(title="f1, last 30 days", reference=0.84, points=tuple(
     Point(start=START + n * DAY, value=0.8 - n / 100, low=0.78 - n / 100, high=0.82 - n / 100, threshold=0.7, bad=n > 10, estimated=n > 12)
     for n in range(14)
 ))
-SHOWN = Picture(incident="inc_1", title="m: drift alert", cause="×60", window="2013-03-14", since=START + 11 * DAY, columns=(TALL, NAMED), course=COURSE)
+SHOWN = Picture(incident="inc_1", title="m: drift alert", cause="×60", window="2013-03-14", since=START + 11 * DAY, columns=(TALL, NAMED),
+                course=COURSE)
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -94,6 +95,10 @@ def test_the_colours_are_those_of_reference_window_and_alert() -> None:
         assert tuple(int(named[at : at + 2], 16) for at in (1, 3, 5)) in colours
 
 
+def with_points(**changes: object) -> Course:
+    return replace(COURSE, points=tuple(replace(point, **changes) for point in COURSE.points))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "picture",
     [
@@ -105,9 +110,9 @@ def test_the_colours_are_those_of_reference_window_and_alert() -> None:
         replace(SHOWN, columns=(TALL, NAMED) * 2, more_columns=7),
         replace(SHOWN, columns=(replace(TALL, now=(0.0,), reference=(0.0,)),)),
         replace(SHOWN, cause="", title="x"),
-        replace(SHOWN, course=replace(COURSE, points=tuple(replace(p, low=None, high=None, threshold=None) for p in COURSE.points), reference=None)),
-        replace(SHOWN, course=replace(COURSE, points=tuple(replace(p, value=0.5, low=None, high=None, threshold=0.5) for p in COURSE.points))),
-        replace(SHOWN, course=replace(COURSE, points=tuple(replace(p, start=START + n * timedelta(minutes=5)) for n, p in enumerate(COURSE.points)))),
+        replace(SHOWN, course=replace(with_points(low=None, high=None, threshold=None), reference=None)),
+        replace(SHOWN, course=with_points(value=0.5, low=None, high=None, threshold=0.5)),
+        replace(SHOWN, course=replace(COURSE, points=tuple(replace(p, start=START + (p.start - START) / 288) for p in COURSE.points))),
         replace(SHOWN, since=START - 90 * DAY),
         replace(SHOWN, since=START + 90 * DAY),
     ],
@@ -125,7 +130,8 @@ def test_no_text_is_obeyed_and_every_letter_is_there_or_a_box() -> None:
     for text in texts:
         bars = replace(NAMED, column=text, sentence=text, ticks=tuple(replace(tick, text=text) for tick in NAMED.ticks))
         tall = replace(TALL, ticks=(Tick(at=1, text=text),))
-        shown = Picture(incident="i", title=text, cause=text, window=text, since=START, columns=(bars, tall), course=replace(COURSE, title=text))
+        shown = Picture(incident="i", title=text, cause=text, window=text, since=START, columns=(bars, tall),
+                        course=replace(COURSE, title=text))
         assert paint(shown)[:4] == b"\x89PNG"
 
 
@@ -159,8 +165,8 @@ def sound(picture: Picture, named: bool) -> Picture:
     for bars in picture.columns or (TALL,):
         size = min(len(bars.reference), len(bars.now), len(bars.ticks)) if named else min(len(bars.reference), len(bars.now))
         if size:
-            columns.append(replace(bars, reference=bars.reference[:size], now=bars.now[:size], ticks=bars.ticks[:size] if named else bars.ticks,
-                                   named=named))
+            ticks = bars.ticks[:size] if named else bars.ticks
+            columns.append(replace(bars, reference=bars.reference[:size], now=bars.now[:size], ticks=ticks, named=named))
     course = picture.course
     if course is not None:
         points = tuple({point.start: point for point in sorted(course.points, key=lambda point: point.start)}.values())
