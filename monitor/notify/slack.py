@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from slack_sdk.web import SlackResponse
 
 from monitor.core.incidents import NotifyKind
-from monitor.core.messages import IncidentMessage
-from monitor.errors import Permanent
+from monitor.core.messages import IncidentMessage, from_body
+from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
+from monitor.errors import DecodeError, Permanent
 from monitor.notify.slack_api import LONGEST_WORD, SlackApi, SlackError
 from monitor.notify.slack_message import SlackMessage, build, build_note, degraded, message_of, metadata
 from monitor.notify.slack_picture import send_picture
+from monitor.notify.slack_retraining import build_retraining, retraining_metadata
 from monitor.notify.slack_search import Search
 from monitor.ports import PICTURE, Clock, Delivery, Painter, Receipt
 from monitor.settings.durations import printable
@@ -63,13 +65,14 @@ class SlackBot:
 
         What an earlier attempt has posted already, and Slack lets us see, is not posted again.
         """
-        now, first = self._clock.now(), _split(delivery.thread)
-        api = SlackApi(token=self._token.read(), api_url=self._api_url, timeout=self._timeout, now=now, link_local=self._link_local)
-        search = Search(api, delivery, now, self._ids)
+        first = _split(delivery.thread)
         if delivery.kind == PICTURE:
+            api, search = self._opened(delivery)
             return send_picture(api, search, delivery, first, self._painter)
+        if delivery.kind == RETRAINING_STATUS:
+            return self._retraining(delivery, first)
         message = message_of(delivery)
-        call = _Call(api, search, metadata(message, delivery.id))
+        call = self._call(delivery, metadata(message, delivery.id))
         match message.kind:
             case NotifyKind.UPDATE:
                 return call.show(message, first)
@@ -78,6 +81,22 @@ class SlackBot:
                 return call.answer(message, first) or call.post(build(message), self._channel, first[0])
             case NotifyKind.FIRING | NotifyKind.REPEAT | NotifyKind.RESOLVED:
                 return call.post(build(message), self._channel)
+
+    def _retraining(self, delivery: Delivery, first: tuple[str, str] | None) -> Receipt:
+        try:
+            note = from_body(delivery.body, RetrainingNote)
+        except DecodeError as error:
+            raise Permanent(str(error)) from None
+        call = self._call(delivery, retraining_metadata(note, delivery.id))
+        return call.reply(build_retraining(note), first) or call.post(build_retraining(note), self._channel, first and first[0])
+
+    def _opened(self, delivery: Delivery) -> tuple[SlackApi, Search]:
+        now = self._clock.now()
+        api = SlackApi(token=self._token.read(), api_url=self._api_url, timeout=self._timeout, now=now, link_local=self._link_local)
+        return api, Search(api, delivery, now, self._ids)
+
+    def _call(self, delivery: Delivery, marks: Mapping[str, object]) -> _Call:
+        return _Call(*self._opened(delivery), marks)
 
     def close(self) -> None:
         """Nothing is held open between messages."""
@@ -120,13 +139,19 @@ class _Call:
         return Receipt(thread=":".join(first), detail="rewritten")
 
     def answer(self, message: IncidentMessage, first: tuple[str, str]) -> Receipt | None:
-        """Reply in the thread with a short note; a reminder is one that the channel sees too. None: the thread is gone."""
+        """Reply with a short note; a reminder is one that the channel sees too. None: the thread is gone."""
+        return self.reply(build_note(message), first, broadcast=message.kind is not NotifyKind.RESOLVED)
+
+    def reply(self, content: SlackMessage, first: tuple[str, str] | None, *, broadcast: bool = False) -> Receipt | None:
+        """A message in the thread of ``first``. None: there is no thread, or it is gone."""
+        if first is None:
+            return None
         channel, ts = first
         if self._search.in_thread(channel, ts):
             return Receipt(thread=f"{channel}:{ts}", detail="answered by an earlier attempt")
         try:
-            where = {"channel": channel, "thread_ts": ts, "reply_broadcast": message.kind is not NotifyKind.RESOLVED}
-            self._formed("chat_postMessage", build_note(message), metadata=self._marks, **where, **NO_PREVIEWS)
+            where = {"channel": channel, "thread_ts": ts, "reply_broadcast": broadcast}
+            self._formed("chat_postMessage", content, metadata=self._marks, **where, **NO_PREVIEWS)
         except SlackError as error:
             if error.error not in GONE:
                 raise

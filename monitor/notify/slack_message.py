@@ -79,6 +79,7 @@ def build(message: IncidentMessage) -> SlackMessage:
         *([context(f"Seen by: {message.evidence}")] if message.evidence else []),
         *([section(f"Performance{when}: {message.performance}")] if message.performance else []),
         *([context(f"How sure: {message.sure}")] if message.sure else []),
+        *([section(f"{message.retraining}.")] if message.retraining else []),
         *columns([line for line in message.columns if line.sentence != message.cause], message.more_columns, "then" if over else "now"),
         fields(facts(message)),
         *([context(account_line(message.account))] if message.account is not None else []),

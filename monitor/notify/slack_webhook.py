@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 
 from monitor.core.incidents import NotifyKind
-from monitor.errors import Permanent, Retryable
-from monitor.notify.slack_message import SlackMessage, build, degraded, message_of
+from monitor.core.messages import from_body
+from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
+from monitor.errors import DecodeError, Permanent, Retryable
+from monitor.notify.slack_message import SlackMessage, build, degraded
+from monitor.notify.slack_retraining import build_retraining
 from monitor.notify.transport import Answer, Limits, demand_success, post
 from monitor.ports import PICTURE, Clock, Delivery, Receipt
 from monitor.settings.receivers import why_not_safe
@@ -46,10 +49,12 @@ class SlackWebhook:
         """Post. Raises Retryable or Permanent; neither tells the URL. What was posted stays as it is: a change of state is not told."""
         if delivery.kind == PICTURE:
             raise Permanent("an incoming webhook takes no pictures")
-        told = message_of(delivery)
-        if told.kind is NotifyKind.UPDATE:
+        if delivery.kind == NotifyKind.UPDATE:
             return Receipt(detail="an incoming webhook cannot rewrite a message")
-        message = build(told)
+        try:
+            message = _built(delivery)
+        except DecodeError as error:
+            raise Permanent(str(error)) from None
         answer = self._post(message)
         if answer.status == 400 and _word(answer) in FORM:
             answer = self._post(degraded(message))
@@ -76,6 +81,13 @@ class SlackWebhook:
         if unsafe:
             raise Permanent(f"slack.webhook_url: {unsafe}")
         return url
+
+
+def _built(delivery: Delivery) -> SlackMessage:
+    """Raises DecodeError."""
+    if delivery.kind == RETRAINING_STATUS:
+        return build_retraining(from_body(delivery.body, RetrainingNote))
+    return build(message_of(delivery))
 
 
 def _word(answer: Answer) -> str:

@@ -13,8 +13,9 @@ from monitor.ports.checkpoint import (
     WindowDelta,
 )
 from monitor.ports.clock import Clock
+from monitor.ports.desk import RetrainingDesk
 from monitor.ports.history import HistoryStore
-from monitor.ports.judging import PICTURE, Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
+from monitor.ports.judging import PICTURE, AskedAfter, Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
 from monitor.ports.labels import (
     Applied,
     Curve,
@@ -35,6 +36,7 @@ from monitor.ports.painting import PAINT_SECONDS, Painter
 from monitor.ports.people import PeopleStore
 from monitor.ports.reading import DeliveryRow, QuarantineRow, ReadStore, Store, VerdictCount
 from monitor.ports.references import ReferenceStore, StoredReference
+from monitor.ports.retention import RetentionStore
 from monitor.ports.sampling import SampleTester
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "TELLING",
     "Advance",
     "Applied",
+    "AskedAfter",
     "Checkpoint",
     "CheckpointStore",
     "Clock",
@@ -79,6 +82,8 @@ __all__ = [
     "Receipt",
     "Receiver",
     "ReferenceStore",
+    "RetentionStore",
+    "RetrainingDesk",
     "Revision",
     "SampleTester",
     "SeenIds",
