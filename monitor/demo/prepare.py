@@ -19,7 +19,8 @@ from monitor.demo.page import Page
 from monitor.demo.producer import Event, break_upstream, events_of, with_new_version
 from monitor.demo.retrainer import Retrainer, keep_reference
 from monitor.demo.scenario import LABELS_TOPIC, MODEL, MODEL_VERSION, PREDICTIONS_TOPIC, Scenario
-from monitor.demo.slack_server import SlackServer
+from monitor.demo.slack_history import FILES
+from monitor.demo.slack_server import CHAT, SlackServer
 from monitor.demo.terminal import Terminal
 from monitor.demo.trainer import predict, train
 from monitor.demo.webhook_server import WebhookCall, WebhookServer
@@ -125,7 +126,7 @@ def set_stage(terminal: Terminal, scenario: Scenario, folder: Folder, port: int,
 
     webhooks = WebhookServer(secret, asked)
     closing.callback(webhooks.close)
-    slack = None if real_slack() else SlackServer(token=SLACK_TOKEN, on_message=terminal.slack)
+    slack = None if real_slack() else SlackServer(token=SLACK_TOKEN, on_message=terminal.slack, scopes=CHAT | {FILES})
     if slack is not None:
         closing.callback(slack.close)
     write_config(folder, Addresses(

@@ -39,10 +39,11 @@ def reference(rng: np.random.Generator) -> object:
     return replace(reference_of(days), model="m", version="*", window=HOUR)
 
 
-def judged_world(path: Path | None = None) -> World:
-    """Ten hours, three of them drifted, one of them silent; always the same ones."""
+def judged_world(place: Path | str | None = None) -> World:
+    """Ten hours, three of them drifted, one of them silent; always the same ones. ``place``: a folder for SQLite, or the URL of a store."""
     rng = np.random.default_rng(4)
-    world = World(models=(RULES,)) if path is None else World(models=(RULES,), store=open_store(f"sqlite:///{path}/driftd.db"))
+    url = f"sqlite:///{place}/driftd.db" if isinstance(place, Path) else place
+    world = World(models=(RULES,)) if url is None else World(models=(RULES,), store=open_store(url))
     world.store.add_reference(reference(rng), activate=True, at=START)  # type: ignore[arg-type]
     for n in range(HOURS):
         if n != 8:
