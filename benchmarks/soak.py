@@ -192,7 +192,8 @@ def configuration(folder: Path, bootstrap: str, slack: SlackServer, trainer: Web
     model = {
         "task": "binary", "window": f"{WINDOW}s", "allowed_lateness": f"{LATENESS}s", "min_rows": 200, "idle_after": "1d",
         "streams": {"predictions": streams}, "columns": columns, "drift": {"false_alarms": "1 per 30d"},
-        "alerts": {"open_after": 1, "resolve_after": 2}, "retraining": {"webhook": webhook, "when": {"drift": 1}, "cooldown": "1h"},
+        "alerts": {"open_after": 1, "resolve_after": 2, "max_age": "off"},
+        "retraining": {"webhook": webhook, "when": {"drift": 1}, "cooldown": "1h"},
     }  # fmt: skip
     document = {
         "store": f"sqlite:///{folder}/driftd.db", "http": {"port": 0}, "checkpoint": {"every": "1s"},

@@ -25,6 +25,7 @@ from monitor.cli import (
     retrainings,
     run,
     schema,
+    silences,
     streams,
     windows,
 )
@@ -54,6 +55,7 @@ app.command("schema")(schema.command)
 app.command("healthcheck")(healthcheck.command)
 app.add_typer(reference.app, name="reference", help="Reference profiles: what windows are compared with.")
 app.add_typer(incidents.app, name="incidents", help="Ongoing and past problems of models.")
+app.add_typer(silences.app, name="silences", help="What people want to hear nothing of for a while.")
 app.add_typer(retrainings.app, name="retrainings", help="Requests to retrain.")
 app.add_typer(quarantine.app, name="quarantine", help="Messages that could not be read.")
 

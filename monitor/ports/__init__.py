@@ -13,8 +13,9 @@ from monitor.ports.checkpoint import (
     WindowDelta,
 )
 from monitor.ports.clock import Clock
+from monitor.ports.desk import RetrainingDesk
 from monitor.ports.history import HistoryStore
-from monitor.ports.judging import Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
+from monitor.ports.judging import AskedAfter, Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
 from monitor.ports.labels import (
     Applied,
     Curve,
@@ -40,6 +41,7 @@ from monitor.ports.sampling import SampleTester
 __all__ = [
     "Advance",
     "Applied",
+    "AskedAfter",
     "Checkpoint",
     "CheckpointStore",
     "Clock",
@@ -76,6 +78,7 @@ __all__ = [
     "Receiver",
     "ReferenceStore",
     "RetentionStore",
+    "RetrainingDesk",
     "Revision",
     "SampleTester",
     "SeenIds",

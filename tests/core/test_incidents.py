@@ -24,6 +24,7 @@ from monitor.core.incidents import (
     revise,
     step,
 )
+from monitor.core.maintenance import OneOff
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import AlertRules
 from monitor.core.signals import Signal, signal
@@ -149,8 +150,13 @@ def test_every_reason_is_reached() -> None:
     assert fired is not None
     reasons |= {e.reason for change in (acknowledge, resolve, expect) for e in change(fired, by="eve", at=WALL).events}
     reasons |= {e.reason for e in step(fired, window(1, result(1, Verdict.ALERT, Check.PERFORMANCE, None)), rules()).events}
+    faulty = step(fired, window(1, result(1, Verdict.ALERT, Check.QUALITY, None)), rules())
+    drop = step(faulty.incident, window(2, result(2, Verdict.ALERT, Check.PERFORMANCE, None)), rules())
+    still = replace(rules(), maintenance=(OneOff(starts=START, ends=START + 9 * DAY),))
+    reasons |= {e.reason for taken in (faulty, drop, step(fired, window(1, result(1, Verdict.OK)), still)) for e in taken.events}
     of_conditions = {TransitionReason.CONDITION_STANDS, TransitionReason.CONDITION_PASSED}  # test_conditions.py
-    assert reasons == set(TransitionReason) - of_conditions
+    of_muting = {TransitionReason.HELD_BACK, TransitionReason.TOLD_LATE}  # test_incident_table.py
+    assert reasons == set(TransitionReason) - of_conditions - of_muting
 
 
 def test_the_times_of_an_incident_are_event_time() -> None:
