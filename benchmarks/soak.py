@@ -198,7 +198,8 @@ def configuration(folder: Path, bootstrap: str, slack: SlackServer, trainer: Web
     document = {
         "store": f"sqlite:///{folder}/driftd.db", "http": {"port": 0}, "checkpoint": {"every": "1s"},
         "kafka": {"bootstrap_servers": bootstrap, "group_id": "soak", "session_timeout": "6s"},
-        "slack": {"token": "xoxb-soak", "channel": "#ml", "api_url": slack.url, "timeout": "2s"}, "models": {MODEL: model},
+        "slack": {"token": "xoxb-soak", "channel": "#ml", "api_url": slack.url, "timeout": "2s", "pictures": False},
+        "models": {MODEL: model},
     }  # fmt: skip
     path = folder / "soak.yaml"
     path.write_text(json.dumps(document, indent=1))

@@ -61,6 +61,7 @@ class Action(StrEnum):
     WINDOW_REVISED = "window.revised"
     WORKER_DIED = "worker.died"
     INCIDENT_PAGE = "incident.page"
+    INCIDENT_PICTURE = "incident.picture"
 
     DELIVERY_SENT = "delivery.sent"
     DELIVERY_POSTPONED = "delivery.postponed"

@@ -49,7 +49,7 @@ from monitor.pipeline.keptids import bytes_within
 from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
 from monitor.reload import Reload
-from monitor.reports import EvidentlyPages, EvidentlyTester, Shelf, lacking, worker_of
+from monitor.reports import EvidentlyPages, EvidentlyTester, Shelf, lacking, painter_of, worker_of
 from monitor.schedule import Ticks
 from monitor.settings import KafkaSettings, Settings
 from monitor.stopping import Stop
@@ -134,7 +134,10 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
                     guard=MemoryGuard(limit_of(settings.memory.limit), monotonic=clock.monotonic),
                     pace=Pace(every=settings.checkpoint.every, max_rows=settings.checkpoint.max_rows,
                               poll_timeout=settings.kafka.poll_timeout.total_seconds(), out_of_range=settings.kafka.out_of_range))
-    made = receivers_of(settings, clock)
+    painter = painter_of(settings)
+    if painter is not None:
+        _closing(closers, "pictures of incidents", painter.close)
+    made = receivers_of(settings, clock, painter)
     for receiver in made:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
     telling = Telling(_routes(settings, settings.http.public_url or web.url))
@@ -195,7 +198,9 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
 def _routes(settings: Settings, page: str) -> dict[str, Routes]:
     """Who is told of each model, and of all of them."""
     people = settings.people_receivers()
-    own = {name: Routes(people=people, retraining=settings.retraining_receiver(name), page_url=page, api_url=settings.http.public_url)
+    pictures = frozenset(people if settings.slack is not None and settings.slack.takes_pictures else ())
+    own = {name: Routes(people=people, retraining=settings.retraining_receiver(name), page_url=page, api_url=settings.http.public_url,
+                        pictures=pictures)
            for name in settings.model_names()}
     return {EVERY_MODEL: Routes(people=people, page_url=page), **own}
 

@@ -102,6 +102,8 @@ class NotifyKind(StrEnum):
     FIRING = "firing"
     REPEAT = "repeat"
     RESOLVED = "resolved"
+    UPDATE = "update"
+    """Its state changed: what people were sent shows it, and nobody is called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +226,8 @@ def _alerting(results: Iterable[Result]) -> set[str]:
 
 
 def acknowledge(incident: Incident, *, by: str, at: datetime) -> Step:
-    """A person takes it on: no more reminders until it resolves, nor is told what was held back. ``at`` is the wall clock.
+    """A person takes it on: no more reminders until it resolves, nor is told what was held back; what was told shows who. ``at`` is the
+    wall clock.
 
     Raises UsageError unless the incident is firing.
     """
@@ -232,8 +235,10 @@ def acknowledge(incident: Incident, *, by: str, at: datetime) -> Step:
         raise UsageError(f"incident {incident.id} is {incident.state}: only a firing incident can be acknowledged")
     muted = incident.muted if incident.muted == MuteReason.MAINTENANCE else None
     after = replace(incident, state=IncidentState.ACKNOWLEDGED, acknowledged_by=by, muted=muted)
-    event = _event(after, at, incident.state, TransitionReason.ACKNOWLEDGED_BY_PERSON, f"by {by}")
-    return Step(incident=after, events=(event,))
+    reason = TransitionReason.ACKNOWLEDGED_BY_PERSON
+    event = _event(after, at, incident.state, reason, f"by {by}")
+    told = incident.notified_at is not None
+    return Step(incident=after, events=(event,), notify=Notify(kind=NotifyKind.UPDATE, reason=reason) if told else None)
 
 
 def resolve(incident: Incident, *, by: str, at: datetime) -> Step:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import quote
@@ -22,6 +22,10 @@ MAX_COLUMNS = 10
 MAX_TEXT = 600
 """Characters of one text in a body; column names and categories come from logs and may be of any length."""
 
+MAX_PERSON = 100
+"""Characters of the name of a person."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnLine:
     """What became of one column: ``dep_delay: mean 12.6 → 756``, reference → now; the sentence may be empty."""
@@ -35,8 +39,8 @@ class Occasion:
     """Everything that a message about an incident is made of.
 
     ``evidence``: what the headline's signature was recognised by. ``columns``: the largest cause first. ``performance``: what is known
-    of it, in one sentence. ``account``: of the judged window; None where a person made the change. ``retraining``: why none is asked
-    for, where people should know. ``page_url``: where the daemon's pages are.
+    of it, in one sentence. ``sure``: how sure it is, in words. ``account``: of the judged window; None where a person made the change.
+    ``retraining``: why none is asked for, where people should know. ``page_url``: where the daemon's pages are.
     """
 
     incident: Incident
@@ -45,6 +49,7 @@ class Occasion:
     evidence: str = ""
     columns: tuple[ColumnLine, ...] = ()
     performance: str = ""
+    sure: str = ""
     account: Account | None = None
     retraining: str = ""
     page_url: str | None = None
@@ -55,8 +60,8 @@ class IncidentMessage:
     """One message about an incident, the same for every receiver.
 
     ``since`` is the start of the first bad window, ``until`` the end of the last judged one, ``lasted`` the seconds between
-    (all event time). ``account``: where the rows of that last window went. ``condition`` is set where it is about driftd's own way:
-    then no window has a part in it, and the times are the wall clock's.
+    (all event time). ``account``: where the rows of that last window went. ``sure``: how sure it is. ``condition`` is set where it is
+    about driftd's own way: then no window has a part in it, and the times are the wall clock's.
     """
 
     kind: NotifyKind
@@ -79,6 +84,8 @@ class IncidentMessage:
     evidence: str = ""
     performance: str = ""
     retraining: str = ""
+    sure: str = ""
+    acknowledged_by: str = ""
 
 
 def incident_message(occasion: Occasion) -> IncidentMessage:
@@ -105,7 +112,26 @@ def incident_message(occasion: Occasion) -> IncidentMessage:
         condition=incident.condition or "",
         evidence=cut(occasion.evidence),
         performance=cut(occasion.performance),
+        sure=cut(occasion.sure),
         retraining=cut(occasion.retraining),
+        acknowledged_by=cut(incident.acknowledged_by or "", MAX_PERSON),
+    )
+
+
+def with_earlier(message: IncidentMessage, earlier: IncidentMessage) -> IncidentMessage:
+    """What an earlier message told of columns, cause and performance, where this one says nothing of them: of an end, and of what a
+    person did."""
+    if any(line.sentence for line in message.columns) or message.performance or message.incident != earlier.incident:
+        return message
+    return replace(
+        message,
+        cause=earlier.cause or message.cause,
+        columns=earlier.columns or message.columns,
+        more_columns=earlier.more_columns if earlier.columns else message.more_columns,
+        account=message.account or earlier.account,
+        evidence=message.evidence or earlier.evidence,
+        performance=earlier.performance,
+        sure=message.sure or earlier.sure,
     )
 
 
@@ -123,6 +149,8 @@ def incident_dedupe(receiver: str, incident: Incident, notify: Notify) -> str:
             which = f":{rfc3339(incident.updated_at)}:{incident.bad_windows}"
         case NotifyKind.RESOLVED:
             which = f":{rfc3339(incident.updated_at)}"
+        case NotifyKind.UPDATE:
+            which = f":{rfc3339(incident.updated_at)}:{incident.state}"
     return f"{receiver}:{incident.id}:{notify.kind}{which}"
 
 
@@ -179,10 +207,20 @@ def _sentence(occasion: Occasion) -> str:
         case NotifyKind.REPEAT:
             worse = WORSE.get(occasion.notify.reason, "")
             return f"{who}: still going on after {lasted} ({windows}){worse}: {incident.summary}"
+        case NotifyKind.UPDATE:
+            return f"{who}: {incident.summary}, since {moment(incident.since)}; {_change(occasion)}"
         case NotifyKind.RESOLVED if incident.condition:
             return f"{who}: over after {lasted}: {incident.summary}"
         case NotifyKind.RESOLVED:
             return f"{who}: resolved after {lasted} ({windows}; {occasion.notify.reason})"
+
+
+def _change(occasion: Occasion) -> str:
+    """What a person did."""
+    by = occasion.incident.acknowledged_by
+    if occasion.notify.reason is TransitionReason.ACKNOWLEDGED_BY_PERSON and by:
+        return f"acknowledged by {cut(by, MAX_PERSON)}"
+    return str(occasion.notify.reason)
 
 
 def _named(incident: Incident) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from monitor.core.decay import sentence_within
 from monitor.core.incidents import NotifyKind, Step
 from monitor.core.messages import ColumnLine, Occasion, incident_dedupe, message_body, to_body
@@ -19,10 +21,11 @@ from monitor.core.retraining_messages import (
     retraining_note,
     retraining_request,
 )
-from monitor.ports import Message
+from monitor.ports import PICTURE, Message
 
 if TYPE_CHECKING:  # the commands change incidents too, and need no statistics for it
     from monitor.core.cause import Cause
+    from monitor.core.picture import Picture
 
 RETRAINING = "retraining"
 """The kind of a delivery that asks for retraining."""
@@ -47,6 +50,7 @@ def incident_messages(
         evidence="" if told is None else told.evidence,
         columns=() if told is None else tuple(ColumnLine(column=column.name, sentence=column.sentence) for column in told.columns),
         performance="" if told is None else sentence_within(told.performance, step.incident.checks),
+        sure="" if told is None else told.sure,
         account=_whole(accounts),
         retraining="" if told is None else retraining,
         page_url=page_url,
@@ -62,6 +66,15 @@ def incident_messages(
         )
         for receiver in receivers
     )
+
+
+def picture_message(step: Step, picture: Picture, receiver: str) -> Message:
+    """A picture for the incident's thread. Raises ValueError where the step tells nobody anything."""
+    if step.incident is None or step.notify is None:
+        raise ValueError("a picture of nothing that is told")
+    body: dict[str, object] = msgspec.to_builtins(picture)
+    dedupe = f"{incident_dedupe(receiver, step.incident, step.notify)}:{PICTURE}"
+    return Message(receiver=receiver, kind=PICTURE, dedupe=dedupe, incident=step.incident.id, body=body)
 
 
 def retraining_message(retraining: Retraining, case: Case, receiver: str) -> Message:

@@ -29,6 +29,7 @@ from monitor.pipeline.alone import Alone
 from monitor.pipeline.asking import NOT_ASKED, Asked, Asking, Look
 from monitor.pipeline.looks import Looks
 from monitor.pipeline.muting import Muting, SilenceStore
+from monitor.pipeline.picturing import picture_of
 from monitor.pipeline.references import References
 from monitor.pipeline.standards import Standard, Standards, StandardStore
 from monitor.pipeline.telling import Telling
@@ -171,6 +172,7 @@ class Judge:
         """Results, then the incident they make or end, then whether to ask for retraining, then who is told."""
         key = windows[0].key
         subjects = self.subjects(model, windows)
+        counted = {w.key.version: w.account.counted for w in windows if w.key.segment == ALL_ROWS}
         results = weighed([result for subject in subjects for result in self._results(subject, model)], model)
         opened = self._store.open_incident(model.name)
         cause = explain(results, subjects, model, opened=opened)
@@ -181,7 +183,8 @@ class Judge:
             history=self._history(model, results), results=results, incident=taken.incident, cause=cause, subjects=subjects, now=key.end,
             counted=_counted(windows)))
         accounts = [window.account for window in windows if window.key.segment == ALL_ROWS]
-        messages = (*self._telling.window(taken, cause, accounts, retraining=asked.warning), *asked.messages)
+        picture = picture_of(self._store, model, taken, cause, subjects, results)
+        messages = (*self._telling.window(taken, cause, accounts, retraining=asked.warning, picture=picture), *asked.messages)
         return Judgement(model=model.name, previous=previous, judged_until=key.end, results=results, opened=opened,
                          incident=taken.incident, events=taken.events, retraining=asked.retraining, given_up=asked.given_up,
                          asked_after=asked.after, messages=messages, at=self._clock.now()), asked

@@ -24,6 +24,7 @@ from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.asking import Asking, Look
 from monitor.pipeline.muting import Muting, SilenceStore
+from monitor.pipeline.picturing import picture_of
 from monitor.pipeline.references import References
 from monitor.pipeline.standards import Standards, StandardStore
 from monitor.pipeline.telling import Telling
@@ -75,7 +76,8 @@ class Reviser:
             history=self._history(model, rules, results), results=after, incident=taken.incident, cause=cause, subjects=subjects,
             now=self._store.progress(model.name).judged_until or windows[0].key.end, counted={}))
         accounts = [window.account for window in stored if window.key.segment == ALL_ROWS]
-        messages = (*self._telling.window(taken, cause, accounts, retraining=asked.warning), *asked.messages)
+        picture = picture_of(self._store, model, taken, cause, subjects, after)
+        messages = (*self._telling.window(taken, cause, accounts, retraining=asked.warning, picture=picture), *asked.messages)
         revision = Revision(model=model.name, start=start, results=results, tallies=tuple(t for _, _, own in found for t in own),
                             known=tuple(Known(key=w.key, before=w.judged_changes, changes=w.changes) for w in windows),
                             opened=opened, incident=taken.incident, events=taken.events, retraining=asked.retraining,

@@ -17,6 +17,8 @@ from monitor.core.retraining import Retraining, RetrainingChange, RetrainingStat
 from monitor.core.rules import Allowance
 
 MESSAGE_ID_DIGITS = 32
+PICTURE = "picture"
+"""The kind of a message that is a picture beside an incident's messages: it may fail, and none of them waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,4 +166,4 @@ class JudgementStore(JudgingStore, Protocol):
         """It still stands: move ``updated_at``, unless it is resolved meanwhile."""
 
     def failing_receivers(self, receivers: Sequence[str]) -> Mapping[str, str]:
-        """Those of ``receivers`` whose last ended delivery was given up, with its error."""
+        """Those of ``receivers`` whose last ended delivery was given up, with its error. A picture is no such delivery."""

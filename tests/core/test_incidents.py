@@ -14,6 +14,7 @@ from monitor.core.incidents import (
     Incident,
     IncidentState,
     Judged,
+    Notify,
     NotifyKind,
     Step,
     TransitionReason,
@@ -295,7 +296,8 @@ def test_an_acknowledged_incident_is_not_repeated_and_its_end_is_told() -> None:
     assert fired is not None
     taken = acknowledge(fired, by="eve", at=WALL)
     assert taken.incident is not None
-    assert (taken.incident.state, taken.incident.acknowledged_by, taken.notify) == (IncidentState.ACKNOWLEDGED, "eve", None)
+    assert (taken.incident.state, taken.incident.acknowledged_by) == (IncidentState.ACKNOWLEDGED, "eve")
+    assert taken.notify == Notify(kind=NotifyKind.UPDATE, reason=TransitionReason.ACKNOWLEDGED_BY_PERSON)
     assert taken.events[0].at == WALL
     assert taken.events[0].detail == "by eve"
     quick = rules(resolve_after=1, repeat_after=DAY)

@@ -176,7 +176,9 @@ def test_a_person_acknowledges_and_resolves_and_the_channel_hears_of_the_end(con
     assert "is resolved" in run(incidents.app, "resolve", config, opened.id, "--by", "eve")
     assert store.open_incident("m") is None
     assert deliver(config, store) == 0
-    assert [post.edits for post in slack.posts] == [1, 0]
+    first, note = slack.posts
+    assert (first.edits, note.edits) == (2, 0), "the first message shows who acknowledged it, and that it is over"
+    assert "Acknowledged by: eve" in json.dumps(first.body)
     assert "resolved by a person" in slack.posts[1].text
     with pytest.raises(UsageError, match="resolved already"):
         run(incidents.app, "resolve", config, opened.id)

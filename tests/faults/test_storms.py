@@ -67,7 +67,8 @@ def test_fifty_models_that_drift_at_once_for_ten_windows_ask_once_each(kafka: Br
     """A daily budget over all models, and one message for many of them, are not there yet: this is one per model."""
     rows = story(range(14), faulty=range(3, 13))
     with people() as told:
-        retraining = {"webhook": {"url": told.trainer.url, "secret": TOKEN}, "when": {"drift": "2 windows"}, "cooldown": "24h"}
+        retraining = {"webhook": {"url": told.trainer.url, "secret": TOKEN}, "when": {"drift": "2 windows"}, "cooldown": "24h",
+                      "veto": False}
         names = [f"model-{n:02}" for n in range(MODELS)]
         run = read_to_the_end(kafka, tmp_path, told, rows, {name: {"retraining": retraining} for name in names})
         posted = Counter(post.body["metadata"]["event_payload"]["model"] for post in told.slack.posts)

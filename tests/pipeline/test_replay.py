@@ -93,7 +93,7 @@ def test_since_leaves_earlier_windows_out(world: World) -> None:
 
 
 def test_retraining_is_asked_for_as_the_new_rules_say(world: World) -> None:
-    eager = replace(RULES, retraining=RetrainingRules(when={"drift": 2}))
+    eager = replace(RULES, retraining=RetrainingRules(when={"drift": 2}, veto=False))
     asked = [j.retraining for j in rejudge(world.store, eager, world.clock) if j.retraining is not None]
     assert [(one.model, one.requested_at) for one in asked] == [("m", START + 4 * HOUR)]
 
