@@ -181,7 +181,7 @@ class Judge:
         taken = self._muting.window(step(opened, judged, model.alerts), opened, judged, most_age(model))
         asked = self._asking.consider(model, model.retraining, Look(
             history=self._history(model, results), results=results, incident=taken.incident, cause=cause, subjects=subjects, now=key.end,
-            counted=_counted(windows)))
+            counted=counted))
         accounts = [window.account for window in windows if window.key.segment == ALL_ROWS]
         picture = picture_of(self._store, model, taken, cause, subjects, results)
         messages = (*self._telling.window(taken, cause, accounts, retraining=asked.warning, picture=picture), *asked.messages)
@@ -192,7 +192,8 @@ class Judge:
     def subjects(self, model: Model, windows: Sequence[StoredWindow]) -> list[Subject]:
         """The versions and segments of one window, each with what it is compared with; ``windows`` are all of them."""
         standards = self._standards.of(model, windows)
-        versions = sum(rows >= max(model.min_rows, 1) for rows in _counted(windows).values())
+        counted = {w.key.version: w.account.counted for w in windows if w.key.segment == ALL_ROWS}
+        versions = sum(rows >= max(model.min_rows, 1) for rows in counted.values())
         predicted = self._predicted(model, windows)
         return [self._subject(model, window, windows, standards[window.key], versions, predicted) for window in windows]
 
@@ -265,11 +266,6 @@ def _time_of(mark: Mark, now: datetime) -> PartitionTime:
     """Silence is known up to the claim and no further: what came since then the owner has not looked for."""
     silent_since = None if mark.seen_at is None else mark.seen_at + (now - mark.at)
     return PartitionTime(max_time=mark.max_time, seen_at=silent_since, caught_up=mark.caught_up and abs(now - mark.at) <= STALE_CLAIM)
-
-
-def _counted(windows: Sequence[StoredWindow]) -> Mapping[str, int]:
-    """Rows by version."""
-    return {window.key.version: window.account.counted for window in windows if window.key.segment == ALL_ROWS}
 
 
 def _part(rows: Predicted | None, segment: str) -> Predicted | None:
