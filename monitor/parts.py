@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -132,7 +132,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     made = receivers_of(settings, clock)
     for receiver in made:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
-    telling = Telling(_routes(settings, settings.http.public_url or web.url))
+    telling = Telling(_routes(settings, settings.http.public_url or web.url), told=store.told)
     reports = settings.reports
     still_judging = partial(still_at_it, health, "judge")
     tester = EvidentlyTester(worker_of(settings), monotonic=clock.monotonic, alive=still_judging)
@@ -185,9 +185,9 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
 
 def _routes(settings: Settings, page: str) -> dict[str, Routes]:
     """Who is told of each model, and of all of them."""
-    people = settings.people_receivers()
-    own = {name: Routes(people=people, retraining=settings.retraining_receiver(name), page_url=page) for name in settings.model_names()}
-    return {EVERY_MODEL: Routes(people=people, page_url=page), **own}
+    everybody = Routes(people=settings.people_receivers(), rules=settings.routes(), page_url=page)
+    own = {name: replace(everybody, retraining=settings.retraining_receiver(name)) for name in settings.model_names()}
+    return {EVERY_MODEL: everybody, **own}
 
 
 def _failing(judge: Judge, labelling: Labelling) -> Mapping[str, str]:

@@ -13,7 +13,9 @@ from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
 from monitor.settings.problems import suggestion
 from monitor.settings.receivers import SlackSettings
+from monitor.settings.routes import RouteSettings
 from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
+from monitor.settings.targets import ReceiverSettings
 
 STORE_SCHEMES = ("postgresql+psycopg", "sqlite")
 _SCHEME = re.compile(r"([A-Za-z0-9+._-]*)://", re.ASCII)
@@ -36,6 +38,10 @@ class FileSettings(Block):
     )
     kafka: KafkaSettings = Field(description=KafkaSettings.__doc__)
     slack: SlackSettings | None = Field(default=None, description=SlackSettings.__doc__)
+    receivers: dict[Name, ReceiverSettings] = Field(default_factory=dict, description="Further receivers by name, told as Slack is.")
+    routes: tuple[RouteSettings, ...] = Field(
+        default=(), description="Who is told of what: the first that fits counts; left out, or where none fits: everybody."
+    )
     http: HttpSettings = Field(default=HttpSettings(), description=HttpSettings.__doc__)
     heartbeat: HeartbeatSettings | None = Field(default=None, description=HeartbeatSettings.__doc__)
     checkpoint: CheckpointSettings = Field(default=CheckpointSettings(), description=CheckpointSettings.__doc__)

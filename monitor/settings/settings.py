@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from monitor.core.routing import Route
 from monitor.core.rules import Model
 from monitor.core.schema import Column, Kind, Role
 from monitor.errors import Problem, UsageError
@@ -19,6 +20,7 @@ from monitor.settings.problems import path_text
 from monitor.settings.receivers import SlackSettings, WebhookSettings
 from monitor.settings.secret import Secret
 from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
+from monitor.settings.targets import Target
 
 SLACK_RECEIVER = "slack"
 RETRAINING_PREFIX = "retraining:"
@@ -143,14 +145,29 @@ class Settings:
         return None if self.retraining_webhook(name) is None else RETRAINING_PREFIX + name
 
     def people_receivers(self) -> tuple[str, ...]:
-        """The names of the receivers that tell people."""
-        return () if self.slack is None else (SLACK_RECEIVER,)
+        """The names of the receivers that tell people; which of them are told of what is for ``routes`` to say."""
+        return receiver_names(self.file)
+
+    @property
+    def targets(self) -> Mapping[str, Target]:
+        """The receivers that tell people, by name."""
+        own: dict[str, Target] = {} if self.slack is None else {SLACK_RECEIVER: self.slack}
+        return own | {name: target for name, receiver in self.file.receivers.items() for target in receiver.given.values()}
+
+    def routes(self) -> tuple[Route, ...]:
+        """Who is told of what; a model's own receivers stand before all routes."""
+        own = ((name, model.alerts.receivers) for name, model in self.file.models.items())
+        named = (Route(models=(name,), receivers=receivers) for name, receivers in own if receivers is not None)
+        return (*named, *(route.route() for route in self.file.routes))
 
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
         """Every secret by its path in the file: ``slack.token``."""
         found = [(f"kafka.{key}", secret) for key, secret in self.kafka.secrets()]
         if self.slack is not None:
             found += [(f"slack.{key}", secret) for key, secret in self.slack.secrets()]
+        given = ((f"receivers.{name}.{kind}", target) for name, receiver in self.file.receivers.items()
+                 for kind, target in receiver.given.items())
+        found += [(f"{at}.{key}", secret) for at, target in given for key, secret in target.secrets()]
         if self.http.token is not None:
             found.append(("http.token", self.http.token))
         if self.heartbeat is not None and self.heartbeat.url is not None:
@@ -166,3 +183,8 @@ class Settings:
         if name not in self.file.models:
             raise UsageError(f"unknown model {name!r}, expected one of {sorted(self.file.models)}")
         return self.file.models[name]
+
+
+def receiver_names(file: FileSettings) -> tuple[str, ...]:
+    """The receivers that tell people, in the order of the file."""
+    return (*(() if file.slack is None else (SLACK_RECEIVER,)), *file.receivers)

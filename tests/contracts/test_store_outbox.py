@@ -188,3 +188,15 @@ def test_a_clock_that_was_set_back_by_less_than_a_wait_makes_it_no_longer(store:
     assert [delivery.id for delivery in claim(store, now=NOW)] == [due.id]
     assert claim(store, now=NOW + 19 * SECOND) == []
     assert texts(claim(store, now=NOW + 20 * SECOND)) == ["leased"]
+
+
+def test_who_was_told_of_an_incident_is_known_whatever_became_of_it(store: Store) -> None:
+    assert store.told("inc_1") == []
+    put(store, message("a", receiver="hook"), message("b"), message("c", about="inc_2", receiver="mail"), message("d", about=None))
+    put(store, message("e"), message("f", receiver="pager"))
+    [first] = claim(store, "hook")
+    store.dead(first, "no", NOW)
+    [second] = claim(store)[:1]
+    store.delivered(second, Receipt(), NOW)
+    assert list(store.told("inc_1")) == ["hook", "slack", "pager"]
+    assert list(store.told("inc_2")) == ["mail"]
