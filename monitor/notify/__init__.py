@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from typing import TypeVar
 
+from monitor.notify import alertmanager, email, events, file, pagerduty
 from monitor.notify.dispatcher import LEASE, Attempt, Dispatcher, Outcome
 from monitor.notify.outgoing import incident_messages, retraining_message
 from monitor.notify.slack import SlackBot, auth_test
@@ -16,7 +18,9 @@ from monitor.notify.slack_webhook import SlackWebhook
 from monitor.notify.webhook import Webhook
 from monitor.ports import Clock, Receiver
 from monitor.settings import Settings
+from monitor.settings.block import Block
 from monitor.settings.receivers import SlackSettings
+from monitor.settings.targets import AlertmanagerSettings, EmailSettings, EventsSettings, FileTargetSettings, PagerDutySettings
 
 __all__ = [
     "RECEIVERS", "Attempt", "Dispatcher", "Outcome", "auth_test", "incident_messages", "lease_of", "receivers_of", "retraining_message",
@@ -27,9 +31,9 @@ LOOK_UP = timedelta(seconds=15)
 
 
 def _slack(settings: Settings, clock: Clock) -> Iterable[Receiver]:
-    if settings.slack is not None:
-        for name in settings.people_receivers():
-            yield slack_receiver(name, settings.slack, clock)
+    for name, target in settings.targets.items():
+        if isinstance(target, SlackSettings):
+            yield slack_receiver(name, target, clock)
 
 
 def slack_receiver(name: str, slack: SlackSettings, clock: Clock) -> Receiver:
@@ -53,8 +57,24 @@ def _retraining(settings: Settings, clock: Clock) -> Iterable[Receiver]:
                           link_local=webhook.allow_link_local)
 
 
+T = TypeVar("T", bound=Block)
+
+
+def _each(kind: type[T], made: Callable[[str, T, Clock], Receiver]) -> Callable[[Settings, Clock], Iterable[Receiver]]:
+    """The receivers of one kind."""
+    def build(settings: Settings, clock: Clock) -> Iterable[Receiver]:
+        return [made(name, target, clock) for name, target in settings.targets.items() if isinstance(target, kind)]
+
+    return build
+
+
 RECEIVERS: Mapping[str, Callable[[Settings, Clock], Iterable[Receiver]]] = {
     "slack": _slack,
+    "webhook": _each(EventsSettings, events.made),
+    "alertmanager": _each(AlertmanagerSettings, alertmanager.made),
+    "pagerduty": _each(PagerDutySettings, pagerduty.made),
+    "email": _each(EmailSettings, email.made),
+    "file": _each(FileTargetSettings, file.made),
     "retraining": _retraining,
 }
 """By kind, how to make the receivers that the settings ask for."""
@@ -68,6 +88,12 @@ def receivers_of(settings: Settings, clock: Clock) -> tuple[Receiver, ...]:
 def lease_of(settings: Settings) -> timedelta:
     """How long a delivery is ours once it is claimed: longer than any receiver may take, so that no replica sends it beside us."""
     longest = [webhook.timeout for webhook in settings.webhooks.values()]
-    if settings.slack is not None:
-        longest.append(settings.slack.timeout * CALLS)
+    for target in settings.targets.values():
+        match target:
+            case SlackSettings():
+                longest.append(target.timeout * CALLS)
+            case FileTargetSettings():
+                longest.append(timedelta(seconds=file.PATIENCE))
+            case _:
+                longest.append(target.timeout)
     return max([LEASE, *(timeout + LOOK_UP for timeout in longest)])

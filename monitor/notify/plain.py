@@ -1,0 +1,45 @@
+"""An incident's message in plain words: for mail, for lines of a file, for the summaries of other services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from monitor.core.messages import IncidentMessage, from_body
+from monitor.errors import DecodeError, Permanent
+from monitor.notify.slack_message import account_line, facts, look_of, one_line
+from monitor.ports import Delivery
+
+
+def message_of(delivery: Delivery) -> IncidentMessage:
+    """What is to be told. Raises Permanent where the stored body is no message about an incident."""
+    try:
+        return from_body(delivery.body, IncidentMessage)
+    except DecodeError as error:
+        raise Permanent(str(error)) from None
+
+
+def said(message: IncidentMessage, limit: int) -> str:
+    """How bad it is and what happened, on one line of at most so many characters: ``Alert: flight-delay: …``."""
+    return cut(f"{look_of(message).word}: {message.sentence}", limit)
+
+
+def cut(text: str, limit: int) -> str:
+    """On one line, of at most so many characters."""
+    line = one_line(text)
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def paragraphs(message: IncidentMessage) -> Iterator[tuple[str, ...]]:
+    """All that is known of it: paragraphs of lines, without the link."""
+    yield (one_line(message.sentence),)
+    if message.cause not in ("", message.performance):
+        yield (f"Likely cause: {one_line(message.cause)}", *((f"Seen by: {one_line(message.evidence)}",) if message.evidence else ()))
+    if message.performance:
+        yield (f"Performance: {one_line(message.performance)}",)
+    lines = tuple(one_line(line.sentence or line.column) for line in message.columns if line.sentence != message.cause)
+    if lines or message.more_columns:
+        more = (f"… and {message.more_columns} more columns",) if message.more_columns else ()
+        yield ("Columns, reference → now:" if any(line.sentence for line in message.columns) else "Columns:", *lines, *more)
+    yield tuple(f"{label}: {value}" for label, value in facts(message))
+    if message.account is not None:
+        yield (account_line(message.account),)
