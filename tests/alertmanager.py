@@ -34,19 +34,28 @@ class AlertmanagerServer:
         return found
 
 
-def binary() -> Path:
-    """Where it is. Skips, saying so, where it cannot be had."""
+def command() -> list[str]:
+    """How to start it. Skips, saying so, where it cannot be had."""
     if given := os.environ.get(GIVEN):
-        return Path(given)
+        return [given]
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
-    return Path(found) if found else _unpacked()
+    return [found] if found else _inside(_unpacked())
+
+
+def _inside(tree: Path) -> list[str]:
+    """Debian's looks for its templates in /usr/share: for it alone, the package's own is put there (a mount namespace, no root needed)."""
+    script = f'mount --bind "$0/usr/share" /usr/share && exec "$0/usr/bin/{PACKAGE}" "$@"'
+    enter = ["unshare", "-m" if os.geteuid() == 0 else "-rm", "--", "sh", "-c", script]
+    if shutil.which("unshare") is None or not _ran(*enter, str(tree), "--version", cwd=tree):
+        pytest.skip(f"no Alertmanager on the PATH, {GIVEN} is not set, and no namespace can be made to run {PACKAGE} unpacked")
+    return [*enter, str(tree)]
 
 
 def _unpacked() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "driftd-tests" / PACKAGE
     wanted = cache / "usr" / "bin" / PACKAGE
     if wanted.exists():
-        return wanted
+        return cache
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         pytest.skip(f"no Alertmanager on the PATH, {GIVEN} is not set, and there is no apt-get to fetch Debian's package with")
     fetched = cache.parent / f"{PACKAGE}-fetched"
@@ -61,11 +70,11 @@ def _unpacked() -> Path:
     shutil.rmtree(cache, ignore_errors=True)
     (fetched / "tree").rename(cache)
     shutil.rmtree(fetched)
-    return wanted
+    return cache
 
 
-def _ran(*command: str, cwd: Path) -> bool:
-    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, timeout=FETCH_SECONDS, check=False)
+def _ran(*words: str, cwd: Path) -> bool:
+    done = subprocess.run(words, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, timeout=FETCH_SECONDS, check=False)
     return done.returncode == 0
 
 
@@ -79,10 +88,10 @@ def running(folder: Path, webhook: str) -> Iterator[AlertmanagerServer]:
     }
     file = folder / "alertmanager.yml"
     file.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
-    command = [binary(), f"--config.file={file}", f"--storage.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}",
-               "--cluster.listen-address=", "--log.level=debug"]  # fmt: skip
+    arguments = [f"--config.file={file}", f"--storage.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}",
+                 "--cluster.listen-address=", "--log.level=debug"]  # fmt: skip
     with (folder / "alertmanager.log").open("wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen([*command(), *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         server = AlertmanagerServer(f"http://127.0.0.1:{port}")
         _wait_until_ready(server, process, folder / "alertmanager.log")

@@ -34,6 +34,7 @@ from monitor.settings.targets import EmailSettings, MailSecurity
 MAX_SUBJECT = 200
 """Characters; mail programs show fewer."""
 CONNECT_SECONDS = 5.0
+GREETING = 220
 OUR_NAME = re.compile(r"[A-Za-z0-9.-]{1,253}", re.ASCII)
 ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}")
 """The codes of RFC 3463, e.g. 5.1.1 for a mailbox that is not there."""
@@ -120,7 +121,9 @@ def _session(settings: EmailSettings) -> Iterator[smtplib.SMTP]:
     """Connected, secured and logged in; closed at the deadline at the latest. Failures come out as Retryable and Permanent."""
     smtp = _Smtp(settings)
     try:
-        smtp.connect(settings.host, settings.the_port)
+        code, greeting = smtp.connect(settings.host, settings.the_port)
+        if code != GREETING:
+            raise smtplib.SMTPConnectError(code, greeting)
         if settings.tls is MailSecurity.STARTTLS:
             smtp.starttls(context=tls_context())
         if settings.username is not None and settings.password is not None:
@@ -175,6 +178,7 @@ class _Smtp(smtplib.SMTP):
         self.late = False
         name = socket.gethostname()
         super().__init__(local_hostname=name if OUR_NAME.fullmatch(name) else "[127.0.0.1]", timeout=settings.timeout.total_seconds())
+        self._host = settings.host  # smtplib's: the name that the certificate of STARTTLS must bear
         self._timer = threading.Timer(settings.timeout.total_seconds(), self._cut)
         self._timer.daemon = True
         self._timer.start()

@@ -265,7 +265,7 @@ def test_nobody_listening_is_tried_again() -> None:
 
 
 def test_a_host_that_nobody_knows_is_tried_again() -> None:
-    with pytest.raises(Retryable, match="the connection to the mail server no-such-host.invalid failed"):
+    with pytest.raises(Retryable, match=r"the connection to the mail server no-such-host\.invalid failed"):
         mailer(25, host="no-such-host.invalid").send(delivery())
 
 

@@ -121,9 +121,13 @@ def test_a_reader_that_does_not_read_is_left_and_its_torn_line_is_ended(tmp_path
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     sender, began = lines(path), time.monotonic()
-    with pytest.raises(Retryable, match="cannot write"):
+
+    def fill() -> None:
         for _ in range(100):
             sender.send(delivery(id="msg_early"))
+
+    with pytest.raises(Retryable, match="cannot write"):
+        fill()
     assert time.monotonic() - began < 10
     read = bytearray()
     while piece := _read(reader):

@@ -18,8 +18,8 @@ DAY = timedelta(days=1)
 URL = "https://driftd.example.com"
 INCIDENT = Incident(
     id="inc_0123456789abcdef", model="flight-delay", state=IncidentState.FIRING, severity=Verdict.ALERT, since=START,
-    updated_at=START + DAY, bad_windows=1, checks=("drift",), columns=("dep_delay", "p_late"), cause="dep_delay: ×60, as seconds in place of minutes",
-    summary="drift alert on dep_delay, p_late",
+    updated_at=START + DAY, bad_windows=1, checks=("drift",), columns=("dep_delay", "p_late"),
+    cause="dep_delay: ×60, as seconds in place of minutes", summary="drift alert on dep_delay, p_late",
 )  # fmt: skip
 REASONS = {
     NotifyKind.FIRING: TransitionReason.OPEN_AFTER_REACHED,
