@@ -25,7 +25,8 @@ from cryptography.x509.oid import NameOID
 class MailServer:
     """Takes mail on a free port of 127.0.0.1. ``refusals``: by recipient (or ``DATA``), what is answered instead of taking it."""
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, at_once: bool = False, login: tuple[str, str] | None = None) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None, at_once: bool = False, login: tuple[str, str] | None = None,
+                 plain: bool = False) -> None:
         self.mails: list[EmailMessage] = []
         self.recipients: list[list[str]] = []
         self.refusals: dict[str, str] = {}
@@ -34,7 +35,8 @@ class MailServer:
         if tls is not None:
             options |= {"ssl_context": tls} if at_once else {"tls_context": tls, "require_starttls": True}
         if login is not None:
-            options |= {"authenticator": self._authenticator(login), "auth_required": True, "auth_require_tls": not at_once}
+            safe = not (at_once or plain)
+            options |= {"authenticator": self._authenticator(login), "auth_required": safe, "auth_require_tls": safe}
         self._controller = Controller(self, hostname="127.0.0.1", port=_free_port(), **options)
         self._controller.start()
         self.port = self._controller.port

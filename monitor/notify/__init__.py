@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from monitor.notify import alertmanager, email, events, file, pagerduty
 from monitor.notify.dispatcher import LEASE, Attempt, Dispatcher, Outcome
@@ -20,10 +20,11 @@ from monitor.ports import Clock, Receiver
 from monitor.settings import Settings
 from monitor.settings.block import Block
 from monitor.settings.receivers import SlackSettings
-from monitor.settings.targets import AlertmanagerSettings, EmailSettings, EventsSettings, FileTargetSettings, PagerDutySettings
+from monitor.settings.targets import AlertmanagerSettings, EmailSettings, EventsSettings, FileTargetSettings, PagerDutySettings, Target
 
 __all__ = [
-    "RECEIVERS", "Attempt", "Dispatcher", "Outcome", "auth_test", "incident_messages", "lease_of", "receivers_of", "retraining_message",
+    "RECEIVERS", "Attempt", "Dispatcher", "Outcome", "ask", "auth_test", "incident_messages", "lease_of", "receivers_of",
+    "retraining_message",
 ]
 
 LOOK_UP = timedelta(seconds=15)
@@ -83,6 +84,23 @@ RECEIVERS: Mapping[str, Callable[[Settings, Clock], Iterable[Receiver]]] = {
 def receivers_of(settings: Settings, clock: Clock) -> tuple[Receiver, ...]:
     """Every receiver that the settings ask for; ``clock`` stamps their signatures."""
     return tuple(receiver for build in RECEIVERS.values() for receiver in build(settings, clock))
+
+
+def ask(target: Target, clock: Clock) -> str:
+    """Ask a receiver whether it is there, without sending it a message; what was found. Raises Retryable or Permanent."""
+    match target:
+        case AlertmanagerSettings():
+            return alertmanager.ask(target, clock)
+        case EmailSettings():
+            return email.ask(target, clock)
+        case FileTargetSettings():
+            return file.ask(target, clock)
+        case SlackSettings() if target.token is not None:
+            return auth_test(target)
+        case SlackSettings() | EventsSettings() | PagerDutySettings():
+            return "cannot be asked without a message"
+        case _:
+            assert_never(target)
 
 
 def lease_of(settings: Settings) -> timedelta:
