@@ -9,6 +9,9 @@ from fnmatch import fnmatchcase
 from monitor.core.incidents import Incident, NotifyKind
 from monitor.core.results import Verdict
 
+CALLS = frozenset({NotifyKind.FIRING, NotifyKind.REPEAT})
+"""Messages that call people, who may not have heard of the incident so far."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
@@ -47,13 +50,13 @@ def audience(
 ) -> tuple[str, ...]:
     """Who gets a message about an incident. ``told``: those for whom there were messages about it before.
 
-    The first one goes where the routes say. A reminder goes there and to all who were told. The end is told to those who were told,
-    whatever has become of the incident or of the routes since: an alert that is open somewhere is closed there. Where nobody knows
-    who was told, the routes say.
+    The first one goes where the routes say. A reminder goes there and to all who were told. The end, as all that calls nobody, is
+    told to those who were told, whatever has become of the incident or of the routes since: an alert that is open somewhere is
+    closed there. Where nobody knows who was told, the routes say.
     """
     known = frozenset(told)
     heard = tuple(name for name in everybody if name in known)
-    if kind is NotifyKind.RESOLVED and heard:
+    if kind not in CALLS and heard:
         return heard
     due = routed(incident, routes, everybody)
     return tuple(name for name in everybody if name in due or (name in known and kind is not NotifyKind.FIRING))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage, from_body
 from monitor.errors import DecodeError, Permanent
 from monitor.notify.slack_message import account_line, facts, look_of, one_line
@@ -16,6 +17,25 @@ def message_of(delivery: Delivery) -> IncidentMessage:
         return from_body(delivery.body, IncidentMessage)
     except DecodeError as error:
         raise Permanent(str(error)) from None
+
+
+def is_incident(delivery: Delivery) -> bool:
+    """Whether it is about one; the outbox has other messages for people too, whose bodies are plain data."""
+    return delivery.kind in set(NotifyKind)
+
+
+def outline(data: object, indent: str = "") -> Iterator[str]:
+    """Plain data in lines, what is inside of something below it; what is empty is left out."""
+    pairs = data.items() if isinstance(data, Mapping) else (("-", item) for item in data) if isinstance(data, (list, tuple)) else ()
+    for name, value in pairs:
+        label = one_line(str(name).replace("_", " ")) + ("" if name == "-" else ":")
+        if value in (None, "", [], {}, ()):
+            continue
+        if isinstance(value, (Mapping, list, tuple)):
+            yield f"{indent}{label}"
+            yield from outline(value, indent + "  ")
+        else:
+            yield f"{indent}{label} {one_line(str(value))}"
 
 
 def said(message: IncidentMessage, limit: int) -> str:

@@ -48,20 +48,15 @@ class Block(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True, allow_inf_nan=False)
 
-    @classmethod
-    def written_keys(cls) -> tuple[str, ...]:
-        """Its keys as the file has them: where one is a word of Python's (``from``), the field has another name."""
-        return tuple(field.alias or name for name, field in cls.model_fields.items())
-
     @model_validator(mode="before")
     @classmethod
     def _prepare(cls, data: object, info: ValidationInfo) -> object:
         if not isinstance(data, Mapping):
             return data
-        known = cls.written_keys()
+        names = {field.alias or name for name, field in cls.model_fields.items()}
         if isinstance(info.context, Context):
-            info.context.known[id(data)] = tuple(sorted(known))
-        given = {key: value for key, value in data.items() if value is not None or key not in known}
+            info.context.known[id(data)] = tuple(sorted(names))
+        given = {key: value for key, value in data.items() if value is not None or key not in names}
         for name in cls.model_fields:
             file = given.get(name + FILE_SUFFIX)
             if isinstance(file, (str, Path)) and str(file) and given.get(name) is None:

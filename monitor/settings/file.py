@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -14,7 +15,15 @@ from monitor.settings.model import ModelSettings
 from monitor.settings.problems import suggestion
 from monitor.settings.receivers import SlackSettings
 from monitor.settings.routes import RouteSettings
-from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
+from monitor.settings.service import (
+    CheckpointSettings,
+    HeartbeatSettings,
+    HttpSettings,
+    KeptFor,
+    LogSettings,
+    MemorySettings,
+    ReportsSettings,
+)
 from monitor.settings.targets import ReceiverSettings
 
 STORE_SCHEMES = ("postgresql+psycopg", "sqlite")
@@ -28,6 +37,9 @@ def _store(value: str) -> str:
     if match[1] not in STORE_SCHEMES:
         raise ValueError(f"{shown(match[1])} databases cannot be used{suggestion(match[1], STORE_SCHEMES)}")
     return value
+
+
+SLACK_RECEIVER = "slack"
 
 
 class FileSettings(Block):
@@ -47,5 +59,14 @@ class FileSettings(Block):
     checkpoint: CheckpointSettings = Field(default=CheckpointSettings(), description=CheckpointSettings.__doc__)
     memory: MemorySettings = Field(default=MemorySettings(), description=MemorySettings.__doc__)
     reports: ReportsSettings = Field(default=ReportsSettings(), description=ReportsSettings.__doc__)
+    retention: KeptFor = Field(
+        default=timedelta(days=400),
+        description="How long windows, results, incidents that are over and sent messages are kept; off: for ever.",
+    )
     log: LogSettings = Field(default=LogSettings(), description=LogSettings.__doc__)
     models: dict[Name, ModelSettings] = Field(min_length=1, description="The watched models by name.")
+
+
+def people_of(file: FileSettings) -> tuple[str, ...]:
+    """The names of the receivers that tell people, in the order of the file."""
+    return (*(() if file.slack is None else (SLACK_RECEIVER,)), *file.receivers)

@@ -8,10 +8,9 @@ from monitor.settings.addresses import REMEDY, literal, refused_range
 from monitor.settings.document import Loc
 from monitor.settings.durations import shown
 from monitor.settings.faults import Fault, either
-from monitor.settings.file import FileSettings
+from monitor.settings.file import SLACK_RECEIVER, FileSettings, people_of
 from monitor.settings.problems import suggestion
 from monitor.settings.receivers import is_loopback, why_unusable
-from monitor.settings.settings import SLACK_RECEIVER, receiver_names
 from monitor.settings.targets import (
     AlertmanagerSettings,
     EmailSettings,
@@ -87,7 +86,7 @@ def _mail(at: Loc, email: EmailSettings) -> Iterator[Fault]:
 
 def route_faults(file: FileSettings) -> Iterator[Fault]:
     """Receivers that are named and not there."""
-    known = receiver_names(file)
+    known = people_of(file)
     for i, route in enumerate(file.routes):
         yield from _unknown(("routes", i, "receivers"), route.receivers, known)
     for name, model in file.models.items():

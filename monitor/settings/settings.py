@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from monitor.core.routing import Route
@@ -12,7 +13,7 @@ from monitor.core.schema import Column, Kind, Role
 from monitor.errors import Problem, UsageError
 from monitor.settings.build import build_model, mapped_paths, role_columns, segment_faults
 from monitor.settings.document import Document, Loc
-from monitor.settings.file import FileSettings
+from monitor.settings.file import SLACK_RECEIVER, FileSettings, people_of
 from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
 from monitor.settings.notes import notes_of
@@ -22,7 +23,6 @@ from monitor.settings.secret import Secret
 from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
 from monitor.settings.targets import Target
 
-SLACK_RECEIVER = "slack"
 RETRAINING_PREFIX = "retraining:"
 
 
@@ -91,6 +91,11 @@ class Settings:
         return self.file.reports
 
     @property
+    def retention(self) -> timedelta | None:
+        """How long history is kept; None: for ever."""
+        return self.file.retention
+
+    @property
     def log(self) -> LogSettings:
         """The log."""
         return self.file.log
@@ -146,7 +151,7 @@ class Settings:
 
     def people_receivers(self) -> tuple[str, ...]:
         """The names of the receivers that tell people; which of them are told of what is for ``routes`` to say."""
-        return receiver_names(self.file)
+        return people_of(self.file)
 
     @property
     def targets(self) -> Mapping[str, Target]:
@@ -183,8 +188,3 @@ class Settings:
         if name not in self.file.models:
             raise UsageError(f"unknown model {name!r}, expected one of {sorted(self.file.models)}")
         return self.file.models[name]
-
-
-def receiver_names(file: FileSettings) -> tuple[str, ...]:
-    """The receivers that tell people, in the order of the file."""
-    return (*(() if file.slack is None else (SLACK_RECEIVER,)), *file.receivers)
