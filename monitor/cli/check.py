@@ -22,6 +22,7 @@ ALL_VERSIONS = "*"
 def command(
     config: Annotated[Path, typer.Argument(help="The configuration file.")],
     connect: Annotated[bool, typer.Option("--connect", help="Also ask Kafka, the database, receivers; look for files.")] = False,
+    receiver: Annotated[str | None, typer.Option("--send-test", help="Send a test message and its end to this receiver.")] = None,
 ) -> None:
     """Check a configuration: every problem at once, one a line, as `file:line:col: path: message`."""
     from monitor.settings import load_settings
@@ -36,6 +37,15 @@ def command(
         raise typer.Exit(1)
     if connect and not _connected(settings):
         raise typer.Exit(1)
+    if receiver is not None and not _tried(receiver, partial(_test, settings, receiver)):
+        raise typer.Exit(1)
+
+
+def _test(settings: Settings, receiver: str) -> Iterator[str]:
+    from monitor.cli.send_test import send_test
+    from monitor.clock import SystemClock
+
+    yield from send_test(settings, receiver, SystemClock())
 
 
 def _samples(settings: Settings) -> bool:

@@ -19,7 +19,7 @@ from monitor.core.messages import IncidentMessage
 from monitor.core.results import Verdict
 from monitor.core.schema import rfc3339
 from monitor.errors import Permanent
-from monitor.notify.plain import cut, message_of
+from monitor.notify.plain import cut, is_incident, message_of
 from monitor.notify.transport import Limits, demand_success, get, post
 from monitor.ports import Clock, Delivery, Receipt, Receiver
 from monitor.settings.targets import AlertmanagerSettings
@@ -42,6 +42,8 @@ class Alertmanager:
 
     def send(self, delivery: Delivery) -> Receipt:
         """Post it once. Doing it twice is as doing it once. Raises Retryable or Permanent; neither tells a secret."""
+        if not is_incident(delivery):
+            return Receipt(detail="not sent: Alertmanager takes incidents alone")
         message = message_of(delivery)
         severity, starts = first_of(delivery.thread) or (severity_of(message), delivery.created_at)
         content = json.dumps([alert_of(message, severity, starts, delivery.created_at)]).encode()

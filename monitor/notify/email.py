@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
@@ -25,14 +26,17 @@ from monitor import __version__
 from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage
 from monitor.errors import Permanent, Retryable
-from monitor.notify.plain import cut, message_of, paragraphs, said
-from monitor.notify.slack_message import look_of
+from monitor.notify.plain import cut, is_incident, message_of, other_said, outline, paragraphs, said
+from monitor.notify.slack_message import PLAIN, look_of, one_line
 from monitor.notify.transport import addresses, tls_context
 from monitor.ports import Clock, Delivery, Receipt, Receiver
 from monitor.settings.targets import EmailSettings, MailSecurity
 
+MAILED = frozenset({NotifyKind.FIRING, NotifyKind.REPEAT, NotifyKind.RESOLVED})
+"""What is worth a mail: a change that calls nobody is not."""
 MAX_SUBJECT = 200
 """Characters; mail programs show fewer."""
+WEB = ("https://", "http://")
 CONNECT_SECONDS = 5.0
 GREETING = 220
 OUR_NAME = re.compile(r"[A-Za-z0-9.-]{1,253}", re.ASCII)
@@ -52,7 +56,9 @@ class Email:
 
         A server that takes it for some and not for others has taken it: those are told in the receipt.
         """
-        mail = mail_of(message_of(delivery), delivery, self._settings)
+        if is_incident(delivery) and message_of(delivery).kind not in MAILED:
+            return Receipt(thread=delivery.thread, detail="not sent: a mail stays as it is, and nobody is called")
+        mail = mail_of(delivery, self._settings)
         with _session(self._settings) as smtp:
             refused = smtp.send_message(mail, parseaddr(self._settings.sender)[1], [parseaddr(to)[1] for to in self._settings.to])
         taken = len(self._settings.to) - len(refused)
@@ -76,11 +82,15 @@ def ask(settings: EmailSettings, clock: Clock) -> str:  # noqa: ARG001 - as the 
     return f"{settings.host} answers" + (", and the login is right" if settings.username else "")
 
 
-def mail_of(message: IncidentMessage, delivery: Delivery, settings: EmailSettings) -> EmailMessage:
-    """The whole mail. Its Message-ID is the same at every attempt, so that a mail that comes twice can be told to be one."""
+def mail_of(delivery: Delivery, settings: EmailSettings) -> EmailMessage:
+    """The whole mail. Its Message-ID is the same at every attempt, so that a mail that comes twice can be told to be one.
+
+    Raises Permanent where the stored body is not what its kind says.
+    """
+    letter = _incident_letter(message_of(delivery)) if is_incident(delivery) else _other_letter(delivery)
     domain = parseaddr(settings.sender)[1].rpartition("@")[2]
     mail = EmailMessage(policy=SMTP)
-    mail["Subject"] = _subject(message)
+    mail["Subject"] = cut(f"[driftd] {letter.subject}", MAX_SUBJECT)
     mail["From"] = settings.sender
     mail["To"] = ", ".join(settings.to)
     mail["Date"] = format_datetime(delivery.created_at)
@@ -89,31 +99,50 @@ def mail_of(message: IncidentMessage, delivery: Delivery, settings: EmailSetting
         mail["In-Reply-To"] = delivery.thread
         mail["References"] = delivery.thread
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answers of absence
-    mail["X-Driftd-Incident"] = cut(message.incident, MAX_SUBJECT)
+    if delivery.incident:
+        mail["X-Driftd-Incident"] = cut(delivery.incident, MAX_SUBJECT)
     mail["User-Agent"] = f"driftd/{__version__}"
-    mail.set_content(_text(message))
-    mail.add_alternative(_html(message), subtype="html")
+    mail.set_content(_text(letter))
+    mail.add_alternative(_html(letter), subtype="html")
     return mail
 
 
-def _subject(message: IncidentMessage) -> str:
-    reminder = "Still going on: " if message.kind is NotifyKind.REPEAT else ""
-    return cut(f"[driftd] {reminder}{said(message, MAX_SUBJECT)}", MAX_SUBJECT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What a mail says: paragraphs of lines, all of them plain text."""
+
+    subject: str
+    title: str
+    colour: str
+    paragraphs: tuple[tuple[str, ...], ...]
+    url: str | None
 
 
-def _text(message: IncidentMessage) -> str:
-    link = [(f"Open driftd: {message.url}",)] if message.url else []
-    return "\n\n".join("\n".join(lines) for lines in (*paragraphs(message), *link)) + "\n"
-
-
-def _html(message: IncidentMessage) -> str:
-    """Nothing of a log is markup here: all of it is escaped, and the link is ours."""
+def _incident_letter(message: IncidentMessage) -> Letter:
     look = look_of(message)
-    said_as = "".join(f"<p>{'<br>'.join(map(escape, lines))}</p>\n" for lines in paragraphs(message))
-    link = f'<p><a href="{escape(message.url)}">Open driftd</a></p>\n' if message.url else ""
-    title = escape(f"{look.sign} {look.word}: {message.model}")
-    style = f"border-left: 4px solid {look.colour}; padding-left: 12px; font-family: sans-serif"
-    return f'<html><body><div style="{style}">\n<h3>{title}</h3>\n{said_as}{link}</div></body></html>\n'
+    reminder = "Still going on: " if message.kind is NotifyKind.REPEAT else ""
+    return Letter(subject=f"{reminder}{said(message, MAX_SUBJECT)}", title=f"{look.sign} {look.word}: {message.model}", colour=look.colour,
+                  paragraphs=tuple(paragraphs(message)), url=message.url)
+
+
+def _other_letter(delivery: Delivery) -> Letter:
+    """Of what is about no incident: its sentence, and all that it holds in lines."""
+    url = delivery.body.get("url")
+    return Letter(subject=other_said(delivery, MAX_SUBJECT), title=one_line(delivery.kind.replace("_", " ")), colour=PLAIN.colour,
+                  paragraphs=(tuple(outline(delivery.body)),), url=url if isinstance(url, str) and url.startswith(WEB) else None)
+
+
+def _text(letter: Letter) -> str:
+    link = [(f"Open driftd: {letter.url}",)] if letter.url else []
+    return "\n\n".join("\n".join(lines) for lines in (*letter.paragraphs, *link)) + "\n"
+
+
+def _html(letter: Letter) -> str:
+    """Nothing of a log is markup here: all of it is escaped, and the link is ours."""
+    said_as = "".join(f"<p>{'<br>'.join(map(escape, lines))}</p>\n" for lines in letter.paragraphs)
+    link = f'<p><a href="{escape(letter.url)}">Open driftd</a></p>\n' if letter.url else ""
+    style = f"border-left: 4px solid {letter.colour}; padding-left: 12px; font-family: sans-serif"
+    return f'<html><body><div style="{style}">\n<h3>{escape(letter.title)}</h3>\n{said_as}{link}</div></body></html>\n'
 
 
 @contextmanager

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 from urllib.parse import quote
 
 from monitor import __version__
-from monitor.core.messages import IncidentMessage, to_body
+from monitor.core.messages import IncidentMessage, from_body, to_body
 from monitor.core.schema import rfc3339
-from monitor.notify.plain import message_of
+from monitor.notify.plain import is_incident, message_of
 from monitor.notify.transport import Limits, demand_success, post
 from monitor.notify.webhook import keys, sign
 from monitor.ports import Clock, Delivery, Receipt, Receiver
@@ -22,8 +22,8 @@ MAX_BYTES = 20_000
 """Of a body; Standard Webhooks recommends less than 20 kB, and some receivers refuse more."""
 SHORTER = ((600, 10), (300, 10), (150, 10), (80, 10), (80, 3), (40, 0))
 """What a body is cut to until it fits: characters of a text, and columns. A character may take six bytes of JSON."""
-TYPE = "driftd.incident."
-"""Before the kind: ``driftd.incident.firing``."""
+NEVER_CUT = frozenset({"id", "incident", "url", "run_url", "since", "until", "at", "kind", "state", "severity"})
+LONGEST_LIST = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class EventsWebhook:
 
     def send(self, delivery: Delivery) -> Receipt:
         """Post it once: any 2xx is success, whatever the body. Raises Retryable or Permanent; neither tells URL or secret."""
-        event = event_of(message_of(delivery), delivery, self._settings.cloudevents)
+        event = event_of(delivery, self._settings.cloudevents)
         now = self._clock.now()
         timestamp = int(now.timestamp())
         headers = {
@@ -72,34 +72,56 @@ def made(name: str, settings: EventsSettings, clock: Clock) -> Receiver:
     return EventsWebhook(name, settings, settings.secret, clock)
 
 
-def event_of(message: IncidentMessage, delivery: Delivery, mode: CloudEvents) -> Event:
-    """The same bytes at every attempt. The event's time is when driftd decided to tell; the times in the data are the incident's."""
-    at = rfc3339(delivery.created_at)
-    about = {"id": delivery.id, "source": source_of(message), "type": TYPE + message.kind, "time": at, "subject": message.incident}
+def event_of(delivery: Delivery, mode: CloudEvents) -> Event:
+    """The same bytes at every attempt. The event's time is when driftd decided to tell; the times in the data are the incident's.
+
+    Raises Permanent where the stored body is not what its kind says.
+    """
+    at, kind = rfc3339(delivery.created_at), type_of(delivery)
+    data = _message_data(delivery) if is_incident(delivery) else _other_data(delivery)
+    about = {"id": delivery.id, "source": source_of(delivery), "type": kind, "time": at, "subject": delivery.incident}
+    attributes = {"specversion": "1.0", **{name: value for name, value in about.items() if value is not None}}
     match mode:
         case CloudEvents.OFF:
-            body = _fitted(message, {"type": TYPE + message.kind, "timestamp": at})
-            return Event(body=body, headers={"content-type": "application/json"})
+            return Event(body=_fitted(data, {"type": kind, "timestamp": at}), headers={"content-type": "application/json"})
         case CloudEvents.STRUCTURED:
-            body = _fitted(message, {"specversion": "1.0", **about, "datacontenttype": "application/json"})
+            body = _fitted(data, {**attributes, "datacontenttype": "application/json"})
             return Event(body=body, headers={"content-type": "application/cloudevents+json; charset=utf-8"})
         case CloudEvents.BINARY:
-            attributes = {f"ce-{name}": value for name, value in {"specversion": "1.0", **about}.items()}
-            return Event(body=_fitted(message, None), headers={"content-type": "application/json", **attributes})
+            headers = {f"ce-{name}": value for name, value in attributes.items()}
+            return Event(body=_fitted(data, None), headers={"content-type": "application/json", **headers})
         case _:
             assert_never(mode)
 
 
-def source_of(message: IncidentMessage) -> str:
+def type_of(delivery: Delivery) -> str:
+    """``driftd.incident.firing``; of what is about no incident ``driftd.`` and its kind."""
+    return f"driftd.incident.{delivery.kind}" if is_incident(delivery) else f"driftd.{delivery.kind}"
+
+
+def source_of(delivery: Delivery) -> str:
     """Where an event comes from, as a URI reference: with its id it is unique."""
-    return f"/driftd/models/{quote(message.model, safe='', errors='replace')}"
+    model = delivery.body.get("model")
+    return f"/driftd/models/{quote(model, safe='', errors='replace')}" if isinstance(model, str) else "/driftd"
 
 
-def _fitted(message: IncidentMessage, frame: Mapping[str, object] | None) -> bytes:
-    """The message as JSON, in a frame beside ``data`` or alone, with texts and columns cut until it is short enough."""
-    for texts, columns in SHORTER:
-        data = to_body(_shortened(message, texts, columns))
-        body = _json(data if frame is None else {**frame, "data": data})
+Shorter = Callable[[int, int], object]
+"""The data with texts of at most so many characters, and at most so many things in a list."""
+
+
+def _message_data(delivery: Delivery) -> Shorter:
+    message = message_of(delivery)
+    return lambda texts, columns: to_body(_shortened(message, texts, columns))
+
+
+def _other_data(delivery: Delivery) -> Shorter:
+    return lambda texts, items: _shorter(delivery.body, texts, items)
+
+
+def _fitted(data: Shorter, frame: Mapping[str, object] | None) -> bytes:
+    """The data as JSON, in a frame or alone, with as much of it cut as makes it short enough."""
+    for texts, items in SHORTER:
+        body = _json(data(texts, items) if frame is None else {**frame, "data": data(texts, items)})
         if len(body) <= MAX_BYTES:
             break
     return body
@@ -109,13 +131,29 @@ def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _shortened(message: IncidentMessage, texts: int, columns: int) -> IncidentMessage:
-    def short(text: str) -> str:
-        return text if len(text) <= texts else text[: texts - 1] + "…"
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
-    kept = tuple(replace(line, column=short(line.column), sentence=short(line.sentence)) for line in message.columns[:columns])
-    return replace(
-        message, model=short(message.model), sentence=short(message.sentence), cause=short(message.cause), columns=kept,
-        evidence=short(message.evidence), performance=short(message.performance), reason=short(message.reason),
-        more_columns=message.more_columns + len(message.columns) - len(kept),
-    )  # fmt: skip
+
+def _shortened(message: IncidentMessage, texts: int, columns: int) -> IncidentMessage:
+    """Columns that are left out are counted, as the message counts those that it never had."""
+    kept = message.columns[:columns]
+    whole = replace(message, columns=kept, more_columns=message.more_columns + len(message.columns) - len(kept))
+    return from_body(_texts_cut(to_body(whole), texts), IncidentMessage)
+
+
+def _texts_cut(body: Mapping[str, object], texts: int) -> Mapping[str, object]:
+    """All texts but those that others look things up by."""
+    return {name: value if name in NEVER_CUT else _shorter(value, texts, LONGEST_LIST) for name, value in body.items()}
+
+
+def _shorter(value: object, texts: int, items: int) -> object:
+    match value:
+        case str():
+            return _short(value, texts)
+        case Mapping():
+            return {name: inner if name in NEVER_CUT else _shorter(inner, texts, items) for name, inner in value.items()}
+        case list() | tuple():
+            return [_shorter(inner, texts, items) for inner in value[:items]]
+        case _:
+            return value

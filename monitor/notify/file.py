@@ -18,7 +18,7 @@ from pathlib import Path
 from monitor.core.messages import to_body
 from monitor.core.schema import rfc3339
 from monitor.errors import Permanent, Retryable
-from monitor.notify.plain import message_of, said
+from monitor.notify.plain import is_incident, message_of, other_said, said
 from monitor.ports import Clock, Delivery, Receipt, Receiver
 from monitor.settings.targets import FileTargetSettings, LineFormat
 
@@ -117,8 +117,9 @@ def ask(settings: FileTargetSettings, clock: Clock) -> str:  # noqa: ARG001 - as
 
 def line_of(delivery: Delivery, form: LineFormat) -> str:
     """One line without its end. ``at``: when driftd decided to tell."""
-    message, at = message_of(delivery), rfc3339(delivery.created_at)
+    at, about = rfc3339(delivery.created_at), message_of(delivery) if is_incident(delivery) else None
     if form is LineFormat.TEXT:
-        return f"{at} {said(message, MAX_TEXT)} ({message.incident})"
-    fields: Mapping[str, object] = {"at": at, "delivery": delivery.id, **to_body(message)}
+        return f"{at} {other_said(delivery, MAX_TEXT)}" if about is None else f"{at} {said(about, MAX_TEXT)} ({about.incident})"
+    body = delivery.body if about is None else to_body(about)
+    fields: Mapping[str, object] = {"at": at, "delivery": delivery.id, "kind": delivery.kind, **body}
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))

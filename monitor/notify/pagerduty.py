@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import assert_never
 
 from monitor import __version__
-from monitor.core.incidents import NotifyKind
+from monitor.core.incidents import NotifyKind, TransitionReason
 from monitor.core.messages import IncidentMessage, to_body
 from monitor.core.results import Verdict
 from monitor.core.schema import rfc3339
 from monitor.log import redact
-from monitor.notify.plain import message_of, said
+from monitor.notify.plain import is_incident, message_of, said
 from monitor.notify.transport import Answer, Limits, demand_success, post
 from monitor.ports import Clock, Delivery, Receipt, Receiver
 from monitor.settings.durations import printable
@@ -41,6 +40,8 @@ class PagerDuty:
 
     def send(self, delivery: Delivery) -> Receipt:
         """Post it once; what an earlier attempt has sent is the same alert again. Raises Retryable or Permanent; neither tells the key."""
+        if not is_incident(delivery):
+            return Receipt(detail="not sent: PagerDuty takes incidents alone")
         key = self._key.read()
         event = {"routing_key": key, **event_of(message_of(delivery), delivery)}
         headers = {"content-type": "application/json", "user-agent": f"driftd/{__version__}"}
@@ -61,16 +62,14 @@ def made(name: str, settings: PagerDutySettings, clock: Clock) -> Receiver:
 
 def event_of(message: IncidentMessage, delivery: Delivery) -> Mapping[str, object]:
     """The event without the routing key. A reminder triggers again: it is added to the alert, or opens it where this is the first."""
-    match message.kind:
-        case NotifyKind.RESOLVED:
-            return {"event_action": "resolve", "dedup_key": message.incident}
-        case NotifyKind.FIRING | NotifyKind.REPEAT:
-            links = [{"href": message.url, "text": "Open driftd"}] if message.url else []
-            client = {"client": "driftd", **({"client_url": message.url} if message.url else {})}
-            payload = _payload(message, delivery)
-            return {"event_action": "trigger", "dedup_key": message.incident, "payload": payload, "links": links, **client}
-        case _:
-            assert_never(message.kind)
+    if message.kind is NotifyKind.RESOLVED:
+        return {"event_action": "resolve", "dedup_key": message.incident}
+    if message.reason == TransitionReason.ACKNOWLEDGED_BY_PERSON:
+        return {"event_action": "acknowledge", "dedup_key": message.incident}
+    links = [{"href": message.url, "text": "Open driftd"}] if message.url else []
+    client = {"client": "driftd", **({"client_url": message.url} if message.url else {})}
+    payload = _payload(message, delivery)
+    return {"event_action": "trigger", "dedup_key": message.incident, "payload": payload, "links": links, **client}
 
 
 def _payload(message: IncidentMessage, delivery: Delivery) -> Mapping[str, object]:

@@ -38,6 +38,12 @@ def outline(data: object, indent: str = "") -> Iterator[str]:
             yield f"{indent}{label} {one_line(str(value))}"
 
 
+def other_said(delivery: Delivery, limit: int) -> str:
+    """What a message that is about no incident says, on one line: its sentence, where it has one."""
+    sentence = delivery.body.get("sentence")
+    return cut(sentence if isinstance(sentence, str) and sentence else "; ".join(outline(delivery.body)), limit)
+
+
 def said(message: IncidentMessage, limit: int) -> str:
     """How bad it is and what happened, on one line of at most so many characters: ``Alert: flight-delay: …``."""
     return cut(f"{look_of(message).word}: {message.sentence}", limit)

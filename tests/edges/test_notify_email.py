@@ -25,7 +25,7 @@ from monitor.notify.transport import tls_context
 from monitor.ports import Receiver
 from monitor.settings.secret import Secret
 from monitor.settings.targets import EmailSettings
-from tests.edges.told import INCIDENT, delivery, messages, telling
+from tests.edges.told import INCIDENT, delivery, messages, other, telling
 from tests.mail_server import MailServer, ScriptedMail, certificate, server_context
 
 FROM, TO = "Drift Watch <driftd@example.com>", ("ml@example.com", "Ön Call <oncall@example.com>")
@@ -106,7 +106,7 @@ def test_an_attempt_that_is_made_again_bears_the_same_id(server: MailServer) -> 
 @given(messages())
 def test_whatever_an_incident_holds_its_mail_has_our_headers_and_no_markup_of_others(message: IncidentMessage) -> None:
     written = settings(1)
-    raw = mail_of(message, telling(message), written).as_bytes()
+    raw = mail_of(telling(message), written).as_bytes()
     head = raw.partition(b"\r\n\r\n")[0]
     names = [line.partition(b":")[0].decode() for line in re.split(rb"\r\n(?![ \t])", head)]
     assert names == ["Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "X-Driftd-Incident", "User-Agent", "MIME-Version",
@@ -127,6 +127,21 @@ def test_line_ends_in_what_comes_from_a_log_make_no_header(server: MailServer) -
     assert mail["Bcc"] is None
     assert "Bcc: victim@example.com" in mail["Subject"]
     assert server.recipients == [["ml@example.com", "oncall@example.com"]]
+
+
+def test_what_is_about_no_incident_is_a_mail_in_lines(server: MailServer) -> None:
+    body = {"sentence": "flight-delay: a retraining waits\nBcc: x@y.example", "hint": "<b>driftd retrainings approve</b>",
+            "url": "javascript:alert(1)", "columns": ["x", "y"]}  # fmt: skip
+    mailer(server.port).send(other(body))
+    (mail,) = server.mails
+    assert mail["Subject"] == "[driftd] flight-delay: a retraining waits Bcc: x@y.example"
+    assert mail["X-Driftd-Incident"] is None
+    text, html = (mail.get_body((kind,)) for kind in ("plain", "html"))
+    assert text is not None
+    assert html is not None
+    assert "columns:\n  - x\n  - y" in text.get_content().replace("\r\n", "\n")
+    assert "<a" not in html.get_content()
+    assert "&lt;b&gt;driftd retrainings approve" in html.get_content()
 
 
 # --- the session ---------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from monitor.notify.webhook import Webhook
 from monitor.ports import Receiver
 from monitor.settings.secret import Secret
 from monitor.settings.targets import CloudEvents, EventsSettings
-from tests.edges.told import BROKEN, NOW, delivery, messages, telling
+from tests.edges.told import BROKEN, NOW, TEXTS, delivery, messages, other, telling
 from tests.webhook_server import WebhookReceiver
 
 KEY = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
@@ -134,7 +134,7 @@ def test_the_body_is_the_same_at_every_attempt(server: WebhookReceiver) -> None:
 @settings(max_examples=200)
 @given(messages(), st.sampled_from(CloudEvents))
 def test_a_body_is_always_short_enough_and_whole_json(message: IncidentMessage, mode: CloudEvents) -> None:
-    event = event_of(message, telling(message), mode)
+    event = event_of(telling(message), mode)
     assert len(event.body) <= MAX_BYTES
     body = json.loads(event.body)
     data = from_body(body if mode is CloudEvents.BINARY else body["data"], IncidentMessage)
@@ -148,7 +148,7 @@ def test_what_is_cut_says_so() -> None:
     from monitor.core.messages import ColumnLine
 
     message = replace(from_body(delivery().body, IncidentMessage), columns=(ColumnLine(column="𝕏" * 600, sentence="𝕏" * 600),) * 10)
-    data = from_body(json.loads(event_of(message, telling(message), CloudEvents.BINARY).body), IncidentMessage)
+    data = from_body(json.loads(event_of(telling(message), CloudEvents.BINARY).body), IncidentMessage)
     assert data.columns[0].column.endswith("…")
     assert (len(data.columns), data.more_columns) == (10, 0)
 
@@ -168,3 +168,29 @@ def test_the_time_of_the_attempt_is_signed(server: WebhookReceiver) -> None:
     webhook(server).send(delivery(at=NOW))
     sent = int(server.requests[0].headers["webhook-timestamp"])
     assert abs(sent - datetime.now(UTC).timestamp()) < 60
+
+
+NOTE = {"id": "ret_1", "model": "m/ö", "state": "proposed", "sentence": "a retraining waits for approval", "hint": "…", "url": None}
+
+
+@pytest.mark.parametrize("mode", CloudEvents)
+def test_what_is_about_no_incident_is_an_event_of_its_own_kind(server: WebhookReceiver, mode: CloudEvents) -> None:
+    webhook(server, cloudevents=mode).send(other(NOTE))
+    (request,) = server.requests
+    body = json.loads(request.body)
+    assert (body if mode is CloudEvents.BINARY else body["data"]) == NOTE
+    if mode is CloudEvents.OFF:
+        assert body["type"] == "driftd.retraining_status"
+    else:
+        about = {n.removeprefix("ce-"): v for n, v in request.headers.items()} if mode is CloudEvents.BINARY else body
+        assert (about["type"], about["source"], "subject" in about) == ("driftd.retraining_status", "/driftd/models/m%2F%C3%B6", False)
+
+
+LEAVES = st.none() | st.integers(0, 9) | TEXTS
+
+
+@given(st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=30) | st.dictionaries(st.text(max_size=9), inner, max_size=9)))
+def test_bodies_of_other_kinds_are_short_enough_too(value: object) -> None:
+    event = event_of(other({"sentence": "x" * 30_000, "many": [value] * 300}), CloudEvents.OFF)
+    assert len(json.loads(event.body)["data"]["many"]) <= 300
+    assert len(json.loads(event.body)["data"]["sentence"]) <= 600

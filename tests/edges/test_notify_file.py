@@ -21,7 +21,7 @@ from monitor.errors import Permanent, Retryable
 from monitor.notify import file
 from monitor.notify.file import FileLines, line_of
 from monitor.settings.targets import FileTargetSettings, LineFormat
-from tests.edges.told import delivery, messages, telling
+from tests.edges.told import delivery, messages, other, telling
 
 
 def lines(path: Path, form: LineFormat = LineFormat.JSONL) -> FileLines:
@@ -44,6 +44,15 @@ def test_a_line_of_text_is_for_people(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text(encoding="utf-8") == (
         "2026-05-04T12:00:00Z Resolved: flight-delay: resolved after 1 d (1 bad window; resolve_after reached) (inc_0123456789abcdef)\n"
     )
+
+
+def test_what_is_about_no_incident_is_a_line_too(tmp_path: Path) -> None:
+    for form in LineFormat:
+        lines(tmp_path / "out", form).send(other({"sentence": "", "models": [{"model": "m", "lines": ["a", "b"]}], "more": 0}, "digest"))
+    first, second = (tmp_path / "out").read_text().splitlines()
+    assert json.loads(first) == {"at": "2026-05-04T12:00:00Z", "delivery": "msg_o", "kind": "digest", "sentence": "",
+                                 "models": [{"model": "m", "lines": ["a", "b"]}], "more": 0}  # fmt: skip
+    assert second == "2026-05-04T12:00:00Z models:; -; model: m; lines:; - a; - b; more: 0"
 
 
 @given(messages())

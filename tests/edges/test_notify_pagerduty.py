@@ -51,6 +51,16 @@ def test_an_incident_triggers_is_reminded_of_and_resolves_as_one_alert(server: P
     assert server.events[2] == {"routing_key": KEY, "event_action": "resolve", "dedup_key": INCIDENT.id}
 
 
+def test_an_acknowledgement_stops_the_calls_and_the_end_still_resolves(server: PagerDutyServer) -> None:
+    sender = pager(server)
+    sender.send(delivery())
+    taken = from_body(delivery().body, IncidentMessage)
+    sender.send(telling(replace(taken, reason="acknowledged by a person")))
+    assert server.alerts == {INCIDENT.id: "acknowledged"}
+    sender.send(delivery(NotifyKind.RESOLVED))
+    assert server.alerts == {INCIDENT.id: "resolved"}
+
+
 def test_a_trigger_says_what_happened_how_bad_and_where_to_look(server: PagerDutyServer) -> None:
     pager(server).send(delivery())
     (event,) = server.events

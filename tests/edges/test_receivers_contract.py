@@ -21,7 +21,7 @@ from monitor.notify import RECEIVERS, alertmanager, email, events, file, pagerdu
 from monitor.ports import Receiver
 from monitor.settings.receivers import SlackSettings
 from monitor.settings.targets import AlertmanagerSettings, EmailSettings, EventsSettings, FileTargetSettings, PagerDutySettings
-from tests.edges.told import BROKEN, delivery
+from tests.edges.told import BROKEN, delivery, other
 from tests.mail_server import MailServer, ScriptedMail
 from tests.pagerduty_server import PagerDutyServer
 from tests.webhook_server import WebhookReceiver
@@ -212,6 +212,13 @@ def test_what_was_ill_is_well_again_with_the_next_attempt(kit: Kit) -> None:
     with pytest.raises(Retryable):
         kit.receiver.send(delivery())
     assert kit.receiver.send(delivery()).detail
+
+
+def test_what_is_about_no_incident_is_told_or_left_but_is_no_error(kit: Kit, request: pytest.FixtureRequest) -> None:
+    if "slack" in request.node.callspec.id:
+        return  # Slack's own form of each kind is made elsewhere
+    body = {"sentence": "a day's\nwarnings", "models": [{"model": "m", "lines": ["x moved", ""]}], "more": 0, "url": "javascript:alert(1)"}
+    assert kit.receiver.send(other(body, "digest")).detail
 
 
 def test_a_stored_body_that_is_no_message_is_given_up(kit: Kit) -> None:

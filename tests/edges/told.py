@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -50,6 +51,11 @@ def telling(message: IncidentMessage, id: str = "msg_1") -> Delivery:
 
 BROKEN = replace(delivery(), body={"kind": "firing"})
 """A stored body that is no message about an incident."""
+
+def other(body: Mapping[str, object], kind: str = "retraining_status", incident: str | None = None) -> Delivery:
+    """A delivery of something that is about no incident."""
+    return Delivery(id="msg_o", receiver="r", kind=kind, incident=incident, body=body, attempts=0, created_at=NOW)
+
 
 TEXTS = st.text(max_size=700) | st.sampled_from(["\r\nBcc: x@y.example", "\x00" * 600, "<script>alert(1)</script>", "𝕏" * 600, '"\\' * 300])
 
