@@ -31,6 +31,7 @@ class MailServer:
         self.recipients: list[list[str]] = []
         self.refusals: dict[str, str] = {}
         self.secured: list[bool] = []
+        self._closed = False
         options: dict[str, Any] = {"ready_timeout": 10}
         if tls is not None:
             options |= {"ssl_context": tls} if at_once else {"tls_context": tls, "require_starttls": True}
@@ -42,7 +43,9 @@ class MailServer:
         self.port = self._controller.port
 
     def close(self) -> None:
-        self._controller.stop(no_assert=True)
+        if not self._closed:
+            self._closed = True
+            self._controller.stop()
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
         if address in self.refusals:

@@ -156,7 +156,7 @@ def _session(settings: EmailSettings) -> Iterator[smtplib.SMTP]:
         if settings.tls is MailSecurity.STARTTLS:
             smtp.starttls(context=tls_context())
         if settings.username is not None and settings.password is not None:
-            smtp.login(settings.username, _sendable(settings.password.read()))
+            smtp.login(_sendable(settings.username, "user name"), _sendable(settings.password.read(), "password"))
         yield smtp
         with suppress(smtplib.SMTPException, OSError):  # the mail is taken; how the server says good-bye changes nothing
             smtp.quit()
@@ -171,6 +171,8 @@ def _session(settings: EmailSettings) -> Iterator[smtplib.SMTP]:
         if smtp.late:
             raise Retryable(f"no answer in time from the mail server {settings.host}") from None
         raise Retryable(f"the connection to the mail server {settings.host} failed ({type(error).__name__})") from None
+    except ValueError:  # of smtplib's login, for a challenge that is none
+        raise Retryable(f"the mail server {settings.host} does not speak SMTP") from None
     finally:
         smtp.end()
 
@@ -188,10 +190,10 @@ def _codes(code: int, text: bytes | str) -> str:
     return f"{code} {known[0].decode()}" if known else str(code)
 
 
-def _sendable(password: str) -> str:
-    if not password.isascii():
-        raise Permanent("the mail server's password has characters beyond ASCII, which SMTP's logins do not take")
-    return password
+def _sendable(text: str, what: str) -> str:
+    if not text.isascii():
+        raise Permanent(f"the {what} of the mail server has characters beyond ASCII, which SMTP's logins do not take")
+    return text
 
 
 class _Smtp(smtplib.SMTP):

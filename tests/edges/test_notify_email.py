@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
 
 from monitor.clock import SystemClock
 from monitor.core.incidents import NotifyKind
@@ -240,10 +242,6 @@ def test_a_mail_that_is_taken_for_some_is_sent_and_says_so(server: MailServer) -
     assert server.recipients == [["oncall@example.com"]]
 
 
-NOT_HELD = {"MAIL": b"250 ok\r\n", "RCPT": b"250 ok\r\n", "DATA": b"354 go on\r\n", ".": b"250 taken\r\n"}
-"""A session in which a mail is taken (the words of the mail itself are answered by nothing)."""
-
-
 @pytest.mark.parametrize(
     ("answers", "error", "said"),
     [
@@ -255,12 +253,34 @@ NOT_HELD = {"MAIL": b"250 ok\r\n", "RCPT": b"250 ok\r\n", "DATA": b"354 go on\r\
         ({"MAIL": b"451 4.7.1 greylisted\r\n"}, Retryable, "answered 451 4.7.1"),
         ({"MAIL": b"550 go away hush\r\n"}, Permanent, "answered 550$"),
         ({}, Retryable, "the connection to the mail server localhost failed"),
+        ({"EHLO": b"250-hello\r\n250 AUTH CRAM-MD5\r\n", "AUTH": b"334 not*base64\r\n"}, Retryable, "does not speak SMTP"),
     ],
 )  # fmt: skip
 def test_a_server_that_misbehaves_is_tried_again_or_given_up(answers: Mapping[str, bytes], error: type[Exception], said: str) -> None:
     with closing(ScriptedMail(answers)) as server, pytest.raises(error, match=said) as caught:
-        mailer(server.port, timeout="1s").send(delivery())
+        mailer(server.port, timeout="1s", **({"username": "u", "password": "p"} if "AUTH" in answers else {})).send(delivery())
     assert "hush" not in str(caught.value)
+
+
+LINES = st.lists(st.binary(max_size=40).map(lambda text: text.replace(b"\n", b"").replace(b"\r", b"")), min_size=1, max_size=3)
+ANSWERS = st.builds(
+    lambda code, lines: b"".join(code + (b" " if i == len(lines) - 1 else b"-") + line + b"\r\n" for i, line in enumerate(lines)),
+    st.sampled_from([b"220", b"221", b"235", b"250", b"334", b"354", b"421", b"454", b"503", b"535", b"554", b"abc", b""]), LINES,
+)  # fmt: skip
+AUTH = b"250-hello\r\n250-8BITMIME\r\n250 AUTH CRAM-MD5 PLAIN LOGIN\r\n"
+
+
+@settings_of(max_examples=60)
+@given(st.dictionaries(st.sampled_from(["", "EHLO", "HELO", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "*"]), ANSWERS), st.booleans())
+def test_whatever_a_mail_server_says_is_a_receipt_or_one_of_our_errors(answers: dict[str, bytes], logs_in: bool) -> None:
+    with closing(ScriptedMail({"EHLO": AUTH, **answers})) as server:
+        login = {"username": "driftd", "password": PASSWORD} if logs_in else {}
+        try:
+            said = mailer(server.port, timeout="1s", **login).send(delivery()).detail
+        except (Retryable, Permanent) as error:
+            said = str(error)
+    assert said
+    assert PASSWORD not in said
 
 
 @pytest.mark.parametrize("security", ["none", "starttls", "tls"])

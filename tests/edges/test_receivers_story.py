@@ -174,9 +174,8 @@ def test_a_test_message_and_its_end_go_to_one_receiver_alone(
 
 @pytest.mark.parametrize("name", ["nobody", "retraining:m"])
 def test_a_test_message_goes_to_no_other_than_people(config: Path, name: str, hook: WebhookReceiver) -> None:
-    config.write_text(config.read_text().replace(
-        "columns: {x: numeric}}", f"columns: {{x: numeric}}, retraining: {{webhook: {{url: '{hook.url}', secret: s}}, when: {{drift: 1}}}}}}"
-    ))  # fmt: skip
+    retraining = f"retraining: {{webhook: {{url: '{hook.url}', secret: s}}, when: {{drift: 1}}}}"
+    config.write_text(config.read_text().replace("columns: {x: numeric}}", f"columns: {{x: numeric}}, {retraining}}}"))
     done = CliRunner().invoke(app, ["check", str(config), "--send-test", name])
     assert done.exit_code == 1
     assert f"there is no receiver '{name}' that tells people; known are ['alerts', 'events', 'lines', 'mail', 'pager']" in done.stdout
