@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core.core_schema import ValidationInfo
 
 from monitor.settings.block import Block, File, OneOrMany, SecretText, Text, Url, one_or_many, path_of
@@ -177,6 +177,8 @@ Target = SlackSettings | EventsSettings | AlertmanagerSettings | PagerDutySettin
 
 class ReceiverSettings(Block):
     """One receiver: exactly one of these keys says of what kind it is."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     slack: SlackSettings | None = Field(default=None, description="Another Slack channel or workspace.")
     webhook: EventsSettings | None = Field(default=None, description=EventsSettings.__doc__)
