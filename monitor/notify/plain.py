@@ -10,6 +10,8 @@ from monitor.errors import DecodeError, Permanent
 from monitor.notify.slack_message import account_line, facts, look_of, one_line
 from monitor.ports import Delivery
 
+INCIDENT_KINDS = frozenset(map(str, NotifyKind))
+
 
 def message_of(delivery: Delivery) -> IncidentMessage:
     """What is to be told. Raises Permanent where the stored body is no message about an incident."""
@@ -21,7 +23,7 @@ def message_of(delivery: Delivery) -> IncidentMessage:
 
 def is_incident(delivery: Delivery) -> bool:
     """Whether it is about one; the outbox has other messages for people too, whose bodies are plain data."""
-    return delivery.kind in set(NotifyKind)
+    return delivery.kind in INCIDENT_KINDS
 
 
 def outline(data: object, indent: str = "") -> Iterator[str]:
