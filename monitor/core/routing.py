@@ -26,11 +26,11 @@ class Route:
     checks: tuple[str, ...] = ()
     goes_on: bool = False
 
-    def fits(self, incident: Incident, check: str) -> bool:
-        """Whether one check of an incident goes this way."""
+    def fits(self, model: str, severity: Verdict | None = None, check: str = "") -> bool:
+        """Whether what is of a model goes this way; what is of no severity or check, only where the route asks for none."""
         return (
-            (not self.models or any(fnmatchcase(incident.model, pattern) for pattern in self.models))
-            and self.severity in (None, incident.severity)
+            (not self.models or any(fnmatchcase(model, pattern) for pattern in self.models))
+            and self.severity in (None, severity)
             and (not self.checks or check in self.checks)
         )
 
@@ -41,7 +41,14 @@ def routed(incident: Incident, routes: Sequence[Route], everybody: Sequence[str]
     Each of its checks is routed for itself: the first route that fits counts, and those after it as long as they go on. So a check
     that joins later adds receivers and takes none away. What fits no route is told to everybody: nothing is lost by leaving it out.
     """
-    found = {name for check in incident.checks or ("",) for name in _of_check(incident, check, routes, everybody)}
+    ways = [[route for route in routes if route.fits(incident.model, incident.severity, check)] for check in incident.checks or ("",)]
+    found = {name for fitting in ways for name in _named(fitting, everybody)}
+    return tuple(name for name in everybody if name in found)
+
+
+def routed_of_model(model: str, routes: Sequence[Route], everybody: Sequence[str]) -> tuple[str, ...]:
+    """Who is to hear of what is about a model, but about none of its checks."""
+    found = set(_named([route for route in routes if route.fits(model)], everybody))
     return tuple(name for name in everybody if name in found)
 
 
@@ -62,8 +69,8 @@ def audience(
     return tuple(name for name in everybody if name in due or (name in known and kind is not NotifyKind.FIRING))
 
 
-def _of_check(incident: Incident, check: str, routes: Iterable[Route], everybody: Sequence[str]) -> Iterator[str]:
-    fitting = [route for route in routes if route.fits(incident, check)]
+def _named(fitting: Sequence[Route], everybody: Sequence[str]) -> Iterator[str]:
+    """Of the routes that fit, those up to the first that does not go on."""
     if not fitting:
         yield from everybody
     for route in fitting:

@@ -42,8 +42,11 @@ class PagerDuty:
         """Post it once; what an earlier attempt has sent is the same alert again. Raises Retryable or Permanent; neither tells the key."""
         if not is_incident(delivery):
             return Receipt(detail="not sent: PagerDuty takes incidents alone")
+        message = message_of(delivery)
+        if message.kind is NotifyKind.UPDATE and message.reason != TransitionReason.ACKNOWLEDGED_BY_PERSON:
+            return Receipt(detail="not sent: nobody is called")
         key = self._key.read()
-        event = {"routing_key": key, **event_of(message_of(delivery), delivery)}
+        event = {"routing_key": key, **event_of(message, delivery)}
         headers = {"content-type": "application/json", "user-agent": f"driftd/{__version__}"}
         answer = post(self._url, content=json.dumps(event).encode(), headers=headers, limits=self._limits)
         demand_success(answer, f"PagerDuty ({self.name})", self._clock.now(), reason_of(answer, key))
@@ -61,10 +64,13 @@ def made(name: str, settings: PagerDutySettings, clock: Clock) -> Receiver:
 
 
 def event_of(message: IncidentMessage, delivery: Delivery) -> Mapping[str, object]:
-    """The event without the routing key. A reminder triggers again: it is added to the alert, or opens it where this is the first."""
+    """The event without the routing key. A reminder triggers again: it is added to the alert, or opens it where this is the first.
+
+    Of changes that call nobody, only an acknowledgement is an event.
+    """
     if message.kind is NotifyKind.RESOLVED:
         return {"event_action": "resolve", "dedup_key": message.incident}
-    if message.reason == TransitionReason.ACKNOWLEDGED_BY_PERSON:
+    if message.kind is NotifyKind.UPDATE:
         return {"event_action": "acknowledge", "dedup_key": message.incident}
     links = [{"href": message.url, "text": "Open driftd"}] if message.url else []
     client = {"client": "driftd", **({"client_url": message.url} if message.url else {})}

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from monitor.core.incidents import NotifyKind
-from monitor.core.messages import IncidentMessage, from_body
-from monitor.errors import DecodeError, Permanent
-from monitor.notify.slack_message import account_line, facts, look_of, one_line
+from monitor.core.messages import IncidentMessage
+from monitor.notify.slack_message import account_line, facts, look_of, message_of, one_line
 from monitor.ports import Delivery
 
+__all__ = ["cut", "is_incident", "message_of", "other_said", "outline", "paragraphs", "said"]
+
 INCIDENT_KINDS = frozenset(map(str, NotifyKind))
-
-
-def message_of(delivery: Delivery) -> IncidentMessage:
-    """What is to be told. Raises Permanent where the stored body is no message about an incident."""
-    try:
-        return from_body(delivery.body, IncidentMessage)
-    except DecodeError as error:
-        raise Permanent(str(error)) from None
 
 
 def is_incident(delivery: Delivery) -> bool:

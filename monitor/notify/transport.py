@@ -52,13 +52,13 @@ class Answer:
     complete: bool
 
 
-def post(url: str, *, content: bytes, headers: Mapping[str, str], limits: Limits) -> Answer:
-    """Send it once and take whatever status comes, 3xx included.
+def post(url: str, *, content: bytes, headers: Mapping[str, str], limits: Limits, method: str = "POST") -> Answer:
+    """Send it once and take whatever status comes, 3xx included. ``method``: PUT and PATCH are sent alike.
 
     Raises Retryable when there is no answer in time or the connection fails, Permanent when the URL cannot be used or its
     host is at an address that is refused.
     """
-    return _request("POST", url, content, headers, limits)
+    return _request(method, url, content, headers, limits)
 
 
 def get(url: str, *, headers: Mapping[str, str], limits: Limits) -> Answer:

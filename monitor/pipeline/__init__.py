@@ -1,8 +1,10 @@
 """The loop's steps. Reader: poll, decode, fold, checkpoint. Judge: seal, evaluate, decide, record. Labelling: join labels, revise.
 SelfWatch: what stands in the way."""
 
+from monitor.pipeline.desk import Desk
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.labelling import Labelling
+from monitor.pipeline.muting import Muting
 from monitor.pipeline.pages import IncidentPages
 from monitor.pipeline.reader import Pace, Reader
 from monitor.pipeline.references import References
@@ -10,12 +12,14 @@ from monitor.pipeline.retention import Retention
 from monitor.pipeline.revising import Reviser
 from monitor.pipeline.selfwatch import NoEventTime, Probe, SelfWatch, judging_fails, kafka_away, receivers_fail, rows_are_stale
 from monitor.pipeline.standards import Standard, Standards
-from monitor.pipeline.telling import Routes, Telling
+from monitor.pipeline.telling import Routes, Telling, routes_of
 
 __all__ = [
+    "Desk",
     "IncidentPages",
     "Judge",
     "Labelling",
+    "Muting",
     "NoEventTime",
     "Pace",
     "Probe",
@@ -31,5 +35,6 @@ __all__ = [
     "judging_fails",
     "kafka_away",
     "receivers_fail",
+    "routes_of",
     "rows_are_stale",
 ]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.core.incidents import Incident, IncidentState, NotifyKind
 from monitor.core.results import Verdict
-from monitor.core.routing import Route, audience, routed
+from monitor.core.routing import Route, audience, routed, routed_of_model
 
 AT = datetime(2026, 5, 4, tzinfo=UTC)
 EVERYBODY = ("slack", "pager", "data", "mail", "log")
@@ -65,6 +65,20 @@ def test_a_name_that_is_no_receiver_any_more_is_told_nothing() -> None:
     assert audience(NotifyKind.RESOLVED, FRAUD, (), EVERYBODY, ("gone", "mail")) == ("mail",)
 
 
+@pytest.mark.parametrize(
+    ("model", "routes", "expected"),
+    [
+        ("fraud-eu", (), EVERYBODY),
+        ("fraud-eu", (PAGE, REST), ("slack",)),
+        ("fraud-eu", (DATA, PAGE), EVERYBODY),
+        ("toy-1", (NOBODY, REST), ()),
+        ("churn", (ALSO_LOG, Route(models=("ch*",), receivers=("mail",))), ("mail", "log")),
+    ],
+)  # fmt: skip
+def test_what_is_about_no_check_goes_by_routes_that_ask_for_none(model: str, routes: tuple[Route, ...], expected: tuple[str, ...]) -> None:
+    assert routed_of_model(model, routes, EVERYBODY) == expected
+
+
 WIDER = replace(FRAUD, checks=("drift", "performance"))
 BY_CHECK = (Route(checks=("drift",), receivers=("slack",)), Route(checks=("performance",), receivers=("pager",)), Route(receivers=("log",)))
 
@@ -82,6 +96,8 @@ BY_CHECK = (Route(checks=("drift",), receivers=("slack",)), Route(checks=("perfo
         (NotifyKind.RESOLVED, FRAUD, (Route(receivers=("mail",)),), ("slack", "pager"), ("slack", "pager")),
         (NotifyKind.REPEAT, FRAUD, (Route(receivers=("mail",)),), ("slack", "pager"), ("slack", "pager", "mail")),
         (NotifyKind.RESOLVED, FRAUD, (Route(receivers=()),), ("slack",), ("slack",)),
+        # who was told hears that somebody is on it, and nobody else
+        (NotifyKind.UPDATE, WIDER, BY_CHECK, ("slack",), ("slack",)),
         # the first message goes by the routes alone
         (NotifyKind.FIRING, FRAUD, BY_CHECK, ("mail",), ("slack",)),
         # nobody knows who was told, or all who were are no receivers any more

@@ -146,6 +146,12 @@ def test_what_is_about_no_incident_is_a_mail_in_lines(server: MailServer) -> Non
     assert "&lt;b&gt;driftd retrainings approve" in html.get_content()
 
 
+def test_an_acknowledgement_is_no_mail_and_keeps_the_thread(server: MailServer) -> None:
+    receipt = mailer(server.port).send(delivery(NotifyKind.UPDATE, thread="<msg_1@example.com>"))
+    assert receipt.thread == "<msg_1@example.com>"
+    assert server.mails == []
+
+
 # --- the session ---------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from monitor.clock import SystemClock
-from monitor.core.incidents import NotifyKind
+from monitor.core.incidents import IncidentState, NotifyKind
 from monitor.core.messages import IncidentMessage, from_body
 from monitor.core.results import Verdict
 from monitor.demo import scripted_http as http
@@ -54,11 +54,17 @@ def test_an_incident_triggers_is_reminded_of_and_resolves_as_one_alert(server: P
 def test_an_acknowledgement_stops_the_calls_and_the_end_still_resolves(server: PagerDutyServer) -> None:
     sender = pager(server)
     sender.send(delivery())
-    taken = from_body(delivery().body, IncidentMessage)
-    sender.send(telling(replace(taken, reason="acknowledged by a person")))
+    taken = replace(INCIDENT, state=IncidentState.ACKNOWLEDGED, acknowledged_by="eve")
+    sender.send(delivery(NotifyKind.UPDATE, incident=taken))
     assert server.alerts == {INCIDENT.id: "acknowledged"}
     sender.send(delivery(NotifyKind.RESOLVED))
     assert server.alerts == {INCIDENT.id: "resolved"}
+
+
+def test_another_change_that_calls_nobody_is_not_sent(server: PagerDutyServer) -> None:
+    change = replace(from_body(delivery(NotifyKind.UPDATE).body, IncidentMessage), reason="something else")
+    assert pager(server).send(telling(change)).detail == "not sent: nobody is called"
+    assert server.requests == []
 
 
 def test_a_trigger_says_what_happened_how_bad_and_where_to_look(server: PagerDutyServer) -> None:

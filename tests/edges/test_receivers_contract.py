@@ -181,7 +181,7 @@ def test_every_kind_of_receiver_is_tried_here() -> None:
 
 def test_every_kind_of_message_is_sent_and_sent_again(kit: Kit) -> None:
     thread = None
-    for number, kind in enumerate([NotifyKind.FIRING, NotifyKind.FIRING, NotifyKind.REPEAT, NotifyKind.RESOLVED]):
+    for number, kind in enumerate([NotifyKind.FIRING, NotifyKind.FIRING, *NotifyKind]):
         receipt = kit.receiver.send(delivery(kind, id=f"msg_{number}", thread=thread))
         thread = thread or receipt.thread
         assert receipt.detail

@@ -18,8 +18,7 @@ from monitor.core.incidents import Incident, Judged, step
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import AlertRules
 from monitor.notify import RECEIVERS, Dispatcher, lease_of, receivers_of
-from monitor.parts import _routes
-from monitor.pipeline import Telling
+from monitor.pipeline.telling import Telling, routes_of
 from monitor.ports import Judgement, Store
 from monitor.settings import load_settings
 from monitor.storage import open_store
@@ -90,7 +89,7 @@ def judge(config: Path, store: Store, check: Check) -> Incident:
         threshold=0.2, p_value=None, verdict=Verdict.ALERT, reason="x moved", rows=1000,
     )  # fmt: skip
     taken = step(None, Judged(model="m", start=START, end=START + DAY, results=(result,), headline="x moved"), AlertRules(open_after=1))
-    telling = Telling(_routes(load_settings(config), "https://driftd.example.com"), told=store.told)
+    telling = Telling(routes_of(load_settings(config), "https://driftd.example.com"), told=store.told)
     assert taken.incident is not None
     assert store.record(Judgement(
         model="m", judged_until=START + DAY, previous=None, results=(result,), incident=taken.incident, events=taken.events,

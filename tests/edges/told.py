@@ -25,6 +25,7 @@ INCIDENT = Incident(
 REASONS = {
     NotifyKind.FIRING: TransitionReason.OPEN_AFTER_REACHED,
     NotifyKind.REPEAT: TransitionReason.REPEAT_INTERVAL_ELAPSED,
+    NotifyKind.UPDATE: TransitionReason.ACKNOWLEDGED_BY_PERSON,
     NotifyKind.RESOLVED: TransitionReason.RESOLVE_AFTER_REACHED,
 }
 LINES = (ColumnLine(column="dep_delay", sentence="dep_delay: mean 12.6 → 756"), ColumnLine(column="p_late", sentence="p_late: 0.3 → 0.6"))

@@ -8,6 +8,8 @@ from monitor.core.cause import Cause
 from monitor.core.conditions import EVERY_MODEL, Condition, Trouble, moves
 from monitor.core.incidents import Incident, Judged, Step, resolve, step
 from monitor.core.results import Check, Result, Verdict
+from monitor.core.retraining import Retraining, RetrainingState
+from monitor.core.retraining_messages import Case
 from monitor.core.routing import Route
 from monitor.core.rules import AlertRules
 from monitor.doubles.store import MemoryStore
@@ -73,6 +75,24 @@ def test_a_person_who_resolves_it_is_heard_by_those_who_were_told() -> None:
 
 def test_without_routes_everybody_is_told_of_everything() -> None:
     assert told(MemoryStore(), (), DRIFT, WELL) == [(name, kind) for kind in ("firing", "resolved") for name in PEOPLE]
+
+
+def asked(incident: str | None = None) -> Retraining:
+    return Retraining(id="ret_1", model="m", version="1", state=RetrainingState.PROPOSED, reason="drift", incident=incident, columns=(),
+                      requested_at=START, updated_at=START)
+
+
+def test_what_becomes_of_a_request_to_retrain_is_told_to_those_who_know_its_incident() -> None:
+    store = MemoryStore()
+    told(store, BY_CHECK, BOTH)
+    incident = store.open_incident("m")
+    assert incident is not None
+    telling = Telling({"m": Routes(people=PEOPLE, rules=(Route(receivers=("mail",)),))}, told=store.told)
+    assert [m.receiver for m in telling.retraining_status(asked(incident.id))] == ["slack", "pager"]
+    assert [m.receiver for m in telling.retraining_status(asked())] == ["mail"]
+    # an incident that begins with this very window: nobody was told of it so far
+    fresh = Telling({"m": Routes(people=PEOPLE, rules=BY_CHECK)})
+    assert [m.receiver for m in fresh.retraining(asked(incident.id), Case(incident=incident))] == ["slack", "pager"]
 
 
 def failing(receiver: str) -> Step:
