@@ -13,7 +13,6 @@ from pathlib import Path
 
 from monitor import __version__
 from monitor.clock import SystemClock
-from monitor.core.conditions import EVERY_MODEL
 from monitor.core.drift.sampled import needs_samples
 from monitor.core.rules import Model
 from monitor.health import Health, NotReady
@@ -37,12 +36,12 @@ from monitor.pipeline import (
     References,
     Retention,
     Reviser,
-    Routes,
     SelfWatch,
     Telling,
     judging_fails,
     kafka_away,
     receivers_fail,
+    routes_of,
     rows_are_stale,
 )
 from monitor.pipeline.keptids import bytes_within
@@ -140,7 +139,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     made = receivers_of(settings, clock, painter)
     for receiver in made:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
-    telling = Telling(_routes(settings, settings.http.public_url or web.url))
+    telling = Telling(routes_of(settings, settings.http.public_url or web.url), told=store.told)
     muting = Muting(store, clock)
     reports = settings.reports
     still_judging = partial(still_at_it, health, "judge")
@@ -193,16 +192,6 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker, pages=pages,
                  watch=watch, muting=muting, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock,
                  heartbeat=heartbeat, reload=reload, live_within=live_within)
-
-
-def _routes(settings: Settings, page: str) -> dict[str, Routes]:
-    """Who is told of each model, and of all of them."""
-    people = settings.people_receivers()
-    pictures = frozenset(people if settings.slack is not None and settings.slack.takes_pictures else ())
-    own = {name: Routes(people=people, retraining=settings.retraining_receiver(name), page_url=page, api_url=settings.http.public_url,
-                        pictures=pictures)
-           for name in settings.model_names()}
-    return {EVERY_MODEL: Routes(people=people, page_url=page), **own}
 
 
 def _failing(judge: Judge, labelling: Labelling) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from monitor.pipeline.retention import Retention
 from monitor.pipeline.revising import Reviser
 from monitor.pipeline.selfwatch import NoEventTime, Probe, SelfWatch, judging_fails, kafka_away, receivers_fail, rows_are_stale
 from monitor.pipeline.standards import Standard, Standards
-from monitor.pipeline.telling import Routes, Telling
+from monitor.pipeline.telling import Routes, Telling, routes_of
 
 __all__ = [
     "Desk",
@@ -35,5 +35,6 @@ __all__ = [
     "judging_fails",
     "kafka_away",
     "receivers_fail",
+    "routes_of",
     "rows_are_stale",
 ]
