@@ -52,6 +52,7 @@ class OutboxEntry:
     attempts: int = 0
     error: str | None = None
     thread: str | None = None
+    together: str | None = None
     not_before: datetime | None = None
     leased_until: datetime | None = None
     ended_at: datetime | None = None

@@ -29,7 +29,7 @@ from monitor.ports.labels import (
     Tally,
 )
 from monitor.ports.log import Damaged, LogSource, OutOfRange, Polled, TopicPartition
-from monitor.ports.outbox import Delivery, OutboxStore, Receipt, Receiver
+from monitor.ports.outbox import Delivery, Grouping, GroupingReceiver, OutboxStore, PacedReceiver, Receipt, Receiver, group_id
 from monitor.ports.pages import PageMaker, PageShelf
 from monitor.ports.people import PeopleStore
 from monitor.ports.reading import DeliveryRow, QuarantineRow, ReadStore, Store, VerdictCount
@@ -47,6 +47,8 @@ __all__ = [
     "Delivery",
     "DeliveryRow",
     "GapEnd",
+    "Grouping",
+    "GroupingReceiver",
     "HistoryStore",
     "JoinRound",
     "Judgement",
@@ -63,6 +65,7 @@ __all__ = [
     "NewLabels",
     "OutOfRange",
     "OutboxStore",
+    "PacedReceiver",
     "PageMaker",
     "PageShelf",
     "PeopleStore",
@@ -86,4 +89,5 @@ __all__ = [
     "TopicPartition",
     "VerdictCount",
     "WindowDelta",
+    "group_id",
 ]

@@ -62,6 +62,7 @@ def upgrade() -> None:
         column("told_until", TIME),
         sa.PrimaryKeyConstraint("receiver", name=op.f("pk_digests")),
     )
+    op.add_column("deliveries", sa.Column("together", sa.Text(), nullable=True))
     op.add_column("incidents", column("muted", TEXT, nullable=True))
     op.add_column("retrainings", column("updated_at", TIME, nullable=True))
     for name in RETRAININGS:
@@ -74,5 +75,6 @@ def downgrade() -> None:
     for name in ("verdict", "detail", *reversed(RETRAININGS), "updated_at"):
         op.drop_column("retrainings", name)
     op.drop_column("incidents", "muted")
+    op.drop_column("deliveries", "together")
     for table in ("digests", "retraining_events", "audit", "silences"):
         op.drop_table(table)
