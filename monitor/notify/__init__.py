@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
+from monitor.core.rules import Switch
 from monitor.notify.dispatcher import LEASE, Attempt, Dispatcher, Outcome
 from monitor.notify.outgoing import incident_messages, retraining_message
 from monitor.notify.slack import SlackBot, auth_test
-from monitor.notify.slack_api import CALLS
+from monitor.notify.slack_api import CALLS, POSTS_APART
+from monitor.notify.slack_group import KINDS
 from monitor.notify.slack_webhook import SlackWebhook
 from monitor.notify.webhook import Webhook
-from monitor.ports import Clock, Receiver
+from monitor.ports import Clock, Grouping, Receiver
 from monitor.settings import Settings
-from monitor.settings.receivers import SlackSettings
+from monitor.settings.receivers import GroupingSettings, SlackSettings
 
 __all__ = [
-    "RECEIVERS", "Attempt", "Dispatcher", "Outcome", "auth_test", "incident_messages", "lease_of", "receivers_of", "retraining_message",
+    "RECEIVERS", "Attempt", "Dispatcher", "Outcome", "auth_test", "grouping_of", "incident_messages", "lease_of", "receivers_of",
+    "retraining_message",
 ]
 
 LOOK_UP = timedelta(seconds=15)
@@ -37,11 +40,18 @@ def slack_receiver(name: str, slack: SlackSettings, clock: Clock) -> Receiver:
     timeout = slack.timeout.total_seconds()
     if slack.token is not None:
         return SlackBot(name=name, token=slack.token, channel=slack.channel or "", api_url=slack.api_url, timeout=timeout, clock=clock,
-                        link_local=slack.allow_link_local)
+                        link_local=slack.allow_link_local, grouping=grouping_of(slack), min_interval=POSTS_APART)
     if slack.webhook_url is not None:
         return SlackWebhook(name=name, url=slack.webhook_url, timeout=timeout, clock=clock, insecure=slack.insecure,
-                            link_local=slack.allow_link_local)
+                            link_local=slack.allow_link_local, grouping=grouping_of(slack), min_interval=POSTS_APART)
     raise ValueError("slack has neither a token nor a webhook URL")
+
+
+def grouping_of(settings: GroupingSettings) -> Grouping | None:
+    """When many incidents are one message to a receiver of people; None: never."""
+    if isinstance(settings.group_at, Switch):
+        return None
+    return Grouping(kinds=tuple(KINDS), wait=settings.group_wait, at=settings.group_at)
 
 
 def _retraining(settings: Settings, clock: Clock) -> Iterable[Receiver]:

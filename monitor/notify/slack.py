@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from slack_sdk.web import SlackResponse
@@ -11,9 +12,10 @@ from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage, from_body
 from monitor.errors import DecodeError, Permanent
 from monitor.notify.slack_api import LONGEST_WORD, SlackApi, SlackError
+from monitor.notify.slack_group import build_group, build_group_note, crowd_of, group_metadata
 from monitor.notify.slack_message import SlackMessage, build, build_note, degraded, metadata
 from monitor.notify.slack_search import Search
-from monitor.ports import Clock, Delivery, Receipt
+from monitor.ports import Clock, Delivery, Grouping, Receipt
 from monitor.settings.durations import printable
 from monitor.settings.receivers import SlackSettings
 from monitor.settings.secret import Secret
@@ -29,11 +31,17 @@ TOO_MUCH = frozenset({
 GONE = frozenset({"message_not_found", "thread_not_found", "cannot_reply_to_message"})
 """Errors of Slack's about a first message that somebody deleted."""
 
+SHARED = "shared"
+"""The last part of the thread of a message that tells of many incidents: no single one's end may rewrite it."""
+
 NO_PREVIEWS: Mapping[str, object] = {"unfurl_links": False, "unfurl_media": False}
 
 
 class SlackBot:
-    """Sends incident messages to one channel as a bot. The token is read at each use, so that it can be rotated."""
+    """Sends incident messages to one channel as a bot. The token is read at each use, so that it can be rotated.
+
+    ``grouping``: when many incidents are one message; None: never. ``min_interval``: seconds between two messages.
+    """
 
     def __init__(
         self,
@@ -45,8 +53,12 @@ class SlackBot:
         timeout: float = TIMEOUT,
         name: str = "slack",
         link_local: bool = False,
+        grouping: Grouping | None = None,
+        min_interval: float = 0.0,
     ) -> None:
         self.name = name
+        self.grouping = grouping
+        self.min_interval = min_interval
         self._token = token
         self._channel = channel
         self._clock = clock
@@ -64,18 +76,39 @@ class SlackBot:
             message = from_body(delivery.body, IncidentMessage)
         except DecodeError as error:
             raise Permanent(str(error)) from None
-        now = self._clock.now()
-        api = SlackApi(token=self._token.read(), api_url=self._api_url, timeout=self._timeout, now=now, link_local=self._link_local)
-        call = _Call(api, Search(api, delivery, now, self._ids), metadata(message, delivery.id))
+        call = self._call(delivery, metadata(message, delivery.id))
         first = _split(delivery.thread)
         if first is None or message.kind is NotifyKind.FIRING:
             return call.post(build(message), self._channel)
-        if message.kind is NotifyKind.RESOLVED:
+        if message.kind is NotifyKind.RESOLVED and not _is_shared(delivery.thread):
             call.update(build(message), *first)
-        return call.answer(message, first) or call.post(build(message), self._channel, first[0])
+        over = message.kind is NotifyKind.RESOLVED
+        answered = call.answer(build_note(message) if over else build(message), first, broadcast=not over)
+        if answered is None:
+            return call.post(build(message), self._channel, first[0])
+        return replace(answered, thread=delivery.thread)
+
+    def send_group(self, deliveries: Sequence[Delivery]) -> Receipt:
+        """One message for all, found again by the id of the group; its thread is theirs from now on."""
+        crowd, first = crowd_of(deliveries), deliveries[0]
+        id = first.together or first.id
+        call = self._call(replace(first, id=id, attempts=max(d.attempts for d in deliveries),
+                                  created_at=min(d.created_at for d in deliveries)), group_metadata(crowd, id))
+        where, over = _split(first.thread), crowd.kind is NotifyKind.RESOLVED
+        if where is not None and crowd.kind is not NotifyKind.FIRING:
+            answered = call.answer(build_group_note(crowd) if over else build_group(crowd), where, broadcast=not over)
+            if answered is not None:
+                return replace(answered, thread=first.thread)
+        posted = call.post(build_group(crowd), self._channel, None if where is None else where[0])
+        return replace(posted, thread=posted.thread and f"{posted.thread}:{SHARED}")
 
     def close(self) -> None:
         """Nothing is held open between messages."""
+
+    def _call(self, delivery: Delivery, marks: Mapping[str, object]) -> _Call:
+        now = self._clock.now()
+        api = SlackApi(token=self._token.read(), api_url=self._api_url, timeout=self._timeout, now=now, link_local=self._link_local)
+        return _Call(api, Search(api, delivery, now, self._ids), marks)
 
 
 def auth_test(slack: SlackSettings) -> str:
@@ -107,15 +140,13 @@ class _Call:
             self._search.learn(channel, id)
         return Receipt(thread=_thread(id, said.get("ts")), detail="posted")
 
-    def answer(self, message: IncidentMessage, first: tuple[str, str]) -> Receipt | None:
-        """Reply in the thread: a short note of the end, a whole reminder that the channel sees too. None: the thread is gone."""
+    def answer(self, content: SlackMessage, first: tuple[str, str], *, broadcast: bool) -> Receipt | None:
+        """Reply in the thread; with ``broadcast`` the channel sees it too. None: the thread is gone."""
         channel, ts = first
         if self._search.in_thread(channel, ts):
             return Receipt(thread=f"{channel}:{ts}", detail="answered by an earlier attempt")
-        over = message.kind is NotifyKind.RESOLVED
-        content = build_note(message) if over else build(message)
         try:
-            where = {"channel": channel, "thread_ts": ts, "reply_broadcast": not over}
+            where = {"channel": channel, "thread_ts": ts, "reply_broadcast": broadcast}
             self._formed("chat_postMessage", content, metadata=self._marks, **where, **NO_PREVIEWS)
         except SlackError as error:
             if error.error not in GONE:
@@ -154,6 +185,10 @@ def _thread(channel: object, ts: object) -> str | None:
 
 
 def _split(thread: str | None) -> tuple[str, str] | None:
-    """``channel:ts`` of the incident's first message."""
-    channel, _, ts = (thread or "").partition(":")
+    """Channel and ts of the incident's first message, from ``channel:ts`` or, where it tells of others too, ``channel:ts:shared``."""
+    channel, _, ts = (thread or "").removesuffix(f":{SHARED}").partition(":")
     return (channel, ts) if channel and ts else None
+
+
+def _is_shared(thread: str | None) -> bool:
+    return (thread or "").endswith(f":{SHARED}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from monitor.core.messages import IncidentMessage, from_body
 from monitor.errors import DecodeError, Permanent, Retryable
+from monitor.notify.slack_group import build_group, crowd_of
 from monitor.notify.slack_message import SlackMessage, build, degraded
 from monitor.notify.transport import Answer, Limits, demand_success, post
-from monitor.ports import Clock, Delivery, Receipt
+from monitor.ports import Clock, Delivery, Grouping, Receipt
 from monitor.settings.receivers import why_not_safe
 from monitor.settings.secret import Secret
 
@@ -24,7 +26,10 @@ FORM = frozenset({"invalid_blocks", "invalid_payload", "invalid_attachments", "t
 
 
 class SlackWebhook:
-    """Sends incident messages to the channel that the URL stands for. The URL is a secret, read at each use."""
+    """Sends incident messages to the channel that the URL stands for. The URL is a secret, read at each use.
+
+    ``grouping``: when many incidents are one message; None: never. ``min_interval``: seconds between two messages.
+    """
 
     def __init__(
         self,
@@ -35,8 +40,12 @@ class SlackWebhook:
         name: str = "slack",
         insecure: bool = False,
         link_local: bool = False,
+        grouping: Grouping | None = None,
+        min_interval: float = 0.0,
     ) -> None:
         self.name = name
+        self.grouping = grouping
+        self.min_interval = min_interval
         self._url = url
         self._insecure = insecure
         self._clock = clock
@@ -48,6 +57,16 @@ class SlackWebhook:
             message = build(from_body(delivery.body, IncidentMessage))
         except DecodeError as error:
             raise Permanent(str(error)) from None
+        return self._told(message)
+
+    def send_group(self, deliveries: Sequence[Delivery]) -> Receipt:
+        """Post one message for all."""
+        return self._told(build_group(crowd_of(deliveries)))
+
+    def close(self) -> None:
+        """Nothing is held open between messages."""
+
+    def _told(self, message: SlackMessage) -> Receipt:
         answer = self._post(message)
         if answer.status == 400 and _word(answer) in FORM:
             answer = self._post(degraded(message))
@@ -55,9 +74,6 @@ class SlackWebhook:
         if answer.body.strip() != b"ok":
             raise Retryable("Slack's webhook answered 200 but not 'ok': something stands between")
         return Receipt(detail="posted")
-
-    def close(self) -> None:
-        """Nothing is held open between messages."""
 
     def _post(self, message: SlackMessage) -> Answer:
         body = {"text": message.text, "blocks": list(message.blocks), "attachments": list(message.attachments)}

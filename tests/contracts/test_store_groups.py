@@ -76,7 +76,8 @@ def test_fewer_go_alone_once_each_has_waited(store: Store) -> None:
 
 
 def test_what_is_of_no_kind_to_group_or_of_no_incident_waits_for_nobody(store: Store) -> None:
-    put(store, *(told(n, "digest", incident=None) for n in range(4)), *(told(n, "firing", incident=None) for n in range(4, 8)), told(8, "odd"))
+    free = [told(n, "digest" if n < 4 else "firing", incident=None) for n in range(8)]
+    put(store, *free, told(8, "odd"))
     assert group(store) == []
     assert alone(store, now=NOW) == [0, 1, 2, 3, 4, 5, 6, 7, 8]
 
