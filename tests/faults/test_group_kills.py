@@ -199,12 +199,9 @@ class Crowds(RuleBasedStateMachine):
         over, self.open = self.open[:count], self.open[count:]
         self._put(NotifyKind.RESOLVED, over)
 
-    @rule(seconds=st.sampled_from([1.0, 5.0, 10.0, 61.0, 400.0]))
-    def wait(self, seconds: float) -> None:
+    @rule(process=st.integers(0, 1), fates=st.lists(FATES, max_size=4), seconds=st.sampled_from([1.0, 5.0, 10.0, 61.0, 400.0]))
+    def dispatch(self, process: int, fates: list[str], seconds: float) -> None:
         self.clock.seconds += seconds
-
-    @rule(process=st.integers(0, 1), fates=st.lists(FATES, max_size=4))
-    def dispatch(self, process: int, fates: list[str]) -> None:
         self.channel.fates = list(fates)
         try:
             self.processes[process].run_once()
@@ -242,7 +239,7 @@ class Crowds(RuleBasedStateMachine):
             assert "resolved" not in kinds[:-1]
 
 
-Crowds.TestCase.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+Crowds.TestCase.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
 test_any_order_of_claims_sends_and_deaths_tells_each_incident_once = pytest.mark.fault(1, 18)(Crowds.TestCase)
 
 
@@ -259,12 +256,24 @@ def test_the_state_machine_would_see_a_message_that_is_sent_twice() -> None:
     machine.channel = Forgetful()
     machine.processes = [machine._process(0), machine._process(1)]
     machine.fire(6)
-    machine.wait(10.0)
-    machine.dispatch(0, ["killed after"])
-    machine.wait(61.0)
-    machine.dispatch(1, [])
+    machine.dispatch(0, ["killed after"], 10.0)
+    machine.dispatch(1, [], 61.0)
     with pytest.raises(AssertionError, match="posted again"):
         machine.nothing_is_told_twice()
+
+
+def test_what_may_have_arrived_alone_is_in_no_group_afterwards() -> None:
+    machine = Crowds()
+    machine.begin()
+    machine.fire(2)
+    machine.dispatch(0, ["answer lost", "killed after"], 10.0)
+    machine.fire(4)
+    machine.dispatch(0, [], 10.0)
+    machine.dispatch(0, [], 61.0)
+    machine.nothing_is_told_twice()
+    assert sorted(len(times[0]) for times in machine.channel.posts.values()) == [1] * 6
+    machine.fire(5)
+    machine.teardown()
 
 
 def test_what_nobody_can_mend_is_given_up_with_its_whole_group() -> None:
@@ -272,6 +281,5 @@ def test_what_nobody_can_mend_is_given_up_with_its_whole_group() -> None:
     machine.begin()
     machine.channel._meet = lambda *_: (_ for _ in ()).throw(Permanent("is_archived"))  # type: ignore[method-assign]
     machine.fire(6)
-    machine.wait(10.0)
-    machine.dispatch(0, [])
+    machine.dispatch(0, [], 10.0)
     assert Counter(row.state for row in machine.store.deliveries()) == {"dead": 6}
