@@ -14,6 +14,7 @@ from monitor.core.profile import Profile
 from monitor.core.results import ALL_ROWS, Account, Result, WindowKey
 from monitor.core.retraining import Retraining
 from monitor.core.schema import Hashes
+from monitor.doubles.digests import MemoryDigests
 from monitor.doubles.history import MemoryHistory
 from monitor.doubles.labels import MemoryLabels, add_kept
 from monitor.doubles.memory import (
@@ -50,7 +51,8 @@ QUARANTINE_ROWS = 10_000
 """Quarantined messages kept per model, the newest."""
 
 
-class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryOutbox):
+class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryOutbox,
+                  MemoryDigests):
     """Safe to use from several threads; every verb is one transaction."""
 
     def ping(self) -> None:

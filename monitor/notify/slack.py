@@ -12,6 +12,7 @@ from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage, from_body
 from monitor.errors import DecodeError, Permanent
 from monitor.notify.slack_api import LONGEST_WORD, SlackApi, SlackError
+from monitor.notify.slack_forms import standing, standing_metadata
 from monitor.notify.slack_group import build_group, build_group_note, crowd_of, group_metadata
 from monitor.notify.slack_message import SlackMessage, build, build_note, degraded, metadata
 from monitor.notify.slack_search import Search
@@ -73,6 +74,8 @@ class SlackBot:
         What an earlier attempt has posted already, and Slack lets us see, is not posted again.
         """
         try:
+            if (alone := standing(delivery)) is not None:
+                return self._call(delivery, standing_metadata(delivery)).post(alone, self._channel)
             message = from_body(delivery.body, IncidentMessage)
         except DecodeError as error:
             raise Permanent(str(error)) from None

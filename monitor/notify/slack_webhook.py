@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from monitor.core.messages import IncidentMessage, from_body
 from monitor.errors import DecodeError, Permanent, Retryable
+from monitor.notify.slack_forms import standing
 from monitor.notify.slack_group import build_group, crowd_of
 from monitor.notify.slack_message import SlackMessage, build, degraded
 from monitor.notify.transport import Answer, Limits, demand_success, post
@@ -54,7 +55,7 @@ class SlackWebhook:
     def send(self, delivery: Delivery) -> Receipt:
         """Post. Raises Retryable or Permanent; neither tells the URL."""
         try:
-            message = build(from_body(delivery.body, IncidentMessage))
+            message = standing(delivery) or build(from_body(delivery.body, IncidentMessage))
         except DecodeError as error:
             raise Permanent(str(error)) from None
         return self._told(message)

@@ -1,6 +1,7 @@
 """The loop's steps. Reader: poll, decode, fold, checkpoint. Judge: seal, evaluate, decide, record. Labelling: join labels, revise.
-SelfWatch: what stands in the way."""
+SelfWatch: what stands in the way. Digests: what was not worth a message of its own."""
 
+from monitor.pipeline.digest import Daily, Digests
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.labelling import Labelling
 from monitor.pipeline.pages import IncidentPages
@@ -12,6 +13,8 @@ from monitor.pipeline.standards import Standard, Standards
 from monitor.pipeline.telling import Routes, Telling
 
 __all__ = [
+    "Daily",
+    "Digests",
     "IncidentPages",
     "Judge",
     "Labelling",

@@ -13,6 +13,7 @@ from monitor.ports.checkpoint import (
     WindowDelta,
 )
 from monitor.ports.clock import Clock
+from monitor.ports.digests import DigestStore
 from monitor.ports.history import HistoryStore
 from monitor.ports.judging import Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
 from monitor.ports.labels import (
@@ -46,6 +47,7 @@ __all__ = [
     "Damaged",
     "Delivery",
     "DeliveryRow",
+    "DigestStore",
     "GapEnd",
     "Grouping",
     "GroupingReceiver",

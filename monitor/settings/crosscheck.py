@@ -13,7 +13,7 @@ from monitor.settings.block import Block
 from monitor.settings.build import role_columns, segment_faults, watched_columns
 from monitor.settings.document import Document, Finding, Loc
 from monitor.settings.durations import duration_text, shown
-from monitor.settings.file import FileSettings
+from monitor.settings.file import FileSettings, people_of
 from monitor.settings.kafka import KafkaSettings, SaslMechanism
 from monitor.settings.model import ModelSettings
 from monitor.settings.performance import evidence_faults, label_faults, metric_faults
@@ -101,6 +101,15 @@ def _inline_webhook(slack: SlackSettings) -> Iterator[Fault]:
         found = (str(error),)
     for why in found:
         yield ("slack", "webhook_url"), why
+
+
+def _digest(file: FileSettings) -> Iterator[Fault]:
+    if file.digest is None:
+        return
+    known = people_of(file)
+    for at, name in enumerate(file.digest.receivers):
+        if name not in known:
+            yield ("digest", "receivers", at), f"{shown(name)} is no receiver that tells people{suggestion(name, known)}"
 
 
 def _http(file: FileSettings) -> Iterator[Fault]:
@@ -285,7 +294,7 @@ def _retraining_when(model: ModelSettings) -> Iterator[Fault]:
 
 
 TOP_CHECKS: dict[str, Callable[[FileSettings], Iterator[Fault]]] = {
-    "kafka": _kafka, "slack": _slack, "http": _http, "heartbeat": _heartbeat,
+    "kafka": _kafka, "slack": _slack, "digest": _digest, "http": _http, "heartbeat": _heartbeat,
 }
 
 MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[ModelSettings], Iterator[Fault]]], ...] = (

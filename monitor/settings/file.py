@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from monitor.settings.block import Block, Name, Text
+from monitor.settings.digest import DigestSettings, OffOr, off_or_block
 from monitor.settings.durations import shown
 from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
@@ -28,6 +29,9 @@ def _store(value: str) -> str:
     return value
 
 
+SLACK_RECEIVER = "slack"
+
+
 class FileSettings(Block):
     """Configuration of driftd: what to read, what to watch, whom to tell."""
 
@@ -36,6 +40,9 @@ class FileSettings(Block):
     )
     kafka: KafkaSettings = Field(description=KafkaSettings.__doc__)
     slack: SlackSettings | None = Field(default=None, description=SlackSettings.__doc__)
+    digest: Annotated[DigestSettings | None, BeforeValidator(off_or_block), OffOr()] = Field(
+        default=DigestSettings(), description=DigestSettings.__doc__
+    )
     http: HttpSettings = Field(default=HttpSettings(), description=HttpSettings.__doc__)
     heartbeat: HeartbeatSettings | None = Field(default=None, description=HeartbeatSettings.__doc__)
     checkpoint: CheckpointSettings = Field(default=CheckpointSettings(), description=CheckpointSettings.__doc__)
@@ -43,3 +50,8 @@ class FileSettings(Block):
     reports: ReportsSettings = Field(default=ReportsSettings(), description=ReportsSettings.__doc__)
     log: LogSettings = Field(default=LogSettings(), description=LogSettings.__doc__)
     models: dict[Name, ModelSettings] = Field(min_length=1, description="The watched models by name.")
+
+
+def people_of(file: FileSettings) -> tuple[str, ...]:
+    """The names of the receivers that tell people."""
+    return () if file.slack is None else (SLACK_RECEIVER,)

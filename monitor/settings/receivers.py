@@ -39,7 +39,7 @@ def why_unusable(url: str, *, insecure: bool, allow_link_local: bool) -> tuple[s
 def _group_at(value: object) -> int | Switch:
     if value == Switch.OFF:
         return Switch.OFF
-    number = int(value) if isinstance(value, int) and not isinstance(value, bool) else 0
+    number = int(str(value)) if str(value).isascii() and str(value).isdigit() else 0
     if not FEWEST_TOGETHER <= number <= MOST_TOGETHER:
         raise ValueError(f"{shown(value)} is not understood; expected off or a whole number from {FEWEST_TOGETHER} to {MOST_TOGETHER}")
     return number

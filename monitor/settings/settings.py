@@ -10,8 +10,9 @@ from monitor.core.rules import Model
 from monitor.core.schema import Column, Kind, Role
 from monitor.errors import Problem, UsageError
 from monitor.settings.build import build_model, mapped_paths, role_columns, segment_faults
+from monitor.settings.digest import DigestSettings
 from monitor.settings.document import Document, Loc
-from monitor.settings.file import FileSettings
+from monitor.settings.file import FileSettings, people_of
 from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
 from monitor.settings.notes import notes_of
@@ -20,7 +21,6 @@ from monitor.settings.receivers import SlackSettings, WebhookSettings
 from monitor.settings.secret import Secret
 from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
 
-SLACK_RECEIVER = "slack"
 RETRAINING_PREFIX = "retraining:"
 
 
@@ -62,6 +62,18 @@ class Settings:
     def slack(self) -> SlackSettings | None:
         """Where incidents are told."""
         return self.file.slack
+
+    @property
+    def digest(self) -> DigestSettings | None:
+        """When the daily digest is told; None: never."""
+        return self.file.digest
+
+    def digest_receivers(self) -> tuple[str, ...]:
+        """The names of the receivers that get the daily digest."""
+        if self.digest is None:
+            return ()
+        people = self.people_receivers()
+        return tuple(name for name in people if name in self.digest.receivers) if self.digest.receivers else people
 
     @property
     def http(self) -> HttpSettings:
@@ -144,7 +156,7 @@ class Settings:
 
     def people_receivers(self) -> tuple[str, ...]:
         """The names of the receivers that tell people."""
-        return () if self.slack is None else (SLACK_RECEIVER,)
+        return people_of(self.file)
 
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
         """Every secret by its path in the file: ``slack.token``."""

@@ -6,6 +6,7 @@ from sqlalchemy import false, update
 
 from monitor.storage.checkpoint import CheckpointVerbs
 from monitor.storage.conditions import ConditionVerbs
+from monitor.storage.digests import DigestVerbs
 from monitor.storage.engine import Database
 from monitor.storage.gaps import GapVerbs
 from monitor.storage.history import HistoryVerbs
@@ -26,6 +27,7 @@ class SqlStore(
     LabelVerbs,
     HistoryVerbs,
     ConditionVerbs,
+    DigestVerbs,
     OutboxVerbs,
     PeopleVerbs,
     ReferenceVerbs,

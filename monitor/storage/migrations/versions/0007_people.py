@@ -4,6 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0007"
 down_revision = "0006"
@@ -13,6 +14,7 @@ depends_on = None
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 TIME = sa.DateTime(timezone=True)
 BIG_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 RETRAININGS = ("approved_by", "run_url", "new_version", "helped")
 """Texts of a request to retrain that may be missing."""
 
@@ -60,6 +62,7 @@ def upgrade() -> None:
         "digests",
         column("receiver", TEXT),
         column("told_until", TIME),
+        column("judged", JSON),
         sa.PrimaryKeyConstraint("receiver", name=op.f("pk_digests")),
     )
     op.add_column("deliveries", sa.Column("together", sa.Text(), nullable=True))
