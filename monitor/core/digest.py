@@ -117,7 +117,7 @@ def digest_of(news: News) -> Digest | None:
     """The digest; None where there is nothing to tell."""
     parts = [part for model, spans in sorted(news.warned.items()) if (part := _part(model, spans, news.page_url)) is not None]
     parts.sort(key=lambda part: -(len(part.lines) + part.more))
-    dead = tuple(f"{count} {'message' if count == 1 else 'messages'} to {receiver} given up: see `driftd` outbox on the page"
+    dead = tuple(f"{count} {'message' if count == 1 else 'messages'} to {receiver} {'was' if count == 1 else 'were'} given up"
                  for receiver, count in sorted((news.dead or {}).items()) if count)
     held = [_held(incident) for incident in news.held]
     if not (parts or held or dead):
@@ -161,7 +161,7 @@ def digest_text(digest: Digest) -> str:
     for part in digest.models:
         lines += ["", part.model + (f" ({part.url})" if part.url else ""), *(f"- {line}" for line in part.lines)]
         lines += [f"- and {part.more} more"] if part.more else []
-    lines += ["", f"and {digest.more_models} more models"] if digest.more_models else []
+    lines += ["", f"and {digest.more_models} more {'model' if digest.more_models == 1 else 'models'}"] if digest.more_models else []
     lines += ["", "Held back:", *(f"- {line}" for line in digest.held)] if digest.held else []
     lines += [f"- and {digest.more_held} more"] if digest.more_held else []
     lines += ["", *digest.dead] if digest.dead else []
@@ -219,9 +219,9 @@ def _where(found: Iterable[Result]) -> str:
 
 def _excess(result: Result) -> float:
     """How far from its limit, whatever side is the bad one; what has no numbers is the least."""
-    if not result.value or not result.threshold or not math.isfinite(result.value / result.threshold):
+    if not result.value or not result.threshold or not math.isfinite(result.value) or not math.isfinite(result.threshold):
         return 0.0
-    return abs(math.log(abs(result.value / result.threshold)))
+    return abs(math.log(abs(result.value)) - math.log(abs(result.threshold)))
 
 
 def _windows(found: Iterable[Result]) -> int:
