@@ -26,15 +26,18 @@ from monitor.notify import Dispatcher, lease_of, receivers_of
 from monitor.patience import Patience
 from monitor.pipeline import (
     Daily,
+    Desk,
     Digests,
     IncidentPages,
     Judge,
     Labelling,
+    Muting,
     NoEventTime,
     Pace,
     Probe,
     Reader,
     References,
+    Retention,
     Reviser,
     Routes,
     SelfWatch,
@@ -48,7 +51,7 @@ from monitor.pipeline.keptids import bytes_within
 from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
 from monitor.reload import Reload
-from monitor.reports import EvidentlyPages, EvidentlyTester, Shelf, lacking, worker_of
+from monitor.reports import EvidentlyPages, EvidentlyTester, Shelf, lacking, painter_of, worker_of
 from monitor.schedule import Ticks
 from monitor.settings import KafkaSettings, Settings
 from monitor.stopping import Stop
@@ -63,6 +66,7 @@ WATCH = timedelta(seconds=1)
 ORPHANS = timedelta(minutes=1)
 PAGES = timedelta(seconds=5)
 DIGESTS = timedelta(minutes=1)
+RETENTION = timedelta(minutes=10)
 PAGE_IDLE_SECONDS = 10.0
 """Incidents are rare: what made a page does not wait long for the next one."""
 JOBS_SECONDS = 1.0
@@ -85,6 +89,7 @@ class Parts:
     pages: IncidentPages | None
     digests: Digests | None
     watch: SelfWatch
+    muting: Muting
     dispatcher: Dispatcher
     ticks: Ticks
     web: WebServer
@@ -125,7 +130,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     _closing(closers, "lock", only_daemon(settings.store))
     store = open_store(settings.store, retried=metrics.store_retried)
     _closing(closers, "store", store.close)
-    web = WebServer(store=store, health=health, metrics=metrics, http=settings.http)
+    web = WebServer(store=store, health=health, metrics=metrics, http=settings.http, callbacks=settings.callback_tokens)
     web.start()
     _closing(closers, "http", web.stop)
     models = prepare(settings, config, store)
@@ -138,10 +143,14 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
                     guard=MemoryGuard(limit_of(settings.memory.limit), monotonic=clock.monotonic),
                     pace=Pace(every=settings.checkpoint.every, max_rows=settings.checkpoint.max_rows,
                               poll_timeout=settings.kafka.poll_timeout.total_seconds(), out_of_range=settings.kafka.out_of_range))
-    made = receivers_of(settings, clock)
+    painter = painter_of(settings)
+    if painter is not None:
+        _closing(closers, "pictures of incidents", painter.close)
+    made = receivers_of(settings, clock, painter)
     for receiver in made:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
     telling = Telling(_routes(settings, settings.http.public_url or web.url))
+    muting = Muting(store, clock)
     reports = settings.reports
     still_judging = partial(still_at_it, health, "judge")
     tester = EvidentlyTester(worker_of(settings), monotonic=clock.monotonic, alive=still_judging)
@@ -154,19 +163,19 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     if shelf is not None and not lacking("evidently"):
         pages = IncidentPages(store=store, models=models, clock=clock, maker=maker, shelf=shelf, metrics=metrics)
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
-                  partitions=lambda: reader.partitions, tester=tester, alive=still_judging)
-    reviser = Reviser(store=store, references=references, clock=clock, metrics=metrics, telling=telling)
+                  partitions=lambda: reader.partitions, tester=tester, muting=muting, alive=still_judging)
+    reviser = Reviser(store=store, references=references, clock=clock, metrics=metrics, telling=telling, muting=muting)
     labelling = Labelling(store=store, models=models, reviser=reviser, clock=clock, metrics=metrics,
                           partitions=lambda: reader.partitions, alive=partial(still_at_it, health, "labels"),
                           id_bytes=bytes_within(limit_of(settings.memory.limit)))
     stale = rows_are_stale(models=models, marks=store.marks, partitions=lambda: reader.partitions, metrics=metrics)
     failing = partial(_failing, judge, labelling)
-    watch = _watch(models, store, telling, failing, health, clock, [receiver.name for receiver in made], stale)
+    watch = _watch(models, store, telling, muting, failing, health, clock, [receiver.name for receiver in made], stale)
     lease = lease_of(settings)
     dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=f"{socket.gethostname()}:{os.getpid()}", lease=lease,
                             seen=lambda attempt: metrics.delivery_attempted(attempt.receiver, attempt.outcome, attempt.seconds))
     metrics.declare(models, dispatcher.receivers)
-    web.show(models, telling.person, shelf)
+    web.show(models, telling.person, shelf, Desk(store=store, models=models, telling=telling, clock=clock))
     ticks = Ticks(clock, health, metrics, jumped=partial(_clock_jumped, store, clock, lease))
     _closing(closers, "schedule", lambda: ticks.stop(JOBS_SECONDS))
     live_within = settings.http.live_within
@@ -179,6 +188,9 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     for name in dispatcher.receivers:
         ticks.add(f"deliver {name}", partial(dispatcher.dispatch, name), DISPATCH, live_within + lease)
     ticks.add("orphans", dispatcher.bury_orphans, ORPHANS, None)
+    if settings.retention is not None:
+        retention = Retention(store=store, models=models, keep=settings.retention, clock=clock)
+        ticks.add("retention", retention.sweep, RETENTION, None)
     if pages is not None:
         ticks.add("incident pages", pages.sweep, PAGES, None)
     digests = None
@@ -193,15 +205,17 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         _closing(closers, "heartbeat", heartbeat.stop)
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
     return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker, pages=pages,
-                 digests=digests,
-                 watch=watch, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock, heartbeat=heartbeat, reload=reload,
-                 live_within=live_within)
+                 digests=digests, watch=watch, muting=muting, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock,
+                 heartbeat=heartbeat, reload=reload, live_within=live_within)
 
 
 def _routes(settings: Settings, page: str) -> dict[str, Routes]:
     """Who is told of each model, and of all of them."""
     people = settings.people_receivers()
-    own = {name: Routes(people=people, retraining=settings.retraining_receiver(name), page_url=page) for name in settings.model_names()}
+    pictures = frozenset(people if settings.slack is not None and settings.slack.takes_pictures else ())
+    own = {name: Routes(people=people, retraining=settings.retraining_receiver(name), page_url=page, api_url=settings.http.public_url,
+                        pictures=pictures)
+           for name in settings.model_names()}
     return {EVERY_MODEL: Routes(people=people, page_url=page), **own}
 
 
@@ -210,10 +224,10 @@ def _failing(judge: Judge, labelling: Labelling) -> Mapping[str, str]:
     return {**labelling.failing, **judge.failing}
 
 
-def _watch(models: Sequence[Model], store: Store, telling: Telling, failing: Callable[[], Mapping[str, str]], health: Health,
-           clock: Clock, receivers: Sequence[str], stale: Probe) -> SelfWatch:
+def _watch(models: Sequence[Model], store: Store, telling: Telling, muting: Muting, failing: Callable[[], Mapping[str, str]],
+           health: Health, clock: Clock, receivers: Sequence[str], stale: Probe) -> SelfWatch:
     """What looks at our own way, and all that it looks at."""
-    return SelfWatch(store=store, clock=clock, telling=telling, probes=(
+    return SelfWatch(store=store, clock=clock, telling=telling, muting=muting, probes=(
         kafka_away(partial(health.standing, NotReady.KAFKA_UNREACHABLE)),
         judging_fails(failing),
         receivers_fail(partial(store.failing_receivers, receivers)),

@@ -13,8 +13,10 @@ from monitor import __version__
 from monitor.cli import (
     check,
     demo,
+    drill,
     healthcheck,
     incidents,
+    init,
     quarantine,
     reference,
     replay,
@@ -23,6 +25,7 @@ from monitor.cli import (
     retrainings,
     run,
     schema,
+    silences,
     streams,
     windows,
 )
@@ -33,23 +36,26 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 app = typer.Typer(
     name="driftd",
     help="Watches models in production: reads prediction logs from Kafka, judges every window against a reference, tells people "
-    "in Slack and asks for retraining.\n\nStart with `driftd demo`, then `driftd check CONFIG` and `driftd run CONFIG`.",
+    "in Slack and asks for retraining.\n\nStart with `driftd demo`, then `driftd init`, `driftd check CONFIG` and `driftd run CONFIG`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 app.command("demo")(demo.command)
+app.command("init")(init.command)
 app.command("check")(check.command)
 app.command("run")(run.command)
 app.command("results")(results.command)
 app.command("windows")(windows.command)
 app.command("replay")(replay.command)
+app.command("drill")(drill.command)
 app.command("report")(report.command)
 app.command("schema")(schema.command)
 app.command("healthcheck")(healthcheck.command)
 app.add_typer(reference.app, name="reference", help="Reference profiles: what windows are compared with.")
 app.add_typer(incidents.app, name="incidents", help="Ongoing and past problems of models.")
+app.add_typer(silences.app, name="silences", help="What people want to hear nothing of for a while.")
 app.add_typer(retrainings.app, name="retrainings", help="Requests to retrain.")
 app.add_typer(quarantine.app, name="quarantine", help="Messages that could not be read.")
 

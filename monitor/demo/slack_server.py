@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from monitor.demo.scripted_http import Fault, Reply, Request, ScriptedServer, answers
+from monitor.demo.slack_files import UPLOAD_PATH, Files, SlackFile, as_told
 from monitor.demo.slack_history import NEEDS, SlackPost, channels, history, replies
 from monitor.demo.slack_limits import refusal
 from monitor.demo.slack_rates import Rates
@@ -50,6 +51,8 @@ class SlackServer(ScriptedServer):
         self.posts: list[SlackPost] = []
         self.rates = Rates(apart)
         self.scopes = frozenset(scopes)
+        self._files = Files()
+        self._channels: dict[str, str] = {}
         self._made = 0
         self._token = token
         self._on_message = on_message
@@ -62,6 +65,8 @@ class SlackServer(ScriptedServer):
         """One call of the Web API, or one post to the webhook."""
         if request.path.startswith("/services/"):
             return self._webhook(request)
+        if request.path.startswith(UPLOAD_PATH):
+            return self._upload(request)
         method = request.path.partition("?")[0].removeprefix("/api/")
         if method == "chat.postMessage" and (limited := self.rates.refusal(str(_arguments(request).get("channel", "")))) is not None:
             return limited
@@ -89,6 +94,11 @@ class SlackServer(ScriptedServer):
                 return self._post(arguments)
             case "chat.update":
                 return self._update(arguments)
+            case "files.getUploadURLExternal":
+                with self._changing:
+                    return self._files.address(self.root, arguments)
+            case "files.completeUploadExternal":
+                return self._share(arguments)
             case "conversations.history":
                 return history(self._there(), arguments)
             case "conversations.replies":
@@ -126,6 +136,8 @@ class SlackServer(ScriptedServer):
         if refused := refusal(arguments):
             return _refused(*refused)
         with self._changing:
+            if str(arguments.get("channel", "")) not in self._channels:
+                return {"error": "channel_not_found"}  # a name will not do here
             at = next((n for n, post in enumerate(self.posts) if post.ts == arguments.get("ts")), None)
             if at is None:
                 return {"error": "message_not_found"}
@@ -135,6 +147,34 @@ class SlackServer(ScriptedServer):
             self.posts[at] = post
         self._say(post)
         return {"channel": post.channel_id, "ts": post.ts, "text": post.text}
+
+    @property
+    def files(self) -> Mapping[str, SlackFile]:
+        """By id, with their bytes."""
+        with self._changing:
+            return dict(self._files.by_id)
+
+    def _upload(self, request: Request) -> Reply:
+        """The bytes of a file, at the address that it was given: no token is asked for."""
+        with self._changing:
+            taken = self._files.take(request.path, request.body)
+        return Reply(body=f"OK - {len(request.body)}".encode()) if taken else Reply(status=404, body=b"not found")
+
+    def _share(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        channel, thread = str(arguments.get("channel_id") or ""), arguments.get("thread_ts")
+        with self._changing:
+            error, files = self._files.complete(arguments)
+            parent = next((post for post in self.posts if post.ts == thread), None)
+            known = self._channels.get(channel)
+            if error or (channel and known is None):
+                return {"error": error or "channel_not_found"}
+            if thread is not None and parent is None:
+                return {"error": "invalid_thread_ts"}
+            self._files.keep(files)
+            post = None if known is None else self._kept(known, {"files": [as_told(file) for file in files]}, thread)
+        if post is not None:
+            self._say(post)
+        return {"files": [{"id": file.id, "title": file.title} for file in files]}
 
     def _webhook(self, request: Request) -> Reply:
         if request.path != WEBHOOK_PATH:
@@ -157,6 +197,7 @@ class SlackServer(ScriptedServer):
         ts = f"{time.time():.0f}.{self._made:06d}"
         post = SlackPost(channel=channel, ts=ts, body=_stored(message), thread_ts=thread)
         self.posts.append(post)
+        self._channels[post.channel_id] = channel
         return post
 
     def _say(self, post: SlackPost) -> None:
@@ -172,7 +213,7 @@ def _arguments(request: Request) -> dict[str, Any]:
 
 
 def _stored(message: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("text", "blocks", "attachments", "metadata", "reply_broadcast")
+    kept = ("text", "blocks", "attachments", "metadata", "reply_broadcast", "files")
     return {name: message[name] for name in kept if name in message}
 
 

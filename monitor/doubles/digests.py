@@ -10,7 +10,7 @@ from monitor.core.digest import Span, Told, Warned
 from monitor.core.incidents import Incident
 from monitor.core.results import latest
 from monitor.doubles.memory import DEAD, MemoryBase, add_messages, result_key
-from monitor.ports import Message
+from monitor.ports import PICTURE, Message
 
 
 class MemoryDigests(MemoryBase):
@@ -34,7 +34,7 @@ class MemoryDigests(MemoryBase):
 
     def given_up(self, since: datetime, until: datetime) -> Mapping[str, int]:
         """By receiver, how many deliveries were given up within ``[since, until)``."""
-        dead = [entry for entry in self._data.outbox.values() if entry.state == DEAD]
+        dead = [entry for entry in self._data.outbox.values() if entry.state == DEAD and entry.message.kind != PICTURE]
         return Counter(entry.message.receiver for entry in dead if entry.ended_at is not None and since <= entry.ended_at < until)
 
     def write_digest(self, told: Told, previous: datetime | None, messages: Sequence[Message] = ()) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from monitor.doubles.memory import DEAD, PENDING, SENT, Data, MemoryBase, OutboxEntry
-from monitor.ports import Delivery, Grouping, Receipt, group_id
+from monitor.ports import PICTURE, TELLING, Delivery, Grouping, Receipt, group_id
 
 
 class MemoryOutbox(MemoryBase):
@@ -85,11 +85,18 @@ class MemoryOutbox(MemoryBase):
 def _due(data: Data, receiver: str, now: datetime) -> list[Delivery]:
     """Pending, not leased, its time come, and nothing earlier of its incident still on its way to this receiver."""
     mine = [entry for entry in data.outbox.values() if entry.message.receiver == receiver]
-    heads: dict[str, OutboxEntry] = {}
-    for entry in mine:
+    return [_delivery(entry, mine) for entry in _heads(mine) if _is_due(entry, now)]
+
+
+def _heads(entries: Sequence[OutboxEntry]) -> Iterator[OutboxEntry]:
+    """What waits, and for no earlier message of its incident; for a picture nothing waits."""
+    ahead: set[str] = set()
+    for entry in entries:
         if entry.state == PENDING:
-            heads.setdefault(entry.message.incident or entry.id, entry)
-    return [_delivery(entry, mine) for entry in heads.values() if _is_due(entry, now)]
+            if entry.message.incident is None or entry.message.incident not in ahead:
+                yield entry
+            if entry.message.incident is not None and entry.message.kind != PICTURE:
+                ahead.add(entry.message.incident)
 
 
 def _tried_group(data: Data, receiver: str, now: datetime) -> list[Delivery]:
@@ -134,5 +141,14 @@ def _delivery(entry: OutboxEntry, entries: Sequence[OutboxEntry]) -> Delivery:
         attempts=entry.attempts,
         created_at=entry.created_at,
         thread=next(threads, None),
+        earlier=_earlier(entry, entries),
         together=entry.together,
     )
+
+
+def _earlier(entry: OutboxEntry, entries: Sequence[OutboxEntry]) -> Mapping[str, object] | None:
+    """The body of the last message that told of the incident's columns and cause; None for one that does so itself."""
+    if entry.message.incident is None or entry.message.kind in (*TELLING, PICTURE):
+        return None
+    before = [e for e in entries[: entries.index(entry)] if e.message.incident == entry.message.incident and e.state == SENT]
+    return next((e.message.body for e in reversed(before) if e.message.kind in TELLING), None)

@@ -9,11 +9,12 @@ from datetime import datetime
 
 import numpy as np
 
+from monitor.core.audit import AuditEntry
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.profile import Profile
 from monitor.core.results import ALL_ROWS, Account, Result, WindowKey
-from monitor.core.retraining import Retraining
 from monitor.core.schema import Hashes
+from monitor.doubles.asking import MemoryAsking
 from monitor.doubles.digests import MemoryDigests
 from monitor.doubles.history import MemoryHistory
 from monitor.doubles.labels import MemoryLabels, add_kept
@@ -24,11 +25,13 @@ from monitor.doubles.memory import (
     add_messages,
     is_as_known,
     last_judged,
+    may_ask,
     with_gaps,
     write_outcome,
 )
 from monitor.doubles.outbox import MemoryOutbox
 from monitor.doubles.people import MemoryPeople
+from monitor.doubles.retention import MemoryRetention
 from monitor.doubles.watching import MemoryWatching, add_gaps
 from monitor.errors import Fenced
 from monitor.ports import (
@@ -51,8 +54,8 @@ QUARANTINE_ROWS = 10_000
 """Quarantined messages kept per model, the newest."""
 
 
-class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryOutbox,
-                  MemoryDigests):
+class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryAsking, MemoryRetention,
+                  MemoryOutbox, MemoryDigests):
     """Safe to use from several threads; every verb is one transaction."""
 
     def ping(self) -> None:
@@ -162,22 +165,19 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
         starts = last_judged(self._data, model, windows)
         return [result for result in self.results(model=model) if result.check in checks and result.window_start in starts]
 
-    def last_retraining(self, model: str) -> Retraining | None:
-        """The latest request to retrain a model."""
-        found = self.retrainings(model=model)
-        return found[-1] if found else None
-
     def record(self, judgement: Judgement) -> bool:
         """By compare-and-set on ``judged_until`` and on the state of the incident."""
         with self._write() as data:
             progress = data.progress.get(judgement.model, NOT_BEGUN)
-            if progress.judged_until != judgement.previous or not is_as_known(data, judgement):
+            if progress.judged_until != judgement.previous or not is_as_known(data, judgement) or not may_ask(data, judgement):
                 return False
             data.progress[judgement.model] = replace(progress, judged_until=judgement.judged_until)
             write_outcome(data, judgement, judgement.at or judgement.judged_until)
         return True
 
-    def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = ()) -> bool:
+    def save_incident(
+        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
+    ) -> bool:
         """A person's change, by compare-and-set on the stored state."""
         with self._write() as data:
             stored = data.incidents.get(incident.id)
@@ -186,6 +186,7 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
             data.incidents[incident.id] = incident
             data.events.append(event)
             add_messages(data, messages, event.at)
+            data.audit += [] if audit is None else [audit]
         return True
 
 

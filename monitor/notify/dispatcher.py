@@ -190,7 +190,6 @@ class Dispatcher:
                 break
             self._keep_apart(worker)
             self._attempt(worker, claimed)
-            worker.last = self._clock.monotonic()
             done += len(claimed)
         return done
 
@@ -223,7 +222,7 @@ class Dispatcher:
             return self._bury(worker, deliveries, worker.gone)
         try:
             failpoints.at(Point.DELIVERY_CLAIMED)
-            receipt = worker.send(deliveries)
+            receipt = worker.send(deliveries, self._clock)
         except Retryable as error:
             return self._postpone(worker, deliveries, redact(str(error)), error.retry_after)
         except Gone as error:
@@ -312,8 +311,18 @@ class _Worker:
         self.gone: str | None = None
         self._hold: tuple[datetime, timedelta] | None = None
 
-    def send(self, deliveries: Sequence[Delivery]) -> Receipt:
-        """In one message. What was in a group of a receiver that groups no more goes out alone."""
+    def send(self, deliveries: Sequence[Delivery], clock: Clock) -> Receipt:
+        """In one message; the next one is kept apart from it, unless nothing was posted."""
+        before, posted = self.last, True
+        try:
+            receipt = self._send(deliveries)
+            posted = receipt.posted
+            return receipt
+        finally:
+            self.last = clock.monotonic() if posted else before
+
+    def _send(self, deliveries: Sequence[Delivery]) -> Receipt:
+        """What was in a group of a receiver that groups no more goes out alone."""
         if self.grouping is None or deliveries[0].together is None:
             return self.receiver.send(deliveries[0])
         return cast(GroupingReceiver, self.receiver).send_group(deliveries)

@@ -1,4 +1,4 @@
-"""Slack by bot token: one message per incident, reminders and the end of it in its thread, the first one turned green."""
+"""Slack by bot token: one message per incident that always shows how it stands, with reminders, pictures and the end in its thread."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from slack_sdk.web import SlackResponse
 
 from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage, from_body
+from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
 from monitor.errors import DecodeError, Permanent
 from monitor.notify.slack_api import LONGEST_WORD, SlackApi, SlackError
 from monitor.notify.slack_forms import standing, standing_metadata
 from monitor.notify.slack_group import build_group, build_group_note, crowd_of, group_metadata
-from monitor.notify.slack_message import SlackMessage, build, build_note, degraded, metadata
+from monitor.notify.slack_message import SlackMessage, build, build_note, degraded, message_of, metadata
+from monitor.notify.slack_picture import send_picture
+from monitor.notify.slack_retraining import build_retraining, retraining_metadata
 from monitor.notify.slack_search import Search
-from monitor.ports import Clock, Delivery, Grouping, Receipt
+from monitor.ports import PICTURE, Clock, Delivery, Grouping, Painter, Receipt
 from monitor.settings.durations import printable
 from monitor.settings.receivers import SlackSettings
 from monitor.settings.secret import Secret
@@ -33,7 +36,7 @@ GONE = frozenset({"message_not_found", "thread_not_found", "cannot_reply_to_mess
 """Errors of Slack's about a first message that somebody deleted."""
 
 SHARED = "shared"
-"""The last part of the thread of a message that tells of many incidents: no single one's end may rewrite it."""
+"""The last part of the thread of a message that tells of many incidents: no single one's change may rewrite it."""
 
 NO_PREVIEWS: Mapping[str, object] = {"unfurl_links": False, "unfurl_media": False}
 
@@ -54,12 +57,14 @@ class SlackBot:
         timeout: float = TIMEOUT,
         name: str = "slack",
         link_local: bool = False,
+        painter: Painter | None = None,
         grouping: Grouping | None = None,
         min_interval: float = 0.0,
     ) -> None:
         self.name = name
         self.grouping = grouping
         self.min_interval = min_interval
+        self._painter = painter
         self._token = token
         self._channel = channel
         self._clock = clock
@@ -69,49 +74,65 @@ class SlackBot:
         self._ids: dict[str, str] = {}
 
     def send(self, delivery: Delivery) -> Receipt:
-        """Post, or answer in the thread of the incident's first message. Raises Retryable or Permanent; neither tells the token.
+        """Post, or rewrite the incident's first message and answer in its thread. Raises Retryable or Permanent; neither tells the token.
 
         What an earlier attempt has posted already, and Slack lets us see, is not posted again.
         """
-        try:
-            if (alone := standing(delivery)) is not None:
-                return self._call(delivery, standing_metadata(delivery)).post(alone, self._channel)
-            message = from_body(delivery.body, IncidentMessage)
-        except DecodeError as error:
-            raise Permanent(str(error)) from None
-        call = self._call(delivery, metadata(message, delivery.id))
         first = _split(delivery.thread)
-        if first is None or message.kind is NotifyKind.FIRING:
-            return call.post(build(message), self._channel)
-        if message.kind is NotifyKind.RESOLVED and not _is_shared(delivery.thread):
-            call.update(build(message), *first)
-        over = message.kind is NotifyKind.RESOLVED
-        answered = call.answer(build_note(message) if over else build(message), first, broadcast=not over)
-        if answered is None:
-            return call.post(build(message), self._channel, first[0])
-        return replace(answered, thread=delivery.thread)
+        if delivery.kind == PICTURE:
+            if _is_shared(delivery.thread):
+                return Receipt(detail="a message of many incidents takes no picture of one", posted=False)
+            api, search = self._opened(delivery)
+            return send_picture(api, search, delivery, first, self._painter)
+        if delivery.kind == RETRAINING_STATUS:
+            return self._retraining(delivery, first)
+        if (alone := standing(delivery)) is not None:
+            return self._call(delivery, standing_metadata(delivery)).post(alone, self._channel)
+        message = message_of(delivery)
+        call = self._call(delivery, metadata(message, delivery.id))
+        if first is not None and message.kind is not NotifyKind.FIRING and _is_shared(delivery.thread):
+            answered = call.answer(message, first) or call.post(build(message), self._channel, first[0])
+            return replace(answered, thread=delivery.thread)
+        match message.kind:
+            case NotifyKind.UPDATE:
+                return call.show(message, first)
+            case NotifyKind.REPEAT | NotifyKind.RESOLVED if first is not None:
+                call.update(build(message), *first)
+                return call.answer(message, first) or call.post(build(message), self._channel, first[0])
+            case NotifyKind.FIRING | NotifyKind.REPEAT | NotifyKind.RESOLVED:
+                return call.post(build(message), self._channel)
 
     def send_group(self, deliveries: Sequence[Delivery]) -> Receipt:
         """One message for all, found again by the id of the group; its thread is theirs from now on."""
         crowd, first = crowd_of(deliveries), deliveries[0]
-        id = first.together or first.id
-        call = self._call(replace(first, id=id, attempts=max(d.attempts for d in deliveries),
-                                  created_at=min(d.created_at for d in deliveries)), group_metadata(crowd, id))
-        where, over = _split(first.thread), crowd.kind is NotifyKind.RESOLVED
+        id, where, over = first.together or first.id, _split(first.thread), crowd.kind is NotifyKind.RESOLVED
+        whole = replace(first, id=id, attempts=max(d.attempts for d in deliveries), created_at=min(d.created_at for d in deliveries))
+        call = self._call(whole, group_metadata(crowd, id))
         if where is not None and crowd.kind is not NotifyKind.FIRING:
-            answered = call.answer(build_group_note(crowd) if over else build_group(crowd), where, broadcast=not over)
+            answered = call.reply(build_group_note(crowd) if over else build_group(crowd), where, broadcast=not over)
             if answered is not None:
                 return replace(answered, thread=first.thread)
-        posted = call.post(build_group(crowd), self._channel, None if where is None else where[0])
+        posted = call.post(build_group(crowd), self._channel, where and where[0])
         return replace(posted, thread=posted.thread and f"{posted.thread}:{SHARED}")
+
+    def _retraining(self, delivery: Delivery, first: tuple[str, str] | None) -> Receipt:
+        try:
+            note = from_body(delivery.body, RetrainingNote)
+        except DecodeError as error:
+            raise Permanent(str(error)) from None
+        call = self._call(delivery, retraining_metadata(note, delivery.id))
+        return call.reply(build_retraining(note), first) or call.post(build_retraining(note), self._channel, first and first[0])
+
+    def _opened(self, delivery: Delivery) -> tuple[SlackApi, Search]:
+        now = self._clock.now()
+        api = SlackApi(token=self._token.read(), api_url=self._api_url, timeout=self._timeout, now=now, link_local=self._link_local)
+        return api, Search(api, delivery, now, self._ids)
+
+    def _call(self, delivery: Delivery, marks: Mapping[str, object]) -> _Call:
+        return _Call(*self._opened(delivery), marks)
 
     def close(self) -> None:
         """Nothing is held open between messages."""
-
-    def _call(self, delivery: Delivery, marks: Mapping[str, object]) -> _Call:
-        now = self._clock.now()
-        api = SlackApi(token=self._token.read(), api_url=self._api_url, timeout=self._timeout, now=now, link_local=self._link_local)
-        return _Call(api, Search(api, delivery, now, self._ids), marks)
 
 
 def auth_test(slack: SlackSettings) -> str:
@@ -143,8 +164,21 @@ class _Call:
             self._search.learn(channel, id)
         return Receipt(thread=_thread(id, said.get("ts")), detail="posted")
 
-    def answer(self, content: SlackMessage, first: tuple[str, str], *, broadcast: bool) -> Receipt | None:
-        """Reply in the thread; with ``broadcast`` the channel sees it too. None: the thread is gone."""
+    def show(self, message: IncidentMessage, first: tuple[str, str] | None) -> Receipt:
+        """Rewrite the first message, where there is one: nobody is called for a change of state."""
+        if first is None:
+            return Receipt(detail="there is no message to rewrite", posted=False)
+        self.update(build(message), *first)
+        return Receipt(thread=":".join(first), detail="rewritten", posted=False)
+
+    def answer(self, message: IncidentMessage, first: tuple[str, str]) -> Receipt | None:
+        """Reply with a short note; a reminder is one that the channel sees too. None: the thread is gone."""
+        return self.reply(build_note(message), first, broadcast=message.kind is NotifyKind.REPEAT)
+
+    def reply(self, content: SlackMessage, first: tuple[str, str] | None, *, broadcast: bool = False) -> Receipt | None:
+        """A message in the thread of ``first``. None: there is no thread, or it is gone."""
+        if first is None:
+            return None
         channel, ts = first
         if self._search.in_thread(channel, ts):
             return Receipt(thread=f"{channel}:{ts}", detail="answered by an earlier attempt")

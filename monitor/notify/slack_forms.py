@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from monitor.core.digest import DIGEST, Digest
 from monitor.core.messages import from_body
+from monitor.errors import DecodeError, Permanent
 from monitor.notify.slack_digest import build_digest
 from monitor.notify.slack_message import EVENT_TYPE, SlackMessage
 from monitor.ports import Delivery
@@ -17,9 +18,12 @@ STANDING: Mapping[str, Callable[[Mapping[str, object]], SlackMessage]] = {
 
 
 def standing(delivery: Delivery) -> SlackMessage | None:
-    """The message of a delivery that stands alone; None: it is about an incident. Raises DecodeError."""
+    """The message of a delivery that stands alone; None: it is about an incident. Raises Permanent for a body that cannot be read."""
     form = STANDING.get(delivery.kind)
-    return None if form is None else form(delivery.body)
+    try:
+        return None if form is None else form(delivery.body)
+    except DecodeError as error:
+        raise Permanent(str(error)) from None
 
 
 def standing_metadata(delivery: Delivery) -> Mapping[str, object]:

@@ -118,7 +118,7 @@ def sentence_of(crowd: Crowd) -> str:
     match crowd.kind:
         case NotifyKind.FIRING:
             return f"{who} since {moment(since)}"
-        case NotifyKind.REPEAT:
+        case NotifyKind.REPEAT | NotifyKind.UPDATE:
             return f"{who}: still going on after up to {span(timedelta(seconds=lasted))}, since {moment(since)}"
         case NotifyKind.RESOLVED:
             return f"{who}: resolved after up to {span(timedelta(seconds=lasted))}"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from monitor.core.messages import IncidentMessage, from_body
+from monitor.core.incidents import NotifyKind
+from monitor.core.messages import from_body
+from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
 from monitor.errors import DecodeError, Permanent, Retryable
 from monitor.notify.slack_forms import standing
 from monitor.notify.slack_group import build_group, crowd_of
-from monitor.notify.slack_message import SlackMessage, build, degraded
+from monitor.notify.slack_message import SlackMessage, build, degraded, message_of
+from monitor.notify.slack_retraining import build_retraining
 from monitor.notify.transport import Answer, Limits, demand_success, post
-from monitor.ports import Clock, Delivery, Grouping, Receipt
+from monitor.ports import PICTURE, Clock, Delivery, Grouping, Receipt
 from monitor.settings.receivers import why_not_safe
 from monitor.settings.secret import Secret
 
@@ -53,9 +56,13 @@ class SlackWebhook:
         self._limits = Limits(read=timeout, total=timeout, link_local=link_local)
 
     def send(self, delivery: Delivery) -> Receipt:
-        """Post. Raises Retryable or Permanent; neither tells the URL."""
+        """Post. Raises Retryable or Permanent; neither tells the URL. What was posted stays as it is: a change of state is not told."""
+        if delivery.kind == PICTURE:
+            raise Permanent("an incoming webhook takes no pictures")
+        if delivery.kind == NotifyKind.UPDATE:
+            return Receipt(detail="an incoming webhook cannot rewrite a message", posted=False)
         try:
-            message = standing(delivery) or build(from_body(delivery.body, IncidentMessage))
+            message = _built(delivery)
         except DecodeError as error:
             raise Permanent(str(error)) from None
         return self._told(message)
@@ -91,6 +98,13 @@ class SlackWebhook:
         if unsafe:
             raise Permanent(f"slack.webhook_url: {unsafe}")
         return url
+
+
+def _built(delivery: Delivery) -> SlackMessage:
+    """Raises DecodeError."""
+    if delivery.kind == RETRAINING_STATUS:
+        return build_retraining(from_body(delivery.body, RetrainingNote))
+    return standing(delivery) or build(message_of(delivery))
 
 
 def _word(answer: Answer) -> str:

@@ -1,12 +1,15 @@
 """The loop's steps. Reader: poll, decode, fold, checkpoint. Judge: seal, evaluate, decide, record. Labelling: join labels, revise.
 SelfWatch: what stands in the way. Digests: what was not worth a message of its own."""
 
+from monitor.pipeline.desk import Desk
 from monitor.pipeline.digest import Daily, Digests
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.labelling import Labelling
+from monitor.pipeline.muting import Muting
 from monitor.pipeline.pages import IncidentPages
 from monitor.pipeline.reader import Pace, Reader
 from monitor.pipeline.references import References
+from monitor.pipeline.retention import Retention
 from monitor.pipeline.revising import Reviser
 from monitor.pipeline.selfwatch import NoEventTime, Probe, SelfWatch, judging_fails, kafka_away, receivers_fail, rows_are_stale
 from monitor.pipeline.standards import Standard, Standards
@@ -14,15 +17,18 @@ from monitor.pipeline.telling import Routes, Telling
 
 __all__ = [
     "Daily",
+    "Desk",
     "Digests",
     "IncidentPages",
     "Judge",
     "Labelling",
+    "Muting",
     "NoEventTime",
     "Pace",
     "Probe",
     "Reader",
     "References",
+    "Retention",
     "Reviser",
     "Routes",
     "SelfWatch",

@@ -13,9 +13,10 @@ from monitor.ports.checkpoint import (
     WindowDelta,
 )
 from monitor.ports.clock import Clock
+from monitor.ports.desk import RetrainingDesk
 from monitor.ports.digests import DigestStore
 from monitor.ports.history import HistoryStore
-from monitor.ports.judging import Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
+from monitor.ports.judging import PICTURE, AskedAfter, Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
 from monitor.ports.labels import (
     Applied,
     Curve,
@@ -30,16 +31,32 @@ from monitor.ports.labels import (
     Tally,
 )
 from monitor.ports.log import Damaged, LogSource, OutOfRange, Polled, TopicPartition
-from monitor.ports.outbox import Delivery, Grouping, GroupingReceiver, OutboxStore, PacedReceiver, Receipt, Receiver, group_id
+from monitor.ports.outbox import (
+    TELLING,
+    Delivery,
+    Grouping,
+    GroupingReceiver,
+    OutboxStore,
+    PacedReceiver,
+    Receipt,
+    Receiver,
+    group_id,
+)
 from monitor.ports.pages import PageMaker, PageShelf
+from monitor.ports.painting import PAINT_SECONDS, Painter
 from monitor.ports.people import PeopleStore
 from monitor.ports.reading import DeliveryRow, QuarantineRow, ReadStore, Store, VerdictCount
 from monitor.ports.references import ReferenceStore, StoredReference
+from monitor.ports.retention import RetentionStore
 from monitor.ports.sampling import SampleTester
 
 __all__ = [
+    "PAINT_SECONDS",
+    "PICTURE",
+    "TELLING",
     "Advance",
     "Applied",
+    "AskedAfter",
     "Checkpoint",
     "CheckpointStore",
     "Clock",
@@ -70,6 +87,7 @@ __all__ = [
     "PacedReceiver",
     "PageMaker",
     "PageShelf",
+    "Painter",
     "PeopleStore",
     "Polled",
     "Progress",
@@ -79,6 +97,8 @@ __all__ = [
     "Receipt",
     "Receiver",
     "ReferenceStore",
+    "RetentionStore",
+    "RetrainingDesk",
     "Revision",
     "SampleTester",
     "SeenIds",

@@ -26,7 +26,7 @@ class DigestStore(Protocol):
         """Incidents that nobody was told of so far (``muted`` is set), by the start of their first bad window."""
 
     def given_up(self, since: datetime, until: datetime) -> Mapping[str, int]:
-        """By receiver, how many deliveries were given up within ``[since, until)``."""
+        """By receiver, how many deliveries were given up within ``[since, until)``; pictures do not count."""
 
     def write_digest(self, told: Told, previous: datetime | None, messages: Sequence[Message] = ()) -> bool:
         """What was told, and the message that tells it, one transaction, by compare-and-set on ``told_until``.

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from monitor.core.incidents import NotifyKind
+
 GROUP_ID_DIGITS = 32
 MOST_TOGETHER = 500
 """Deliveries that one message stands for at most; further ones are the next message."""
@@ -17,6 +19,7 @@ MOST_TOGETHER = 500
 class Delivery:
     """An outbox row: one message to one receiver. ``thread`` is what the receiver returned for the incident's first message.
 
+    ``earlier``: the body of the last message that told it of the incident's columns and cause (``TELLING``), and was sent.
     ``together``: the id of the one message that it goes out in with others; None: it goes out alone.
     """
 
@@ -28,7 +31,12 @@ class Delivery:
     attempts: int
     created_at: datetime
     thread: str | None = None
+    earlier: Mapping[str, object] | None = None
     together: str | None = None
+
+
+TELLING = (str(NotifyKind.FIRING), str(NotifyKind.REPEAT))
+"""The kinds of messages that tell what is the matter; the others are about those."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +78,14 @@ def group_id(deliveries: Iterable[Delivery]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What a receiver gave back; ``thread`` lets later messages of the incident refer to this one."""
+    """What a receiver gave back; ``thread`` lets later messages of the incident refer to this one.
+
+    ``posted``: whether a message went out at all; where it did not, the next one need not be kept apart from it.
+    """
 
     thread: str | None = None
     detail: str = ""
+    posted: bool = True
 
 
 class Receiver(Protocol):
@@ -113,6 +125,7 @@ class OutboxStore(Protocol):
               grouping: Grouping | None = None) -> Sequence[Delivery]:
         """Take due deliveries of a receiver for ``lease`` seconds, oldest first. An incident's messages keep their order.
 
+        A picture waits for what was told before it; nothing waits for a picture.
         ``grouping``: those that still wait for others, and those that go out together, are left. None: each goes out alone.
         """
 

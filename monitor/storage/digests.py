@@ -12,7 +12,7 @@ from monitor.core.digest import Span, Told, Warned
 from monitor.core.incidents import Incident
 from monitor.core.results import Result
 from monitor.core.schema import rfc3339
-from monitor.ports import Message
+from monitor.ports import PICTURE, Message
 from monitor.storage.again import again
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.judging import add_messages
@@ -59,7 +59,7 @@ class DigestVerbs:
     def given_up(self, since: datetime, until: datetime) -> Mapping[str, int]:
         """By receiver, how many deliveries were given up within ``[since, until)``."""
         mine = deliveries.c
-        dead = (mine.state == DEAD, mine.ended_at >= since, mine.ended_at < until)
+        dead = (mine.state == DEAD, mine.kind != PICTURE, mine.ended_at >= since, mine.ended_at < until)
         query = select(mine.receiver, func.count().label("messages")).where(*dead).group_by(mine.receiver)
         with self._db.read() as connection:
             return {row.receiver: row.messages for row in connection.execute(query)}

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
 
-from monitor.ports import Delivery, Grouping, Receipt, group_id
+from monitor.ports import PICTURE, TELLING, Delivery, Grouping, Receipt, group_id
 from monitor.storage.again import again
 from monitor.storage.engine import Database
 from monitor.storage.tables import deliveries
@@ -30,7 +30,8 @@ class OutboxVerbs:
     @again
     def claim(self, receiver: str, *, owner: str, lease: float, limit: int, now: datetime,
               grouping: Grouping | None = None) -> Sequence[Delivery]:
-        """Take due deliveries of a receiver for ``lease`` seconds, oldest first. An incident's messages keep their order.
+        """Take due deliveries of a receiver for ``lease`` seconds, oldest first. An incident's messages keep their order; none waits for
+        a picture.
 
         ``attempts`` is the number of earlier attempts. An attempt counts when it is claimed, so that one in which the
         process died counts too. ``grouping``: those that still wait for others, and those that go out together, are left.
@@ -112,7 +113,7 @@ def _due(receiver: str, limit: int, now: datetime) -> Select[Any]:
     waiting = (
         select(earlier.number)
         .where(earlier.receiver == mine.receiver, earlier.incident == mine.incident)
-        .where(earlier.number < mine.number, earlier.state == PENDING)
+        .where(earlier.number < mine.number, earlier.state == PENDING, earlier.kind != PICTURE)
     )
     return (
         select(deliveries)
@@ -172,7 +173,7 @@ def _lease(connection: Connection, claimed: Sequence[Delivery], **values: object
 
 def _deliveries(connection: Connection, receiver: str, rows: Sequence[Row[Any]]) -> list[Delivery]:
     threads = _threads(connection, receiver, {row.incident for row in rows if row.incident is not None})
-    return [_delivery(row, threads.get(row.incident)) for row in rows]
+    return [_delivery(row, threads.get(row.incident), _earlier(connection, row)) for row in rows]
 
 
 def _threads(connection: Connection, receiver: str, incidents: Iterable[str]) -> Mapping[str, str]:
@@ -187,7 +188,21 @@ def _threads(connection: Connection, receiver: str, incidents: Iterable[str]) ->
     return found
 
 
-def _delivery(row: Row[Any], thread: str | None) -> Delivery:
+def _earlier(connection: Connection, row: Row[Any]) -> dict[str, object] | None:
+    """The body of the last message that told of the incident's columns and cause; None for the message that does so itself."""
+    if row.incident is None or row.kind in (*TELLING, PICTURE):
+        return None
+    query = (
+        select(deliveries.c.body)
+        .where(deliveries.c.receiver == row.receiver, deliveries.c.incident == row.incident, deliveries.c.kind.in_(TELLING))
+        .where(deliveries.c.state == SENT, deliveries.c.number < row.number)
+        .order_by(deliveries.c.number.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def _delivery(row: Row[Any], thread: str | None, earlier: dict[str, object] | None) -> Delivery:
     return Delivery(
         id=row.id,
         receiver=row.receiver,
@@ -197,5 +212,6 @@ def _delivery(row: Row[Any], thread: str | None) -> Delivery:
         attempts=row.attempts,
         created_at=row.created_at,
         thread=thread,
+        earlier=earlier,
         together=row.together,
     )

@@ -12,6 +12,7 @@ from monitor.core.retraining import Retraining, RetrainingEvent
 from monitor.core.silences import Silence
 from monitor.ports import Message
 from monitor.storage.again import again
+from monitor.storage.audit import put_audit
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.judging import add_messages
 from monitor.storage.people_tables import audit as audits
@@ -104,11 +105,6 @@ class PeopleVerbs:
             connection.execute(update(retrainings).where(retrainings.c.id == retraining.id).values(fields_of(retraining)))
             _put_change(connection, event, messages, audit)
             return True
-
-
-def put_audit(connection: Connection, entry: AuditEntry) -> None:
-    """One line of what people did."""
-    connection.execute(insert(audits).values(fields_of(entry)))
 
 
 def _is_new(connection: Connection, table: Table, values: Mapping[str, object]) -> bool:

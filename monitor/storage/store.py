@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import false, update
 
+from monitor.storage.asking import AskingVerbs
 from monitor.storage.checkpoint import CheckpointVerbs
 from monitor.storage.conditions import ConditionVerbs
 from monitor.storage.digests import DigestVerbs
@@ -16,6 +17,7 @@ from monitor.storage.outbox import OutboxVerbs
 from monitor.storage.people import PeopleVerbs
 from monitor.storage.reading import ReadVerbs
 from monitor.storage.references import ReferenceVerbs
+from monitor.storage.retention import RetentionVerbs
 from monitor.storage.tables import progress
 from monitor.storage.windows import GridShelf
 
@@ -24,6 +26,7 @@ class SqlStore(
     CheckpointVerbs,
     GapVerbs,
     JudgingVerbs,
+    AskingVerbs,
     LabelVerbs,
     HistoryVerbs,
     ConditionVerbs,
@@ -31,6 +34,7 @@ class SqlStore(
     OutboxVerbs,
     PeopleVerbs,
     ReferenceVerbs,
+    RetentionVerbs,
     ReadVerbs,
 ):
     """SQLite or PostgreSQL; safe to use from several threads. Every verb is one transaction."""
