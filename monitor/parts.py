@@ -24,7 +24,9 @@ from monitor.metrics import Metrics
 from monitor.notify import Dispatcher, lease_of, receivers_of
 from monitor.patience import Patience
 from monitor.pipeline import (
+    Daily,
     Desk,
+    Digests,
     IncidentPages,
     Judge,
     Labelling,
@@ -62,6 +64,7 @@ DISPATCH = timedelta(seconds=1)
 WATCH = timedelta(seconds=1)
 ORPHANS = timedelta(minutes=1)
 PAGES = timedelta(seconds=5)
+DIGESTS = timedelta(minutes=1)
 RETENTION = timedelta(minutes=10)
 PAGE_IDLE_SECONDS = 10.0
 """Incidents are rare: what made a page does not wait long for the next one."""
@@ -83,6 +86,7 @@ class Parts:
     tester: EvidentlyTester
     maker: EvidentlyPages
     pages: IncidentPages | None
+    digests: Digests | None
     watch: SelfWatch
     muting: Muting
     dispatcher: Dispatcher
@@ -97,6 +101,11 @@ class Parts:
     def patience(self, stop: Stop) -> Patience:
         """What does the reader's work."""
         return Patience(reader=self.reader, health=self.health, clock=self.clock, stop=stop, max_age=self.live_within)
+
+    def tell_daily(self) -> None:
+        """From now on the digest is told every day; for a daemon that stays."""
+        if self.digests is not None:
+            self.ticks.add("digest", self.digests.sweep, DIGESTS, None)
 
     def stop_workers(self) -> None:
         """Nobody waits for Evidently from now on."""
@@ -183,6 +192,11 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         ticks.add("retention", retention.sweep, RETENTION, None)
     if pages is not None:
         ticks.add("incident pages", pages.sweep, PAGES, None)
+    digests = None
+    if settings.digest is not None:
+        daily = Daily(at=settings.digest.clock, zone=settings.digest.zone, page_url=settings.http.public_url or web.url,
+                      audience=dict.fromkeys(settings.digest_receivers(), settings.model_names()))
+        digests = Digests(store=store, models=models, clock=clock, daily=daily)
     heartbeat = None
     if settings.heartbeat is not None:
         heartbeat = Heartbeat(settings.heartbeat, health=health, clock=clock, metrics=metrics,
@@ -190,7 +204,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         _closing(closers, "heartbeat", heartbeat.stop)
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
     return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker, pages=pages,
-                 watch=watch, muting=muting, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock,
+                 digests=digests, watch=watch, muting=muting, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock,
                  heartbeat=heartbeat, reload=reload, live_within=live_within)
 
 

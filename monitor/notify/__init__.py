@@ -10,24 +10,26 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeVar, assert_never
 
+from monitor.core.rules import Switch
 from monitor.notify import alertmanager, email, events, file, pagerduty
 from monitor.notify.dispatcher import LEASE, Attempt, Dispatcher, Outcome
 from monitor.notify.outgoing import incident_messages, picture_message, retraining_message, retraining_notes
 from monitor.notify.slack import SlackBot, auth_test
-from monitor.notify.slack_api import CALLS
+from monitor.notify.slack_api import CALLS, POSTS_APART
+from monitor.notify.slack_group import KINDS
 from monitor.notify.slack_webhook import SlackWebhook
 from monitor.notify.trainer import Trainer
 from monitor.notify.webhook import Webhook
-from monitor.ports import PAINT_SECONDS, Clock, Painter, Receiver
+from monitor.ports import PAINT_SECONDS, Clock, Grouping, Painter, Receiver
 from monitor.settings import Settings
 from monitor.settings.block import Block
-from monitor.settings.receivers import SlackSettings
+from monitor.settings.receivers import GroupingSettings, SlackSettings
 from monitor.settings.targets import AlertmanagerSettings, EmailSettings, EventsSettings, FileTargetSettings, PagerDutySettings, Target
 from monitor.settings.trainers import TrainerSettings
 
 __all__ = [
-    "RECEIVERS", "Attempt", "Dispatcher", "Outcome", "ask", "auth_test", "incident_messages", "lease_of", "picture_message", "receivers_of",
-    "retraining_message", "retraining_notes",
+    "RECEIVERS", "Attempt", "Dispatcher", "Outcome", "ask", "auth_test", "grouping_of", "incident_messages", "lease_of", "picture_message",
+    "receivers_of", "retraining_message", "retraining_notes",
 ]
 
 LOOK_UP = timedelta(seconds=15)
@@ -45,11 +47,18 @@ def slack_receiver(name: str, slack: SlackSettings, clock: Clock, painter: Paint
     timeout = slack.timeout.total_seconds()
     if slack.token is not None:
         return SlackBot(name=name, token=slack.token, channel=slack.channel or "", api_url=slack.api_url, timeout=timeout, clock=clock,
-                        link_local=slack.allow_link_local, painter=painter)
+                        link_local=slack.allow_link_local, painter=painter, grouping=grouping_of(slack), min_interval=POSTS_APART)
     if slack.webhook_url is not None:
         return SlackWebhook(name=name, url=slack.webhook_url, timeout=timeout, clock=clock, insecure=slack.insecure,
-                            link_local=slack.allow_link_local)
+                            link_local=slack.allow_link_local, grouping=grouping_of(slack), min_interval=POSTS_APART)
     raise ValueError("slack has neither a token nor a webhook URL")
+
+
+def grouping_of(settings: GroupingSettings) -> Grouping | None:
+    """When many incidents are one message to a receiver of people; None: never."""
+    if isinstance(settings.group_at, Switch):
+        return None
+    return Grouping(kinds=tuple(KINDS), wait=settings.group_wait, at=settings.group_at)
 
 
 def _retraining(settings: Settings, clock: Clock) -> Iterable[Receiver]:

@@ -1,7 +1,8 @@
 """The loop's steps. Reader: poll, decode, fold, checkpoint. Judge: seal, evaluate, decide, record. Labelling: join labels, revise.
-SelfWatch: what stands in the way."""
+SelfWatch: what stands in the way. Digests: what was not worth a message of its own."""
 
 from monitor.pipeline.desk import Desk
+from monitor.pipeline.digest import Daily, Digests
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.labelling import Labelling
 from monitor.pipeline.muting import Muting
@@ -15,7 +16,9 @@ from monitor.pipeline.standards import Standard, Standards
 from monitor.pipeline.telling import Routes, Telling, routes_of
 
 __all__ = [
+    "Daily",
     "Desk",
+    "Digests",
     "IncidentPages",
     "Judge",
     "Labelling",

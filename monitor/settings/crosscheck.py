@@ -14,7 +14,7 @@ from monitor.settings.document import Document, Finding, Loc
 from monitor.settings.durations import duration_text, shown
 from monitor.settings.faults import Fault
 from monitor.settings.faults import either as _either
-from monitor.settings.file import FileSettings
+from monitor.settings.file import FileSettings, people_of
 from monitor.settings.kafka import KafkaSettings, SaslMechanism
 from monitor.settings.model import ModelSettings
 from monitor.settings.performance import evidence_faults, label_faults, metric_faults
@@ -107,6 +107,15 @@ def _receivers(file: FileSettings) -> Iterator[Fault]:
     yield from receiver_faults(file)
     for name, receiver in file.receivers.items():
         yield from ((("receivers", name, *loc), said) for loc, said in _slack_faults(receiver.slack))
+
+
+def _digest(file: FileSettings) -> Iterator[Fault]:
+    if file.digest is None:
+        return
+    known = people_of(file)
+    for at, name in enumerate(file.digest.receivers):
+        if name not in known:
+            yield ("digest", "receivers", at), f"{shown(name)} is no receiver that tells people{suggestion(name, known)}"
 
 
 def _http(file: FileSettings) -> Iterator[Fault]:
@@ -324,7 +333,8 @@ def _reaches(model: ModelSettings) -> Iterator[tuple[timedelta, str]]:
 
 
 TOP_CHECKS: dict[str, Callable[[FileSettings], Iterator[Fault]]] = {
-    "kafka": _kafka, "slack": _slack, "receivers": _receivers, "http": _http, "heartbeat": _heartbeat, "retention": _retention,
+    "kafka": _kafka, "slack": _slack, "receivers": _receivers, "digest": _digest, "http": _http, "heartbeat": _heartbeat,
+    "retention": _retention,
 }
 
 ROUTE_NEEDS = ("slack", "receivers", "routes")

@@ -6,9 +6,10 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from monitor.settings.block import Block, Name, Text
+from monitor.settings.digest import DigestSettings, OffOr, off_or_block
 from monitor.settings.durations import shown
 from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
@@ -54,6 +55,9 @@ class FileSettings(Block):
     receivers: dict[Name, ReceiverSettings] = Field(default_factory=dict, description="Further receivers by name, told as Slack is.")
     routes: tuple[RouteSettings, ...] = Field(
         default=(), description="Who is told of what: the first that fits counts; left out, or where none fits: everybody."
+    )
+    digest: Annotated[DigestSettings | None, BeforeValidator(off_or_block), OffOr()] = Field(
+        default=DigestSettings(), description=DigestSettings.__doc__
     )
     http: HttpSettings = Field(default=HttpSettings(), description=HttpSettings.__doc__)
     heartbeat: HeartbeatSettings | None = Field(default=None, description=HeartbeatSettings.__doc__)

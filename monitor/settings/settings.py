@@ -12,6 +12,7 @@ from monitor.core.rules import Model
 from monitor.core.schema import Column, Kind, Role
 from monitor.errors import Problem, UsageError
 from monitor.settings.build import build_model, mapped_paths, role_columns, segment_faults
+from monitor.settings.digest import DigestSettings
 from monitor.settings.document import Document, Loc
 from monitor.settings.file import SLACK_RECEIVER, FileSettings, people_of
 from monitor.settings.kafka import KafkaSettings
@@ -65,6 +66,18 @@ class Settings:
     def slack(self) -> SlackSettings | None:
         """Where incidents are told."""
         return self.file.slack
+
+    @property
+    def digest(self) -> DigestSettings | None:
+        """When the daily digest is told; None: never."""
+        return self.file.digest
+
+    def digest_receivers(self) -> tuple[str, ...]:
+        """The names of the receivers that get the daily digest."""
+        if self.digest is None:
+            return ()
+        people = self.people_receivers()
+        return tuple(name for name in people if name in self.digest.receivers) if self.digest.receivers else people
 
     @property
     def http(self) -> HttpSettings:
