@@ -8,7 +8,7 @@ from monitor.core.incidents import NotifyKind
 from monitor.core.messages import from_body
 from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
 from monitor.errors import DecodeError, Permanent, Retryable
-from monitor.notify.slack_message import SlackMessage, build, degraded
+from monitor.notify.slack_message import SlackMessage, build, degraded, message_of
 from monitor.notify.slack_retraining import build_retraining
 from monitor.notify.transport import Answer, Limits, demand_success, post
 from monitor.ports import PICTURE, Clock, Delivery, Receipt
