@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from monitor.core.incidents import Incident, IncidentEvent
 from monitor.core.reference import source_of
 from monitor.core.results import Result
-from monitor.core.retraining import Retraining
+from monitor.core.retraining import Retraining, RetrainingEvent
 from monitor.core.schema import rfc3339
 from monitor.core.silences import Silence
 from monitor.ports import LabelAccount, QuarantineRow, StoredReference, StoredWindow
@@ -157,6 +157,23 @@ def retraining_object(retraining: Retraining) -> dict[str, object]:
         "helped": None if retraining.helped is None else str(retraining.helped),
         "verdict": retraining.verdict,
     }
+
+
+def retraining_event_object(event: RetrainingEvent) -> dict[str, object]:
+    """One line of a request's history; ``by`` is empty where driftd itself did it."""
+    return {
+        "retraining": event.retraining,
+        "at": rfc3339(event.at),
+        "before": None if event.before is None else str(event.before),
+        "after": str(event.after),
+        "by": event.by,
+        "detail": event.detail,
+    }
+
+
+def retraining_history_object(retraining: Retraining, events: Iterable[RetrainingEvent]) -> dict[str, object]:
+    """A request with its history, oldest line first."""
+    return retraining_object(retraining) | {"events": [retraining_event_object(event) for event in events]}
 
 
 def quarantine_object(row: QuarantineRow) -> dict[str, object]:

@@ -25,6 +25,7 @@ from monitor.metrics import Metrics
 from monitor.notify import Dispatcher, lease_of, receivers_of
 from monitor.patience import Patience
 from monitor.pipeline import (
+    Desk,
     IncidentPages,
     Judge,
     Labelling,
@@ -34,6 +35,7 @@ from monitor.pipeline import (
     Probe,
     Reader,
     References,
+    Retention,
     Reviser,
     Routes,
     SelfWatch,
@@ -61,6 +63,7 @@ DISPATCH = timedelta(seconds=1)
 WATCH = timedelta(seconds=1)
 ORPHANS = timedelta(minutes=1)
 PAGES = timedelta(seconds=5)
+RETENTION = timedelta(minutes=10)
 PAGE_IDLE_SECONDS = 10.0
 """Incidents are rare: what made a page does not wait long for the next one."""
 JOBS_SECONDS = 1.0
@@ -118,7 +121,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     _closing(closers, "lock", only_daemon(settings.store))
     store = open_store(settings.store, retried=metrics.store_retried)
     _closing(closers, "store", store.close)
-    web = WebServer(store=store, health=health, metrics=metrics, http=settings.http)
+    web = WebServer(store=store, health=health, metrics=metrics, http=settings.http, callbacks=settings.callback_tokens)
     web.start()
     _closing(closers, "http", web.stop)
     models = prepare(settings, config, store)
@@ -160,7 +163,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=f"{socket.gethostname()}:{os.getpid()}", lease=lease,
                             seen=lambda attempt: metrics.delivery_attempted(attempt.receiver, attempt.outcome, attempt.seconds))
     metrics.declare(models, dispatcher.receivers)
-    web.show(models, telling.person, shelf)
+    web.show(models, telling.person, shelf, Desk(store=store, models=models, telling=telling, clock=clock))
     ticks = Ticks(clock, health, metrics, jumped=partial(_clock_jumped, store, clock, lease))
     _closing(closers, "schedule", lambda: ticks.stop(JOBS_SECONDS))
     live_within = settings.http.live_within
@@ -173,6 +176,9 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     for name in dispatcher.receivers:
         ticks.add(f"deliver {name}", partial(dispatcher.dispatch, name), DISPATCH, live_within + lease)
     ticks.add("orphans", dispatcher.bury_orphans, ORPHANS, None)
+    if settings.retention is not None:
+        retention = Retention(store=store, models=models, keep=settings.retention, clock=clock)
+        ticks.add("retention", retention.sweep, RETENTION, None)
     if pages is not None:
         ticks.add("incident pages", pages.sweep, PAGES, None)
     heartbeat = None
@@ -189,7 +195,8 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
 def _routes(settings: Settings, page: str) -> dict[str, Routes]:
     """Who is told of each model, and of all of them."""
     people = settings.people_receivers()
-    own = {name: Routes(people=people, retraining=settings.retraining_receiver(name), page_url=page) for name in settings.model_names()}
+    own = {name: Routes(people=people, retraining=settings.retraining_receiver(name), page_url=page, api_url=settings.http.public_url)
+           for name in settings.model_names()}
     return {EVERY_MODEL: Routes(people=people, page_url=page), **own}
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -13,25 +12,15 @@ import msgspec
 
 from monitor.core.conditions import EVERY_MODEL
 from monitor.core.incidents import Incident, Notify, NotifyKind, TransitionReason
-from monitor.core.results import ALL_ROWS, Account, Result, Verdict
-from monitor.core.retraining import Retraining
+from monitor.core.results import Account, Verdict
 from monitor.core.schema import rfc3339
 from monitor.errors import DecodeError
 
 MAX_COLUMNS = 10
 """Columns that a message describes; the others are counted. People read the first three."""
 
-MAX_RESULTS = 10
-"""Results and columns that a request to retrain carries: keeps it under the 20 kB that Standard Webhooks recommends."""
-
 MAX_TEXT = 600
 """Characters of one text in a body; column names and categories come from logs and may be of any length."""
-
-MAX_SEGMENT = 100
-"""Characters of a segment's name beside a result."""
-
-RETRAINING_REQUESTED = "driftd.retraining.requested"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnLine:
@@ -46,8 +35,8 @@ class Occasion:
     """Everything that a message about an incident is made of.
 
     ``evidence``: what the headline's signature was recognised by. ``columns``: the largest cause first. ``performance``: what is known
-    of it, in one sentence. ``account``: of the judged window; None where a person made the change.
-    ``page_url``: where the daemon's pages are.
+    of it, in one sentence. ``account``: of the judged window; None where a person made the change. ``retraining``: why none is asked
+    for, where people should know. ``page_url``: where the daemon's pages are.
     """
 
     incident: Incident
@@ -57,6 +46,7 @@ class Occasion:
     columns: tuple[ColumnLine, ...] = ()
     performance: str = ""
     account: Account | None = None
+    retraining: str = ""
     page_url: str | None = None
 
 
@@ -88,45 +78,7 @@ class IncidentMessage:
     condition: str = ""
     evidence: str = ""
     performance: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """One alerting result behind a request to retrain. The last four are of performance alone, as in ``Result``."""
-
-    window_start: datetime
-    window_end: datetime
-    check: str
-    column: str | None
-    metric: str
-    value: float | None
-    threshold: float | None
-    reason: str
-    segment: str = ALL_ROWS
-    ci_low: float | None = None
-    ci_high: float | None = None
-    labelled: int | None = None
-    estimated: bool | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetrainingRequest:
-    """The ``data`` of the retraining webhook; ``id`` is the request's and the same in every delivery of it.
-
-    ``performance``: what is known of it in one sentence; empty where it is not judged.
-    """
-
-    id: str
-    model: str
-    version: str
-    reason: str
-    cause: str
-    incident: str | None
-    columns: tuple[str, ...]
-    requested_at: datetime
-    results: tuple[Evidence, ...]
-    url: str | None
-    performance: str = ""
+    retraining: str = ""
 
 
 def incident_message(occasion: Occasion) -> IncidentMessage:
@@ -137,22 +89,23 @@ def incident_message(occasion: Occasion) -> IncidentMessage:
         kind=notify.kind,
         reason=notify.reason,
         incident=incident.id,
-        model=_cut(_named(incident)),
+        model=cut(_named(incident)),
         severity=incident.severity,
-        sentence=_cut(_sentence(occasion)),
-        cause="" if incident.condition else _cut(occasion.headline or incident.cause),
+        sentence=cut(_sentence(occasion)),
+        cause="" if incident.condition else cut(occasion.headline or incident.cause),
         since=incident.since,
         until=_until(incident),
         lasted=(_until(incident) - incident.since).total_seconds(),
         bad_windows=incident.bad_windows,
         checks=incident.checks,
-        columns=tuple(ColumnLine(column=_cut(line.column), sentence=_cut(line.sentence)) for line in lines[:MAX_COLUMNS]),
+        columns=tuple(ColumnLine(column=cut(line.column), sentence=cut(line.sentence)) for line in lines[:MAX_COLUMNS]),
         more_columns=max(len(lines) - MAX_COLUMNS, 0),
         account=occasion.account,
         url=occasion.page_url if incident.model == EVERY_MODEL else model_url(occasion.page_url, incident.model),
         condition=incident.condition or "",
-        evidence=_cut(occasion.evidence),
-        performance=_cut(occasion.performance),
+        evidence=cut(occasion.evidence),
+        performance=cut(occasion.performance),
+        retraining=cut(occasion.retraining),
     )
 
 
@@ -173,37 +126,7 @@ def incident_dedupe(receiver: str, incident: Incident, notify: Notify) -> str:
     return f"{receiver}:{incident.id}:{notify.kind}{which}"
 
 
-def retraining_dedupe(receiver: str, retraining: Retraining) -> str:
-    """What makes a request to retrain unique at one receiver."""
-    return f"{receiver}:{retraining.id}"
-
-
-def retraining_request(
-    retraining: Retraining, *, cause: str = "", performance: str = "", results: Iterable[Result] = (), page_url: str | None = None
-) -> RetrainingRequest:
-    """The request with the alerts behind it, the newest first. ``page_url``: where the daemon's pages are."""
-    alerts = sorted((r for r in results if r.verdict is Verdict.ALERT), key=lambda r: r.window_end, reverse=True)
-    return RetrainingRequest(
-        id=retraining.id,
-        model=retraining.model,
-        version=retraining.version,
-        reason=retraining.reason,
-        cause=_cut(cause),
-        incident=retraining.incident,
-        columns=tuple(map(_cut, retraining.columns[:MAX_RESULTS])),
-        requested_at=retraining.requested_at,
-        results=tuple(map(_evidence, alerts[:MAX_RESULTS])),
-        url=model_url(page_url, retraining.model),
-        performance=_cut(performance),
-    )
-
-
-def retraining_body(request: RetrainingRequest) -> Mapping[str, object]:
-    """The request in the frame of Standard Webhooks: ``type``, ``timestamp`` (of the event), ``data``."""
-    return {"type": RETRAINING_REQUESTED, "timestamp": rfc3339(request.requested_at), "data": to_body(request)}
-
-
-def to_body(message: IncidentMessage | RetrainingRequest) -> dict[str, object]:
+def to_body(message: object) -> dict[str, object]:
     """A message as JSON-able data."""
     body: dict[str, object] = msgspec.to_builtins(message)
     return body
@@ -272,30 +195,7 @@ def _until(incident: Incident) -> datetime:
     return incident.resolved_at or incident.updated_at
 
 
-def _evidence(result: Result) -> Evidence:
-    return Evidence(
-        window_start=result.window_start,
-        window_end=result.window_end,
-        check=result.check,
-        column=None if result.column is None else _cut(result.column),
-        metric=result.metric,
-        value=_finite(result.value),
-        threshold=_finite(result.threshold),
-        reason=_cut(result.reason),
-        segment=_cut(result.segment, MAX_SEGMENT),
-        ci_low=_finite(result.ci_low),
-        ci_high=_finite(result.ci_high),
-        labelled=result.labelled,
-        estimated=result.estimated,
-    )
-
-
-def _finite(number: float | None) -> float | None:
-    """JSON has no NaN and no infinity."""
-    return number if number is not None and math.isfinite(number) else None
-
-
-def _cut(text: str, most: int = MAX_TEXT) -> str:
+def cut(text: str, most: int = MAX_TEXT) -> str:
     """Short enough, and writable as UTF-8: a log may hold lone surrogates."""
     text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= most else text[: most - 1] + "…"

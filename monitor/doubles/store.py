@@ -13,8 +13,8 @@ from monitor.core.audit import AuditEntry
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.profile import Profile
 from monitor.core.results import ALL_ROWS, Account, Result, WindowKey
-from monitor.core.retraining import Retraining
 from monitor.core.schema import Hashes
+from monitor.doubles.asking import MemoryAsking
 from monitor.doubles.history import MemoryHistory
 from monitor.doubles.labels import MemoryLabels, add_kept
 from monitor.doubles.memory import (
@@ -28,10 +28,12 @@ from monitor.doubles.memory import (
     add_messages,
     is_as_known,
     last_judged,
+    may_ask,
     with_gaps,
     write_outcome,
 )
 from monitor.doubles.people import MemoryPeople
+from monitor.doubles.retention import MemoryRetention
 from monitor.doubles.watching import MemoryWatching, add_gaps
 from monitor.errors import Fenced
 from monitor.ports import (
@@ -56,7 +58,7 @@ QUARANTINE_ROWS = 10_000
 """Quarantined messages kept per model, the newest."""
 
 
-class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople):
+class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryAsking, MemoryRetention):
     """Safe to use from several threads; every verb is one transaction."""
 
     def ping(self) -> None:
@@ -166,16 +168,11 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
         starts = last_judged(self._data, model, windows)
         return [result for result in self.results(model=model) if result.check in checks and result.window_start in starts]
 
-    def last_retraining(self, model: str) -> Retraining | None:
-        """The latest request to retrain a model."""
-        found = self.retrainings(model=model)
-        return found[-1] if found else None
-
     def record(self, judgement: Judgement) -> bool:
         """By compare-and-set on ``judged_until`` and on the state of the incident."""
         with self._write() as data:
             progress = data.progress.get(judgement.model, NOT_BEGUN)
-            if progress.judged_until != judgement.previous or not is_as_known(data, judgement):
+            if progress.judged_until != judgement.previous or not is_as_known(data, judgement) or not may_ask(data, judgement):
                 return False
             data.progress[judgement.model] = replace(progress, judged_until=judgement.judged_until)
             write_outcome(data, judgement, judgement.at or judgement.judged_until)

@@ -9,17 +9,20 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
 from monitor.notify.dispatcher import LEASE, Attempt, Dispatcher, Outcome
-from monitor.notify.outgoing import incident_messages, retraining_message
+from monitor.notify.outgoing import incident_messages, retraining_message, retraining_notes
 from monitor.notify.slack import SlackBot, auth_test
 from monitor.notify.slack_api import CALLS
 from monitor.notify.slack_webhook import SlackWebhook
+from monitor.notify.trainer import Trainer
 from monitor.notify.webhook import Webhook
 from monitor.ports import Clock, Receiver
 from monitor.settings import Settings
 from monitor.settings.receivers import SlackSettings
+from monitor.settings.trainers import TrainerSettings
 
 __all__ = [
     "RECEIVERS", "Attempt", "Dispatcher", "Outcome", "auth_test", "incident_messages", "lease_of", "receivers_of", "retraining_message",
+    "retraining_notes",
 ]
 
 LOOK_UP = timedelta(seconds=15)
@@ -48,9 +51,17 @@ def _retraining(settings: Settings, clock: Clock) -> Iterable[Receiver]:
     for model in settings.model_names():
         name, webhook = settings.retraining_receiver(model), settings.retraining_webhook(model)
         if name is not None and webhook is not None:
-            timeout = webhook.timeout.total_seconds()
-            yield Webhook(name=name, url=webhook.url, secret=webhook.signing_secret, timeout=timeout, clock=clock,
-                          link_local=webhook.allow_link_local)
+            yield trainer_receiver(name, webhook, clock)
+
+
+def trainer_receiver(name: str, trainer: TrainerSettings, clock: Clock) -> Receiver:
+    """A signed webhook, unless the service's API is known or a template says how to ask."""
+    if trainer.preset is not None or trainer.template is not None:
+        return Trainer(name=name, trainer=trainer, clock=clock)
+    if trainer.url is None:
+        raise ValueError("webhook without url")  # ``load_settings`` has refused such a file
+    return Webhook(name=name, url=trainer.url, secret=trainer.signing_secret, timeout=trainer.timeout.total_seconds(), clock=clock,
+                   link_local=trainer.allow_link_local)
 
 
 RECEIVERS: Mapping[str, Callable[[Settings, Clock], Iterable[Receiver]]] = {

@@ -9,9 +9,11 @@ from slack_sdk.web import SlackResponse
 
 from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage, from_body
+from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
 from monitor.errors import DecodeError, Permanent
 from monitor.notify.slack_api import LONGEST_WORD, SlackApi, SlackError
 from monitor.notify.slack_message import SlackMessage, build, build_note, degraded, metadata
+from monitor.notify.slack_retraining import build_retraining, retraining_metadata
 from monitor.notify.slack_search import Search
 from monitor.ports import Clock, Delivery, Receipt
 from monitor.settings.durations import printable
@@ -60,19 +62,26 @@ class SlackBot:
 
         What an earlier attempt has posted already, and Slack lets us see, is not posted again.
         """
+        first = _split(delivery.thread)
         try:
+            if delivery.kind == RETRAINING_STATUS:
+                note = from_body(delivery.body, RetrainingNote)
+                call = self._call(delivery, retraining_metadata(note, delivery.id))
+                return call.reply(build_retraining(note), first) or call.post(build_retraining(note), self._channel, first and first[0])
             message = from_body(delivery.body, IncidentMessage)
         except DecodeError as error:
             raise Permanent(str(error)) from None
-        now = self._clock.now()
-        api = SlackApi(token=self._token.read(), api_url=self._api_url, timeout=self._timeout, now=now, link_local=self._link_local)
-        call = _Call(api, Search(api, delivery, now, self._ids), metadata(message, delivery.id))
-        first = _split(delivery.thread)
+        call = self._call(delivery, metadata(message, delivery.id))
         if first is None or message.kind is NotifyKind.FIRING:
             return call.post(build(message), self._channel)
         if message.kind is NotifyKind.RESOLVED:
             call.update(build(message), *first)
         return call.answer(message, first) or call.post(build(message), self._channel, first[0])
+
+    def _call(self, delivery: Delivery, marks: Mapping[str, object]) -> _Call:
+        now = self._clock.now()
+        api = SlackApi(token=self._token.read(), api_url=self._api_url, timeout=self._timeout, now=now, link_local=self._link_local)
+        return _Call(api, Search(api, delivery, now, self._ids), marks)
 
     def close(self) -> None:
         """Nothing is held open between messages."""
@@ -109,13 +118,18 @@ class _Call:
 
     def answer(self, message: IncidentMessage, first: tuple[str, str]) -> Receipt | None:
         """Reply in the thread: a short note of the end, a whole reminder that the channel sees too. None: the thread is gone."""
+        over = message.kind is NotifyKind.RESOLVED
+        return self.reply(build_note(message) if over else build(message), first, broadcast=not over)
+
+    def reply(self, content: SlackMessage, first: tuple[str, str] | None, *, broadcast: bool = False) -> Receipt | None:
+        """A message in the thread of ``first``. None: there is no thread, or it is gone."""
+        if first is None:
+            return None
         channel, ts = first
         if self._search.in_thread(channel, ts):
             return Receipt(thread=f"{channel}:{ts}", detail="answered by an earlier attempt")
-        over = message.kind is NotifyKind.RESOLVED
-        content = build_note(message) if over else build(message)
         try:
-            where = {"channel": channel, "thread_ts": ts, "reply_broadcast": not over}
+            where = {"channel": channel, "thread_ts": ts, "reply_broadcast": broadcast}
             self._formed("chat_postMessage", content, metadata=self._marks, **where, **NO_PREVIEWS)
         except SlackError as error:
             if error.error not in GONE:

@@ -61,6 +61,7 @@ def build(message: IncidentMessage) -> SlackMessage:
         *([section(f"Likely cause: {message.cause}")] if message.cause not in ("", message.performance) else []),
         *([context(f"Seen by: {message.evidence}")] if message.evidence else []),
         *([section(f"Performance: {message.performance}")] if message.performance else []),
+        *([section(f"{message.retraining}.")] if message.retraining else []),
         *columns([line for line in message.columns if line.sentence != message.cause], message.more_columns),
         fields(facts(message)),
         *([context(account_line(message.account))] if message.account is not None else []),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 from monitor.core.messages import IncidentMessage, from_body
+from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
 from monitor.errors import DecodeError, Permanent, Retryable
 from monitor.notify.slack_message import SlackMessage, build, degraded
+from monitor.notify.slack_retraining import build_retraining
 from monitor.notify.transport import Answer, Limits, demand_success, post
 from monitor.ports import Clock, Delivery, Receipt
 from monitor.settings.receivers import why_not_safe
@@ -45,7 +47,7 @@ class SlackWebhook:
     def send(self, delivery: Delivery) -> Receipt:
         """Post. Raises Retryable or Permanent; neither tells the URL."""
         try:
-            message = build(from_body(delivery.body, IncidentMessage))
+            message = _built(delivery)
         except DecodeError as error:
             raise Permanent(str(error)) from None
         answer = self._post(message)
@@ -74,6 +76,13 @@ class SlackWebhook:
         if unsafe:
             raise Permanent(f"slack.webhook_url: {unsafe}")
         return url
+
+
+def _built(delivery: Delivery) -> SlackMessage:
+    """Raises DecodeError."""
+    if delivery.kind == RETRAINING_STATUS:
+        return build_retraining(from_body(delivery.body, RetrainingNote))
+    return build(from_body(delivery.body, IncidentMessage))
 
 
 def _word(answer: Answer) -> str:

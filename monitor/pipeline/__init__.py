@@ -1,18 +1,21 @@
 """The loop's steps. Reader: poll, decode, fold, checkpoint. Judge: seal, evaluate, decide, record. Labelling: join labels, revise.
 SelfWatch: what stands in the way."""
 
+from monitor.pipeline.desk import Desk
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.labelling import Labelling
 from monitor.pipeline.muting import Muting
 from monitor.pipeline.pages import IncidentPages
 from monitor.pipeline.reader import Pace, Reader
 from monitor.pipeline.references import References
+from monitor.pipeline.retention import Retention
 from monitor.pipeline.revising import Reviser
 from monitor.pipeline.selfwatch import NoEventTime, Probe, SelfWatch, judging_fails, kafka_away, receivers_fail, rows_are_stale
 from monitor.pipeline.standards import Standard, Standards
 from monitor.pipeline.telling import Routes, Telling
 
 __all__ = [
+    "Desk",
     "IncidentPages",
     "Judge",
     "Labelling",
@@ -22,6 +25,7 @@ __all__ = [
     "Probe",
     "Reader",
     "References",
+    "Retention",
     "Reviser",
     "Routes",
     "SelfWatch",

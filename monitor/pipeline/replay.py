@@ -121,9 +121,28 @@ class Rehearsal:
         last = [judgement for judgement in self.judgements if judgement.results][-windows:] if windows else []
         return [result for judgement in last for result in judgement.results if result.check in checks]
 
-    def last_retraining(self, model: str) -> Retraining | None:  # noqa: ARG002  there is one model
+    def recent_retrainings(self, model: str, newest: int) -> Sequence[Retraining]:  # noqa: ARG002  there is one model
+        """Of these rules: what people and trainers did is no part of it, so a request stands until it is given up."""
+        found: dict[str, Retraining] = {}
+        for judgement in self.judgements:
+            if judgement.given_up is not None:
+                found[judgement.given_up.retraining.id] = judgement.given_up.retraining
+            if judgement.retraining is not None:
+                found[judgement.retraining.id] = judgement.retraining
+        return sorted(found.values(), key=lambda asked: (asked.requested_at, asked.id), reverse=True)[:newest]
+
+    def asked_between(self, after: datetime, before: datetime) -> Sequence[datetime]:
+        """Of these rules; other models are not judged again."""
+        return [asked.requested_at for asked in self.recent_retrainings("", len(self.judgements)) if after < asked.requested_at < before]
+
+    def first_start(self, model: str, version: str) -> datetime | None:
+        """The real one's."""
+        return self._store.first_start(model, version)
+
+    def recent_incidents(self, model: str, newest: int) -> Sequence[Incident]:  # noqa: ARG002  there is one model
         """Of these rules."""
-        return next((j.retraining for j in reversed(self.judgements) if j.retraining is not None), None)
+        found = sorted(self._incidents.values(), key=lambda incident: (incident.since, incident.id))
+        return found[max(len(found) - newest, 0) :]
 
     def candidates(self, model: str, starts: Sequence[datetime], *, segment: str | None) -> Sequence[Candidate]:
         """The real one's."""

@@ -13,8 +13,9 @@ from monitor.ports.checkpoint import (
     WindowDelta,
 )
 from monitor.ports.clock import Clock
+from monitor.ports.desk import RetrainingDesk
 from monitor.ports.history import HistoryStore
-from monitor.ports.judging import Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
+from monitor.ports.judging import AskedAfter, Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
 from monitor.ports.labels import (
     Applied,
     Curve,
@@ -34,11 +35,13 @@ from monitor.ports.pages import PageMaker, PageShelf
 from monitor.ports.people import PeopleStore
 from monitor.ports.reading import DeliveryRow, QuarantineRow, ReadStore, Store, VerdictCount
 from monitor.ports.references import ReferenceStore, StoredReference
+from monitor.ports.retention import RetentionStore
 from monitor.ports.sampling import SampleTester
 
 __all__ = [
     "Advance",
     "Applied",
+    "AskedAfter",
     "Checkpoint",
     "CheckpointStore",
     "Clock",
@@ -74,6 +77,8 @@ __all__ = [
     "Receipt",
     "Receiver",
     "ReferenceStore",
+    "RetentionStore",
+    "RetrainingDesk",
     "Revision",
     "SampleTester",
     "SeenIds",

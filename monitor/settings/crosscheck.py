@@ -20,7 +20,9 @@ from monitor.settings.performance import evidence_faults, label_faults, metric_f
 from monitor.settings.problems import suggestion
 from monitor.settings.receivers import SLACK_API_URL, SlackSettings, why_unusable
 from monitor.settings.repair import section_of
+from monitor.settings.retraining import when_faults
 from monitor.settings.rules import ANY_VERSION
+from monitor.settings.trainers import trainer_faults
 
 Fault = tuple[Loc, str]
 """Where, seen from the part that is checked, and what."""
@@ -268,10 +270,13 @@ def _retraining(model: ModelSettings) -> Iterator[Fault]:
         return
     webhook, at = model.retraining.webhook, ("retraining", "webhook")
     yield from _either(at, webhook, "secret")
-    if webhook.secret is None:
-        yield at, "expected exactly one of secret, secret_file"
-    for why in why_unusable(webhook.url, insecure=webhook.insecure, allow_link_local=webhook.allow_link_local):
-        yield (*at, "url"), why
+    yield from _either(at, webhook, "token")
+    yield from _either(("retraining",), model.retraining, "callback_token")
+    yield from (((*at, *loc), why) for loc, why in trainer_faults(webhook))
+    yield from ((("retraining", *loc), why) for loc, why in when_faults(model.retraining))
+    if webhook.url is not None:
+        for why in why_unusable(webhook.url, insecure=webhook.insecure, allow_link_local=webhook.allow_link_local):
+            yield (*at, "url"), why
 
 
 def _severity(model: ModelSettings) -> Iterator[Fault]:
@@ -290,8 +295,32 @@ def _retraining_when(model: ModelSettings) -> Iterator[Fault]:
         yield ("retraining", "when", "performance"), "needs the model's performance section, which is not given"
 
 
+def _retention(file: FileSettings) -> Iterator[Fault]:
+    """What is still to be looked at must not be gone."""
+    for name, model in file.models.items():
+        needed, why = max(_reaches(model))
+        if file.retention is not None and file.retention < needed:
+            yield ("retention",), f"models.{name} needs its windows for {duration_text(needed)} ({why}); expected at least as long, or off"
+
+
+def _reaches(model: ModelSettings) -> Iterator[tuple[timedelta, str]]:
+    """How far back windows are needed, and what for."""
+    yield 2 * model.window, "window"
+    if model.performance is not None:
+        yield model.window + model.performance.label_delay, "performance.label_delay"
+    reference = model.reference
+    if reference is None:
+        return
+    if reference.rolling is not None:
+        yield reference.rolling + model.window, "reference.rolling"
+    if reference.previous is not None and reference.previous <= MOST_LEARNED:  # or that is told
+        yield (reference.previous + 1) * model.window, "reference.previous"
+    if reference.seasonal is not None:
+        yield reference.seasonal.count * reference.seasonal.lag + model.window, "reference.seasonal"
+
+
 TOP_CHECKS: dict[str, Callable[[FileSettings], Iterator[Fault]]] = {
-    "kafka": _kafka, "slack": _slack, "http": _http, "heartbeat": _heartbeat,
+    "kafka": _kafka, "slack": _slack, "http": _http, "heartbeat": _heartbeat, "retention": _retention,
 }
 
 MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[ModelSettings], Iterator[Fault]]], ...] = (

@@ -1,4 +1,4 @@
-"""Who is told: Slack, and the webhook that asks for retraining."""
+"""Who is told: Slack."""
 
 from __future__ import annotations
 
@@ -58,21 +58,3 @@ class SlackSettings(Block):
         """The secrets given, by key."""
         pairs = (("token", self.token), ("webhook_url", self.webhook_url))
         return tuple((name, secret) for name, secret in pairs if secret is not None)
-
-
-class WebhookSettings(Block):
-    """A webhook by the Standard Webhooks specification."""
-
-    url: Url = Field(description="Where to POST; https, unless the host is loopback or insecure is true.")
-    secret: SecretText | None = Field(default=None, description="Signing secret (whsec_… or any text); needed, or secret_file.")
-    secret_file: File | None = Field(default=None, description="File that holds the signing secret; read at each use.")
-    timeout: Timeout = Field(default=timedelta(seconds=15), description="How long one call may take.")
-    insecure: bool = Field(default=False, description="Allow plain http to other machines.")
-    allow_link_local: bool = Field(default=False, description=LINK_LOCAL)
-
-    @property
-    def signing_secret(self) -> Secret:
-        """The secret; ``load_settings`` has refused a file without one."""
-        if self.secret is None:
-            raise ValueError("webhook without secret")
-        return self.secret

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import false, update
 
+from monitor.storage.asking import AskingVerbs
 from monitor.storage.checkpoint import CheckpointVerbs
 from monitor.storage.conditions import ConditionVerbs
 from monitor.storage.engine import Database
@@ -15,6 +16,7 @@ from monitor.storage.outbox import OutboxVerbs
 from monitor.storage.people import PeopleVerbs
 from monitor.storage.reading import ReadVerbs
 from monitor.storage.references import ReferenceVerbs
+from monitor.storage.retention import RetentionVerbs
 from monitor.storage.tables import progress
 from monitor.storage.windows import GridShelf
 
@@ -23,12 +25,14 @@ class SqlStore(
     CheckpointVerbs,
     GapVerbs,
     JudgingVerbs,
+    AskingVerbs,
     LabelVerbs,
     HistoryVerbs,
     ConditionVerbs,
     OutboxVerbs,
     PeopleVerbs,
     ReferenceVerbs,
+    RetentionVerbs,
     ReadVerbs,
 ):
     """SQLite or PostgreSQL; safe to use from several threads. Every verb is one transaction."""

@@ -12,8 +12,9 @@ from starlette.responses import JSONResponse, Response
 from monitor import __version__
 from monitor.core.incidents import IncidentState
 from monitor.core.results import ALL_ROWS, Check, Verdict
-from monitor.core.retraining import Helped, RetrainingState
+from monitor.core.retraining import REPORTABLE, Helped, RetrainingState
 from monitor.core.rules import Model, Task
+from monitor.web.body import MAX_DETAIL, MAX_URL, MAX_VERSION
 from monitor.web.parts import parts_of
 from monitor.web.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME, MAX_TEXT, NAME_PATTERN
 from monitor.web.silences import CHECKS, Which
@@ -58,6 +59,13 @@ _INCIDENT: dict[str, Schema] = {
     "condition": _or_null(TEXT), "muted": _or_null(TEXT),
 }
 
+_RETRAINING: dict[str, Schema] = {
+    "id": TEXT, "model": TEXT, "version": TEXT, "state": _enum(RetrainingState), "reason": TEXT, "incident": _or_null(TEXT),
+    "columns": TEXTS, "requested_at": TIME, "updated_at": _or_null(TIME), "approved_by": _or_null(TEXT), "detail": TEXT,
+    "run_url": _or_null(TEXT), "new_version": _or_null(TEXT), "helped": {"type": ["string", "null"], "enum": [*map(str, Helped), None]},
+    "verdict": TEXT,
+}
+
 SCHEMAS: Mapping[str, Schema] = {
     "Result": _object(_WINDOW | {
         "check": _enum(Check), "column": _or_null(TEXT), "metric": TEXT, "value": _NUMBER, "threshold": _NUMBER, "p_value": _NUMBER,
@@ -84,12 +92,11 @@ SCHEMAS: Mapping[str, Schema] = {
         "id": TEXT, "model": TEXT, "check": _or_null(TEXT), "column": _or_null(TEXT), "incident": _or_null(TEXT), "starts_at": TIME,
         "ends_at": TIME, "by": TEXT, "reason": TEXT, "ended_by": _or_null(TEXT),
     }, "What people want to hear nothing of for a while. `model` is `*` for all; null matches all. Times are wall clock."),
-    "Retraining": _object({
-        "id": TEXT, "model": TEXT, "version": TEXT, "state": _enum(RetrainingState), "reason": TEXT, "incident": _or_null(TEXT),
-        "columns": TEXTS, "requested_at": TIME, "updated_at": _or_null(TIME), "approved_by": _or_null(TEXT), "detail": TEXT,
-        "run_url": _or_null(TEXT), "new_version": _or_null(TEXT),
-        "helped": {"type": ["string", "null"], "enum": [*map(str, Helped), None]}, "verdict": TEXT,
-    }, "One request to retrain. `updated_at` is wall clock; `helped` is null until there is enough evidence."),
+    "Retraining": _object(_RETRAINING, "One request to retrain. `updated_at` is wall clock; `helped` is null until there is enough evidence."),
+    "RetrainingEvent": _object({
+        "retraining": TEXT, "at": TIME, "before": _or_null(TEXT), "after": _enum(RetrainingState), "by": TEXT, "detail": TEXT,
+    }, "One line of the history of a request to retrain, by the wall clock. `by` is empty where driftd itself did it."),
+    "RetrainingWithHistory": _object(_RETRAINING | {"events": {"type": "array", "items": _ref("RetrainingEvent")}}, "With its history."),
     "Reference": _object({
         "model": TEXT, "version": TEXT, "number": WHOLE, "kind": TEXT, "hash": TEXT, "active": YES_NO, "rows": WHOLE, "columns": WHOLE,
         "created_at": TIME, "provenance": {"type": "object"},
@@ -128,17 +135,36 @@ def _page(text: str, place: str) -> Schema:
     return {"get": {"summary": text, "parameters": _place(place), "responses": _responses({}, 400, 404, 503) | found}}
 
 
-BY: Schema = {"type": "string", "maxLength": MAX_NAME, "pattern": f"^{NAME_PATTERN}$"}
+BY: Schema = {"type": "string", "maxLength": MAX_NAME, "pattern": f"^{NAME_PATTERN}$", "description": "Who asks for it."}
 SAID: Schema = {"type": "string", "maxLength": MAX_TEXT, "pattern": f"^{NAME_PATTERN}$"}
+PERSON: Schema = {"type": "object", "properties": {"by": BY}}
 REFUSALS = (400, 401, 403, 404, 409, 413, 503)
 
 
-def _write(text: str) -> Schema:
-    body = {"type": "object", "properties": {"by": BY | {"description": "Who asks for it."}}}
+def _limited(longest: int, text: str) -> Schema:
+    return {"type": ["string", "null"], "maxLength": longest, "description": text}
+
+
+WISH: Schema = {
+    "type": "object", "required": ["model"], "additionalProperties": False, "properties": {
+        "model": {"type": "string", "minLength": 1, "maxLength": MAX_VERSION}, "by": BY, "reason": _limited(MAX_DETAIL, "Why."),
+    },
+}
+REPORT: Schema = {
+    "type": "object", "required": ["state"], "additionalProperties": False, "properties": {
+        "state": {"type": "string", "enum": [str(state) for state in REPORTABLE]},
+        "version": _limited(MAX_VERSION, "What was trained; needed where it succeeded."),
+        "detail": _limited(MAX_DETAIL, "A sentence for people."),
+        "run_url": _limited(MAX_URL, "Where the run can be seen, https://…."), "by": BY,
+    },
+}
+
+
+def _write(text: str, answer: str = "IncidentWithHistory", *, body: Schema = PERSON, place: str | None = "id") -> Schema:
     return {"post": {
-        "summary": text, "security": [{"token": []}], "parameters": _place("id"),
-        "requestBody": {"required": False, "content": {"application/json": {"schema": body}}},
-        "responses": _responses(_ref("IncidentWithHistory"), *REFUSALS),
+        "summary": text, "security": [{"token": []}], "parameters": _place(place),
+        "requestBody": {"required": body is not PERSON, "content": {"application/json": {"schema": body}}},
+        "responses": _responses(_ref(answer), *REFUSALS),
     }}
 
 
@@ -189,8 +215,14 @@ PATHS: Mapping[str, Schema] = {
     "/api/v1/silences": _read("Silences, those in force or all", _list_of("silences", "Silence"), MODEL, WHICH, LIMIT)
     | _silence("Hear nothing of a model for a while, or of a check or column of it", model=SAID, check=CHECKED, column=SAID),
     "/api/v1/silences/{id}": _end("End a silence now"),
-    "/api/v1/retrainings": _read("Requests to retrain", _list_of("retrainings", "Retraining"), MODEL, LIMIT),
-    "/api/v1/retrainings/{id}": _read("One request to retrain", _ref("Retraining"), place="id"),
+    "/api/v1/retrainings": {
+        **_read("Requests to retrain", _list_of("retrainings", "Retraining"), MODEL, LIMIT),
+        **_write("Someone wants a model retrained, whatever the policy says", "RetrainingWithHistory", body=WISH, place=None),
+    },
+    "/api/v1/retrainings/{id}": _read("One request to retrain with its history", _ref("RetrainingWithHistory"), place="id"),
+    "/api/v1/retrainings/{id}/approve": _write("Someone lets a proposed request go out", "RetrainingWithHistory"),
+    "/api/v1/retrainings/{id}/cancel": _write("Someone takes a request back", "RetrainingWithHistory"),
+    "/api/v1/retrainings/{id}/status": _write("A trainer says how it goes", "RetrainingWithHistory", body=REPORT),
     "/api/v1/references": _read("Reference profiles", _list_of("references", "Reference"), MODEL),
     "/api/v1/openapi.json": _read("This document", {"type": "object"}),
 }

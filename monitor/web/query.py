@@ -111,7 +111,7 @@ async def said(request: Request, *known: str) -> Said:
     for key, value in document.items():
         if key not in known:
             raise bad_query(f"unknown key {key[:50]!r}, known here: {sorted(known)}")
-        if key != "by" and not (isinstance(value, str) and _is_name(value, MAX_TEXT)):
+        if key != "by" and not (isinstance(value, str) and is_name(value, MAX_TEXT)):
             raise bad_query(f"{key}: expected a text of 1 to {MAX_TEXT} printable characters")
     return Said(by=_by(document), texts={key: str(value) for key, value in document.items() if key != "by"})
 
@@ -141,12 +141,12 @@ async def _document(request: Request) -> Mapping[str, object]:
 
 def _by(document: Mapping[str, object]) -> str:
     by = document.get("by", API)
-    if not isinstance(by, str) or not _is_name(by):
+    if not isinstance(by, str) or not is_name(by):
         raise bad_query(f'by: expected a name of 1 to {MAX_NAME} printable characters, like {{"by": "mara"}}')
     return by.strip()
 
 
-def _is_name(text: str, most: int = MAX_NAME) -> bool:
+def is_name(text: str, most: int = MAX_NAME) -> bool:
     """Whether it fits ``NAME_PATTERN``, and is text that can be stored: JSON may hold half a character."""
     return len(text) <= most and _NAME.fullmatch(text) is not None and not re.search("[\ud800-\udfff]", text)
 

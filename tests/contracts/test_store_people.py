@@ -94,7 +94,7 @@ def test_what_came_of_a_retraining_is_kept(store: Store) -> None:
     done = asked(state=RetrainingState.SUCCEEDED, updated_at=NOW, detail="trained on April", run_url="https://ci.example/7",
                  new_version="2", helped=Helped.HELPED, verdict="roc_auc +0.021 [0.012, 0.030]")
     assert store.save_retraining(done, event(RetrainingState.SUCCEEDED, RetrainingState.RUNNING))
-    assert store.retraining("ret_1") == store.last_retraining("m") == done
+    assert [store.retraining("ret_1")] == store.recent_retrainings("m", 5) == [done]
     assert store.retrainings(model="m") == [done]
 
 

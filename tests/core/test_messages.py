@@ -12,7 +12,6 @@ import pytest
 from monitor.core.incidents import Incident, IncidentState, Notify, NotifyKind, TransitionReason
 from monitor.core.messages import (
     MAX_COLUMNS,
-    MAX_RESULTS,
     MAX_TEXT,
     ColumnLine,
     IncidentMessage,
@@ -22,14 +21,12 @@ from monitor.core.messages import (
     incident_message,
     message_body,
     model_url,
-    retraining_body,
-    retraining_dedupe,
-    retraining_request,
     span,
     to_body,
 )
 from monitor.core.results import Account, Check, Result, Verdict
 from monitor.core.retraining import Retraining, RetrainingState
+from monitor.core.retraining_messages import MAX_RESULTS, Case, retraining_body, retraining_dedupe, retraining_request
 from monitor.errors import DecodeError
 
 START = datetime(2013, 7, 1, tzinfo=UTC)
@@ -94,7 +91,7 @@ def test_a_drop_of_performance_goes_to_the_trainer_with_its_interval() -> None:
         evidence(0), check=Check.PERFORMANCE, column=None, metric="f1", value=0.6, segment="s" * 200, ci_low=0.5, ci_high=math.inf,
         labelled=7, estimated=False,
     )  # fmt: skip
-    request = retraining_request(REQUEST, cause="f1 fell", performance="f1 fell", results=[dropped])
+    request = retraining_request(REQUEST, Case(cause="f1 fell", performance="f1 fell", results=(dropped,)))
     (told,) = request.results
     assert (told.ci_low, told.ci_high, told.labelled, told.estimated, len(told.segment)) == (0.5, None, 7, False, 100)
     assert request.performance == "f1 fell"
@@ -151,7 +148,7 @@ REQUEST = Retraining(
 
 def test_a_request_to_retrain_has_the_frame_of_standard_webhooks_and_its_evidence() -> None:
     rows = [evidence(n) for n in range(MAX_RESULTS + 5)] + [evidence(99, Verdict.OK)]
-    body = json.loads(json.dumps(retraining_body(retraining_request(REQUEST, cause="x: ×60", results=rows)), allow_nan=False))
+    body = json.loads(json.dumps(retraining_body(retraining_request(REQUEST, Case(cause="x: ×60", results=tuple(rows)))), allow_nan=False))
     assert (body["type"], body["timestamp"]) == ("driftd.retraining.requested", "2013-07-01T00:00:00Z")
     assert body["data"]["id"] == "ret_1"
     assert body["data"]["cause"] == "x: ×60"

@@ -15,7 +15,8 @@ from monitor.cli import incidents, retrainings
 from monitor.clock import SystemClock
 from monitor.core.incidents import Incident, Judged, step
 from monitor.core.results import Check, Result, Verdict
-from monitor.core.retraining import decide
+from monitor.core.retrain_policy import Situation, consider
+from monitor.core.retraining_messages import Case
 from monitor.core.rules import AlertRules, RetrainingRules
 from monitor.demo.slack_server import SlackServer
 from monitor.errors import UsageError
@@ -92,10 +93,12 @@ def judge(store: Store, letters: str) -> Incident | None:
         history += results
         end = START + (n + 1) * DAY
         taken = step(store.open_incident("m"), Judged(model="m", start=end - DAY, end=end, results=results, headline="x moved"), ALERTS)
-        asked = decide(RETRAINING, "m", history, taken.incident, store.last_retraining("m"), end)
+        recent = store.recent_retrainings("m", 20)
+        seen = Situation(model="m", now=end, history=history, incident=taken.incident, recent=recent)
+        asked = consider(RETRAINING, seen).retraining
         messages = incident_messages(taken, None, (), ("slack",))
         if asked is not None:
-            messages += (retraining_message(asked, None, "retraining:m", results=history),)
+            messages += (retraining_message(asked, Case(results=tuple(history)), "retraining:m"),)
         assert store.record(Judgement(
             model="m", judged_until=end, previous=None if n == 0 else end - DAY, results=results, incident=taken.incident,
             events=taken.events, retraining=asked, messages=messages,

@@ -15,6 +15,7 @@ from monitor.core.rules import (
     DriftTest,
     Formula,
     GivenRange,
+    Lasting,
     MinEffect,
     PerformanceRules,
     Previous,
@@ -104,7 +105,7 @@ def test_the_contract_of_the_design_is_read_to_the_letter(tmp_path: Path) -> Non
     assert model.quality.max_null_share is None
     assert (model.alerts.open_after, model.alerts.resolve_after, model.alerts.repeat_after) == (1, 2, timedelta(days=1))
     assert model.retraining is not None
-    assert model.retraining.when == {"performance": 2, "drift": 3}
+    assert model.retraining.when == {"performance": Lasting(bad=2, within=2), "drift": Lasting(bad=3, within=3)}
     reference = settings.reference_file("flight-delay")
     assert reference is not None
     assert (reference.version, reference.data) == ("*", tmp_path / "reference.parquet")
