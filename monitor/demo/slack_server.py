@@ -65,7 +65,8 @@ class SlackServer(ScriptedServer):
         method = request.path.partition("?")[0].removeprefix("/api/")
         answer = self._method(method, request)
         body = json.dumps({"ok": "error" not in answer, **answer}).encode()
-        return Reply(body=body, headers={"content-type": "application/json; charset=utf-8"})
+        scopes = {"x-oauth-scopes": ",".join(sorted(self.scopes))} if method == "auth.test" else {}
+        return Reply(body=body, headers={"content-type": "application/json; charset=utf-8", **scopes})
 
     def delete(self, post: SlackPost) -> None:
         """Somebody deletes a message."""
