@@ -13,6 +13,7 @@ from monitor import __version__
 from monitor.cli import (
     check,
     demo,
+    drill,
     healthcheck,
     incidents,
     init,
@@ -48,6 +49,7 @@ app.command("run")(run.command)
 app.command("results")(results.command)
 app.command("windows")(windows.command)
 app.command("replay")(replay.command)
+app.command("drill")(drill.command)
 app.command("report")(report.command)
 app.command("schema")(schema.command)
 app.command("healthcheck")(healthcheck.command)

@@ -171,7 +171,7 @@ def retraining_body(request: RetrainingRequest) -> Mapping[str, object]:
     return {"type": RETRAINING_REQUESTED, "timestamp": rfc3339(request.requested_at), "data": to_body(_fitted(request))}
 
 
-CUT_FIRST = ("results", "column_lines", "metrics")
+CUT_FIRST = ("results", "column_lines", "metrics", "columns")
 """Lists that a request too large is shortened by, always the one that takes most."""
 
 

@@ -156,7 +156,7 @@ class Judge:
         return judged
 
     def _judge(self, model: Model, start: datetime, previous: datetime | None, sealed_until: datetime) -> tuple[Judgement, Asked]:
-        windows = [window for window in self._store.windows(model.name, start) if not _came_late(window)]
+        windows = [window for window in self._store.windows(model.name, start) if not came_late(window)]
         if not windows:
             busy, end = self._store.last_busy(model.name, start), start + model.window
             if busy is None or start - busy.start > MAX_EMPTY_WINDOWS * model.window:
@@ -171,11 +171,8 @@ class Judge:
     def _decide(self, model: Model, windows: Sequence[StoredWindow], previous: datetime | None) -> tuple[Judgement, Asked]:
         """Results, then the incident they make or end, then whether to ask for retraining, then who is told."""
         key = windows[0].key
-        standards = self._standards.of(model, windows)
+        subjects = self.subjects(model, windows)
         counted = {w.key.version: w.account.counted for w in windows if w.key.segment == ALL_ROWS}
-        versions = sum(rows >= max(model.min_rows, 1) for rows in counted.values())
-        predicted = self._predicted(model, windows)
-        subjects = [self._subject(model, window, windows, standards[window.key], versions, predicted) for window in windows]
         results = weighed([result for subject in subjects for result in self._results(subject, model)], model)
         opened = self._store.open_incident(model.name)
         cause = explain(results, subjects, model, opened=opened)
@@ -191,6 +188,14 @@ class Judge:
         return Judgement(model=model.name, previous=previous, judged_until=key.end, results=results, opened=opened,
                          incident=taken.incident, events=taken.events, retraining=asked.retraining, given_up=asked.given_up,
                          asked_after=asked.after, messages=messages, at=self._clock.now()), asked
+
+    def subjects(self, model: Model, windows: Sequence[StoredWindow]) -> list[Subject]:
+        """The versions and segments of one window, each with what it is compared with; ``windows`` are all of them."""
+        standards = self._standards.of(model, windows)
+        counted = {w.key.version: w.account.counted for w in windows if w.key.segment == ALL_ROWS}
+        versions = sum(rows >= max(model.min_rows, 1) for rows in counted.values())
+        predicted = self._predicted(model, windows)
+        return [self._subject(model, window, windows, standards[window.key], versions, predicted) for window in windows]
 
     def _results(self, subject: Subject, model: Model) -> Sequence[Result]:
         """A version whose evaluation fails is an error of its own: the others, and the windows after it, are judged all the same."""
@@ -267,6 +272,6 @@ def _part(rows: Predicted | None, segment: str) -> Predicted | None:
     return None if rows is None else rows.take(rows_of(rows, segment))
 
 
-def _came_late(window: StoredWindow) -> bool:
+def came_late(window: StoredWindow) -> bool:
     """Whether nothing but late rows made it. When they are read is chance, and so no part of what the window comes to."""
     return 0 < window.account.late == window.account.received

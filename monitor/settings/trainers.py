@@ -57,7 +57,7 @@ PRESET_KEYS: Mapping[Preset, Keys] = {
     Preset.AIRFLOW: Keys(needed=("url", "dag_id", "token"), taken=("parameters",)),
     Preset.PREFECT: Keys(needed=("url", "deployment_id"), taken=("token", "parameters")),
     Preset.DAGSTER: Keys(needed=("url", "location", "repository", "job"), taken=("token", "parameters")),
-    Preset.KUBEFLOW: Keys(needed=("url", "pipeline_id"), taken=("pipeline_version_id", "experiment_id", "token", "parameters")),
+    Preset.KUBEFLOW: Keys(needed=("url", "pipeline_id", "pipeline_version_id"), taken=("experiment_id", "token", "parameters")),
     Preset.ARGO_EVENTS: Keys(needed=("url",), taken=("token", "parameters")),
 }
 SIGNED_KEYS = Keys(needed=("url", "secret"))

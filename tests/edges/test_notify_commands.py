@@ -215,7 +215,7 @@ def test_a_change_that_came_too_late_says_so(config: Path, store: Store) -> None
         return incidents.acknowledge(incident, by=by, at=at)
 
     with pytest.raises(UsageError, match="has changed meanwhile"):
-        incidents._change(config, opened.id, "eve", meanwhile)  # type: ignore[arg-type]
+        incidents._change(config, opened.id, "eve", meanwhile, "acknowledge")  # type: ignore[arg-type]
 
 
 def test_retrainings_are_listed_and_shown(config: Path, store: Store) -> None:

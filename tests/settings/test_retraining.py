@@ -91,7 +91,7 @@ def test_a_check_of_the_data_that_is_vetoed_is_noted(tmp_path: Path) -> None:
 
 NEEDED = {
     "repo": "example/models", "workflow": "train.yaml", "token": "hush", "url": "https://ci.example/api", "project": "1", "job": "train",
-    "user": "driftd", "dag_id": "train", "deployment_id": "d", "location": "l", "repository": "r", "pipeline_id": "p",
+    "user": "driftd", "dag_id": "train", "deployment_id": "d", "location": "l", "repository": "r", "pipeline_id": "p", "pipeline_version_id": "v",
 }
 
 

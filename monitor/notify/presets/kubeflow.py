@@ -7,13 +7,11 @@ from monitor.notify.presets.base import Call, Order, Service, json_call
 
 def _call(order: Order) -> Call:
     """POST {url}/apis/v2beta1/runs; the url ends with /pipeline behind Kubeflow's gateway. Parameters are those of the pipeline."""
-    run, reference = order.trainer, {"pipeline_id": order.trainer.pipeline_id}
-    if run.pipeline_version_id is not None:
-        reference["pipeline_version_id"] = run.pipeline_version_id
+    run = order.trainer
     body: dict[str, object] = {
         "display_name": order.id,
         "description": f"driftd: {order.data.get('model')}",
-        "pipeline_version_reference": reference,
+        "pipeline_version_reference": {"pipeline_id": run.pipeline_id, "pipeline_version_id": run.pipeline_version_id},
         "runtime_config": {"parameters": order.parameters},
     }
     if run.experiment_id is not None:
