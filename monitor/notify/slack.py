@@ -138,7 +138,10 @@ class SlackBot:
 
 
 def auth_test(slack: SlackSettings) -> str:
-    """Ask Slack who the token is: ``bot name in team``, and what it lacks for pictures, as far as Slack tells. Raises Retryable or Permanent; for a webhook URL Permanent: it cannot be asked."""
+    """Ask Slack who the token is: ``bot name in team``, and what it lacks for pictures, as far as Slack tells.
+
+    Raises Retryable or Permanent; for a webhook URL Permanent: it cannot be asked.
+    """
     if slack.token is None:
         raise Permanent("slack: an incoming webhook cannot be tested without posting a message")
     api = SlackApi(token=slack.token.read(), api_url=slack.api_url, timeout=slack.timeout.total_seconds(), now=datetime.now(UTC),
