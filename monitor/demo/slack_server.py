@@ -72,7 +72,8 @@ class SlackServer(ScriptedServer):
             return limited
         answer = self._method(method, request)
         body = json.dumps({"ok": "error" not in answer, **answer}).encode()
-        return Reply(body=body, headers={"content-type": "application/json; charset=utf-8"})
+        scopes = {"x-oauth-scopes": ",".join(sorted(self.scopes))} if method == "auth.test" else {}
+        return Reply(body=body, headers={"content-type": "application/json; charset=utf-8", **scopes})
 
     def delete(self, post: SlackPost) -> None:
         """Somebody deletes a message."""

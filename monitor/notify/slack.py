@@ -28,6 +28,8 @@ API_URL = "https://slack.com/api/"
 TIMEOUT = 15.0
 """Seconds that one call may take."""
 
+FILES = "files:write"
+"""The scope that pictures need."""
 TOO_MUCH = frozenset({
     "invalid_blocks", "invalid_blocks_format", "invalid_attachments", "msg_blocks_too_long", "msg_too_long", "too_many_attachments",
 })
@@ -136,13 +138,19 @@ class SlackBot:
 
 
 def auth_test(slack: SlackSettings) -> str:
-    """Ask Slack who the token is: ``bot name in team``. Raises Retryable or Permanent; for a webhook URL Permanent: it cannot be asked."""
+    """Ask Slack who the token is: ``bot name in team``, and what it lacks for pictures, as far as Slack tells.
+
+    Raises Retryable or Permanent; for a webhook URL Permanent: it cannot be asked.
+    """
     if slack.token is None:
         raise Permanent("slack: an incoming webhook cannot be tested without posting a message")
     api = SlackApi(token=slack.token.read(), api_url=slack.api_url, timeout=slack.timeout.total_seconds(), now=datetime.now(UTC),
                    link_local=slack.allow_link_local)
     said = api.do("auth_test")
-    return printable(f"{said.get('user', 'unknown user')} in {said.get('team', 'unknown team')}", LONGEST_WORD)
+    who = printable(f"{said.get('user', 'unknown user')} in {said.get('team', 'unknown team')}", LONGEST_WORD)
+    scopes = str(said.headers.get("x-oauth-scopes", ""))
+    lacks = slack.takes_pictures and scopes and FILES not in [scope.strip() for scope in scopes.split(",")]
+    return f"{who}; without the scope {FILES} it gets no pictures: add it, or set slack.pictures: false" if lacks else who
 
 
 class _Call:
