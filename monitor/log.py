@@ -63,6 +63,9 @@ class Action(StrEnum):
     DELIVERY_DEAD = "delivery.dead"
     RECEIVER_DISABLED = "receiver.disabled"
 
+    SLACK_CONNECTED = "slack.connected"
+    SLACK_DISCONNECTED = "slack.disconnected"
+    SLACK_CLICKED = "slack.clicked"
 
     JOB_FAILED = "job.failed"
     JOB_SKIPPED = "job.skipped"
@@ -88,6 +91,7 @@ FLOORS: Mapping[str, int] = {
     "alembic": logging.WARNING,
     "uvicorn": logging.WARNING,
     "asyncio": logging.WARNING,
+    "websockets": logging.WARNING,   # prints frames at DEBUG
     "matplotlib": logging.WARNING,
 }
 """Others' loggers never speak below these levels, whatever level is asked for."""

@@ -23,6 +23,10 @@ from monitor.log import Action, logger
 from monitor.memory import MemoryGuard, limit_of
 from monitor.metrics import Metrics
 from monitor.notify import Dispatcher, lease_of, receivers_of
+from monitor.notify.slack_clicks import Desk
+from monitor.notify.slack_command import Questions
+from monitor.notify.slack_rights import rights_of
+from monitor.notify.slack_socket import SlackSocket
 from monitor.patience import Patience
 from monitor.pipeline import (
     IncidentPages,
@@ -87,6 +91,7 @@ class Parts:
     health: Health
     clock: Clock
     heartbeat: Heartbeat | None
+    slack: SlackSocket | None
     reload: Reload
     live_within: timedelta
 
@@ -107,7 +112,8 @@ class Parts:
     @property
     def failed(self) -> BaseException | None:
         """Of what a thread has died: the daemon stops with it."""
-        return self.ticks.failed or self.web.failed or (self.heartbeat.failed if self.heartbeat else None)
+        others = (self.heartbeat, self.slack)
+        return self.ticks.failed or self.web.failed or next((other.failed for other in others if other and other.failed), None)
 
 
 def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
@@ -154,7 +160,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     failing = partial(_failing, judge, labelling)
     watch = _watch(models, store, telling, failing, health, clock, [receiver.name for receiver in made], stale)
     lease = lease_of(settings)
-    dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=f"{socket.gethostname()}:{os.getpid()}", lease=lease,
+    dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=_owner(), lease=lease,
                             seen=lambda attempt: metrics.delivery_attempted(attempt.receiver, attempt.outcome, attempt.seconds))
     metrics.declare(models, dispatcher.receivers)
     web.show(models, telling.person, shelf)
@@ -177,10 +183,37 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         heartbeat = Heartbeat(settings.heartbeat, health=health, clock=clock, metrics=metrics,
                               status=partial(_status, models, metrics, store))
         _closing(closers, "heartbeat", heartbeat.stop)
+    slack = _slack_socket(settings, store, telling, models, clock, health, metrics)
+    if slack is not None:
+        _closing(closers, "slack socket", slack.close)
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
     return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker, pages=pages,
-                 watch=watch, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock, heartbeat=heartbeat, reload=reload,
-                 live_within=live_within)
+                 watch=watch, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock, heartbeat=heartbeat, slack=slack,
+                 reload=reload, live_within=live_within)
+
+
+def _slack_socket(settings: Settings, store: Store, telling: Telling, models: Sequence[Model], clock: Clock, health: Health,
+                  metrics: Metrics) -> SlackSocket | None:
+    """What listens to buttons and to ``/driftd``; None where no app-level token is configured."""
+    if settings.slack is None or settings.slack.app_token is None:
+        return None
+    rights = rights_of(settings.slack)
+    questions = Questions(store=store, models=tuple(models), rights=rights, now=clock.now,
+                          lag=partial(_lag_of, metrics))
+    return SlackSocket(slack=settings.slack, desk=Desk(store=store, now=clock.now, rights=rights, tell=telling.person),
+                       questions=questions, clock=clock, health=health, metrics=metrics, owner=_owner())
+
+
+def _lag_of(metrics: Metrics, model: Model) -> int | None:
+    """Messages of a model not read yet, in the partitions that are ours; None where none of them is."""
+    topics = {stream.topic for stream in model.read_streams}
+    ours = [sample.value for metric in metrics.lag.collect() for sample in metric.samples if sample.labels["topic"] in topics]
+    return int(sum(ours)) if ours else None
+
+
+def _owner() -> str:
+    """What this process calls itself beside other replicas."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _routes(settings: Settings, page: str) -> dict[str, Routes]:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from monitor.core.audit import AuditEntry
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.profile import Profile
 from monitor.core.results import ALL_ROWS, Account, Result, WindowKey
@@ -180,7 +181,9 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
             write_outcome(data, judgement, judgement.at or judgement.judged_until)
         return True
 
-    def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = ()) -> bool:
+    def save_incident(
+        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
+    ) -> bool:
         """A person's change, by compare-and-set on the stored state."""
         with self._write() as data:
             stored = data.incidents.get(incident.id)
@@ -189,6 +192,8 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
             data.incidents[incident.id] = incident
             data.events.append(event)
             add_messages(data, messages, event.at)
+            if audit is not None:
+                data.audit.append(audit)
         return True
 
     # --- the outbox ------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from monitor.notify.dispatcher import LEASE, Attempt, Dispatcher, Outcome
 from monitor.notify.outgoing import incident_messages, retraining_message
 from monitor.notify.slack import SlackBot, auth_test
 from monitor.notify.slack_api import CALLS
+from monitor.notify.slack_rights import rights_of
 from monitor.notify.slack_webhook import SlackWebhook
 from monitor.notify.webhook import Webhook
 from monitor.ports import Clock, Receiver
@@ -37,7 +38,7 @@ def slack_receiver(name: str, slack: SlackSettings, clock: Clock) -> Receiver:
     timeout = slack.timeout.total_seconds()
     if slack.token is not None:
         return SlackBot(name=name, token=slack.token, channel=slack.channel or "", api_url=slack.api_url, timeout=timeout, clock=clock,
-                        link_local=slack.allow_link_local)
+                        link_local=slack.allow_link_local, offered=rights_of(slack).offered() if slack.app_token else frozenset())
     if slack.webhook_url is not None:
         return SlackWebhook(name=name, url=slack.webhook_url, timeout=timeout, clock=clock, insecure=slack.insecure,
                             link_local=slack.allow_link_local)

@@ -11,7 +11,9 @@ from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage, from_body
 from monitor.errors import DecodeError, Permanent
 from monitor.notify.slack_api import LONGEST_WORD, SlackApi, SlackError
+from monitor.notify.slack_buttons import buttons
 from monitor.notify.slack_message import SlackMessage, build, build_note, degraded, metadata
+from monitor.notify.slack_rights import Deed
 from monitor.notify.slack_search import Search
 from monitor.ports import Clock, Delivery, Receipt
 from monitor.settings.durations import printable
@@ -33,7 +35,10 @@ NO_PREVIEWS: Mapping[str, object] = {"unfurl_links": False, "unfurl_media": Fals
 
 
 class SlackBot:
-    """Sends incident messages to one channel as a bot. The token is read at each use, so that it can be rotated."""
+    """Sends incident messages to one channel as a bot. The token is read at each use, so that it can be rotated.
+
+    ``offered``: what buttons stand under an incident's first message; none where nobody listens to them.
+    """
 
     def __init__(
         self,
@@ -45,8 +50,10 @@ class SlackBot:
         timeout: float = TIMEOUT,
         name: str = "slack",
         link_local: bool = False,
+        offered: frozenset[Deed] = frozenset(),
     ) -> None:
         self.name = name
+        self._offered = offered
         self._token = token
         self._channel = channel
         self._clock = clock
@@ -69,7 +76,7 @@ class SlackBot:
         call = _Call(api, Search(api, delivery, now, self._ids), metadata(message, delivery.id))
         first = _split(delivery.thread)
         if first is None or message.kind is NotifyKind.FIRING:
-            return call.post(build(message), self._channel)
+            return call.post(build(message, buttons(message, self._offered)), self._channel)
         if message.kind is NotifyKind.RESOLVED:
             call.update(build(message), *first)
         return call.answer(message, first) or call.post(build(message), self._channel, first[0])

@@ -53,8 +53,8 @@ class SlackMessage:
     attachments: tuple[Mapping[str, object], ...]
 
 
-def build(message: IncidentMessage) -> SlackMessage:
-    """The whole message: for the channel, and again for the parent when the incident resolves."""
+def build(message: IncidentMessage, under: Sequence[Block] = ()) -> SlackMessage:
+    """The whole message: for the channel, and again for the parent when the incident resolves. ``under``: what stands at its end."""
     look = look_of(message)
     blocks = [
         section(message.sentence),
@@ -65,6 +65,7 @@ def build(message: IncidentMessage) -> SlackMessage:
         fields(facts(message)),
         *([context(account_line(message.account))] if message.account is not None else []),
         *link(message.url),
+        *under,
     ]
     return _assembled(look, f"{look.word}: {message.model}", message.sentence, blocks)
 

@@ -136,7 +136,7 @@ def _told() -> Iterator[None]:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def trusted() -> ssl.SSLContext:
     """Certificates are always verified; ``SSL_CERT_FILE`` names other authorities. Made once: loading them takes 20 ms."""
     return httpx.create_ssl_context()
 
@@ -150,7 +150,7 @@ class _Transport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
-        tls = _tls() if url.scheme == "https" else None
+        tls = trusted() if url.scheme == "https" else None
         self._pool = httpcore.ConnectionPool(ssl_context=tls, retries=0, network_backend=self._backend)
         answer = self._pool.handle_request(
             httpcore.Request(

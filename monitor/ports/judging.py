@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from monitor.core.audit import AuditEntry
 from monitor.core.gaps import Gap
 from monitor.core.incidents import Incident, IncidentEvent
 from monitor.core.profile import Profile
@@ -120,7 +121,8 @@ class JudgingStore(Protocol):
 class JudgementStore(JudgingStore, Protocol):
     """What people's changes and the watch over driftd's own way need besides."""
 
-    def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = ()) -> bool:
+    def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (),
+                      audit: AuditEntry | None = None) -> bool:
         """A person's change, its line of history and what goes out about it, one transaction, by compare-and-set on the stored state.
 
         False: the stored incident is no longer in ``event.before`` (or is gone); nothing written.

@@ -18,7 +18,7 @@ from monitor.settings.kafka import KafkaSettings, SaslMechanism
 from monitor.settings.model import ModelSettings
 from monitor.settings.performance import evidence_faults, label_faults, metric_faults
 from monitor.settings.problems import suggestion
-from monitor.settings.receivers import SLACK_API_URL, SlackSettings, why_unusable
+from monitor.settings.receivers import APP_TOKEN, SLACK_API_URL, SlackSettings, why_unusable
 from monitor.settings.repair import section_of
 from monitor.settings.rules import ANY_VERSION
 
@@ -77,6 +77,7 @@ def _slack(file: FileSettings) -> Iterator[Fault]:
         return
     yield from _either(("slack",), slack, "token")
     yield from _either(("slack",), slack, "webhook_url")
+    yield from _slack_app(slack)
     if (slack.token is None) == (slack.webhook_url is None):
         yield ("slack",), "expected exactly one of token, token_file, webhook_url, webhook_url_file"
     elif slack.token is not None and slack.channel is None:
@@ -90,6 +91,21 @@ def _slack(file: FileSettings) -> Iterator[Fault]:
         return
     for why in why_unusable(slack.api_url, insecure=slack.insecure, allow_link_local=slack.allow_link_local):
         yield ("slack", "api_url"), why
+
+
+def _slack_app(slack: SlackSettings) -> Iterator[Fault]:
+    """Buttons and commands: by the app's token, under messages of its bot."""
+    yield from _either(("slack",), slack, "app_token")
+    if slack.app_token is None:
+        for name in ("allow_users", "approvers"):
+            if name in slack.model_fields_set:
+                yield ("slack", name), "not used without app_token: nobody can act by Slack; expected app_token or app_token_file beside it"
+        return
+    key = "app_token" if slack.app_token.file is None else "app_token_file"
+    if slack.app_token.text is not None and not slack.app_token.text.startswith(APP_TOKEN):
+        yield ("slack", key), f"is no app-level token; expected one that begins with {APP_TOKEN}"
+    if slack.token is None:
+        yield ("slack", key), "needs a bot's token too, since buttons stand under its messages; expected token or token_file beside it"
 
 
 def _inline_webhook(slack: SlackSettings) -> Iterator[Fault]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 
 from monitor import failpoints
+from monitor.core.audit import AuditEntry
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.results import ALL_ROWS, Result, WindowKey
 from monitor.core.retraining import Retraining
@@ -16,6 +17,7 @@ from monitor.ports import Judgement, Message, Progress, Revision, StoredWindow
 from monitor.storage.again import again
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.outbox import PENDING
+from monitor.storage.people_tables import audit as audits
 from monitor.storage.progress import held_progress, read_progress
 from monitor.storage.reading import CHECK_TEXT, RESULT_ORDER, last_judged
 from monitor.storage.rows import columns_of, fields_of, made
@@ -125,7 +127,9 @@ class JudgingVerbs:
         return True
 
     @again
-    def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = ()) -> bool:
+    def save_incident(
+        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
+    ) -> bool:
         """A person's change, its line of history and what goes out about it, by compare-and-set on the stored state.
 
         False: the stored incident is no longer in ``event.before`` (or is gone); nothing written.
@@ -136,6 +140,8 @@ class JudgingVerbs:
             put_incident(connection, incident)
             add_events(connection, (event,))
             add_messages(connection, messages, event.at)
+            if audit is not None:
+                put_audit(connection, audit)
             return True
 
 
@@ -203,6 +209,11 @@ def add_events(connection: Connection, events: Sequence[IncidentEvent]) -> None:
     """Lines of history, in order."""
     if events:
         connection.execute(insert(incident_events), [fields_of(event) for event in events])
+
+
+def put_audit(connection: Connection, entry: AuditEntry) -> None:
+    """One line of what people did."""
+    connection.execute(insert(audits).values(fields_of(entry)))
 
 
 def add_messages(connection: Connection, messages: Sequence[Message], at: datetime) -> None:

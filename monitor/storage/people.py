@@ -13,7 +13,7 @@ from monitor.core.silences import Silence
 from monitor.ports import Message
 from monitor.storage.again import again
 from monitor.storage.engine import Database, insert_into
-from monitor.storage.judging import add_messages
+from monitor.storage.judging import add_messages, put_audit
 from monitor.storage.people_tables import audit as audits
 from monitor.storage.people_tables import retraining_events, silences
 from monitor.storage.rows import columns_of, fields_of, made
@@ -104,11 +104,6 @@ class PeopleVerbs:
             connection.execute(update(retrainings).where(retrainings.c.id == retraining.id).values(fields_of(retraining)))
             _put_change(connection, event, messages, audit)
             return True
-
-
-def put_audit(connection: Connection, entry: AuditEntry) -> None:
-    """One line of what people did."""
-    connection.execute(insert(audits).values(fields_of(entry)))
 
 
 def _is_new(connection: Connection, table: Table, values: Mapping[str, object]) -> bool:
