@@ -7,11 +7,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from monitor.core.audit import AuditEntry, Via
 from monitor.core.incidents import IncidentEvent, IncidentState, Notify, NotifyKind, TransitionReason
@@ -21,7 +23,7 @@ from monitor.core.retraining import Retraining, RetrainingState
 from monitor.core.rules import PerformanceRules
 from monitor.core.silences import Silence
 from monitor.demo.slack_clicks import ANN, SlackUser, block_actions, buttons_of, given_back, slash_command
-from monitor.demo.slack_history import SlackPost
+from monitor.demo.slack_history import NEEDS, SlackPost
 from monitor.demo.slack_limits import refusal
 from monitor.doubles.store import MemoryStore
 from monitor.errors import DecodeError
@@ -400,3 +402,17 @@ def test_whatever_a_model_or_cause_is_called_slack_takes_it(name: str) -> None:
     assert math.isfinite(len(headline(status)))
     for command in ("models", f"status {model.name}", "incidents"):
         asked(command, models=(model,))
+
+
+# --- the app's manifest ------------------------------------------------------------------------------------------
+
+
+def test_the_manifest_asks_for_what_is_used_and_no_more() -> None:
+    manifest = YAML(typ="safe").load((Path(__file__).parents[2] / "config" / "slack-app-manifest.yaml").read_text())
+    scopes = set(manifest["oauth_config"]["scopes"]["bot"])
+    assert scopes == {*NEEDS.values(), "files:write", "commands"}
+    assert manifest["settings"]["socket_mode_enabled"]
+    assert manifest["settings"]["interactivity"]["is_enabled"]
+    (command,) = manifest["features"]["slash_commands"]
+    assert (command["command"], "url" in command) == ("/driftd", False)
+    assert all(word in command["usage_hint"] for word in ("status", "models", "incidents", "help"))

@@ -1,0 +1,108 @@
+"""From the configuration to a click: the parts of a daemon, put together as it does, without a broker."""
+
+from __future__ import annotations
+
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from monitor.cli import check
+from monitor.demo.slack_server import SlackServer
+from monitor.parts import Parts, build
+from monitor.settings import load_settings
+from tests.contracts.store_story import event, incident, judgement
+from tests.edges.test_slack_socket import ACK, APP_TOKEN, FIRING, TOKEN, answered, eventually, fired
+
+app = typer.Typer()
+app.command()(check.command)
+
+
+@pytest.fixture
+def slack() -> Iterator[SlackServer]:
+    server = SlackServer(token=TOKEN, app_token=APP_TOKEN)
+    yield server
+    server.close()
+
+
+def configured(folder: Path, slack: SlackServer, app_token: str = APP_TOKEN) -> Path:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        closed = probe.getsockname()[1]
+    file = folder / "driftd.yaml"
+    file.write_text(f"""\
+store: sqlite:///{folder}/driftd.db
+kafka: {{bootstrap_servers: "127.0.0.1:{closed}", group_id: g, api_version: "2.3"}}
+http: {{port: 0}}
+slack: {{token: {TOKEN}, channel: "#ml-alerts", api_url: "{slack.url}", timeout: 2s{f', app_token: {app_token}' if app_token else ''}}}
+models:
+  m:
+    task: binary
+    window: 1h
+    streams: {{predictions: {{topic: t, time: ts, prediction: p}}}}
+    columns: {{x: numeric}}
+    reference: {{rolling: 14d}}
+""")
+    return file
+
+
+def test_a_daemon_with_an_app_token_listens_and_shows_that_it_does(tmp_path: Path, slack: SlackServer) -> None:
+    file = configured(tmp_path, slack)
+    with ExitStack() as closers:
+        parts = build(load_settings(file), file, closers)
+        assert parts.slack is not None
+        said = get(parts, "/readyz?verbose")
+        assert "slack socket: not connected yet" in said
+        parts.slack.start()
+        eventually(lambda: "slack socket: connected" in get(parts, "/readyz?verbose"))
+        assert 'driftd_slack_socket_connected{receiver="slack"} 1.0' in get(parts, "/metrics")
+        store = parts.dispatcher._store  # the daemon's own
+        store.record(judgement(incident=incident(), events=(event(None, FIRING),)))  # type: ignore[attr-defined]
+        slack.click(fired(slack), ACK)
+        assert answered(slack).startswith("Acknowledged")
+        slack.command("status")
+        assert "m: acknowledged by ann (U0ANN) since" in answered(slack, 2)
+        assert parts.failed is None
+        parts.slack.failed = KeyError("of ours")
+        assert isinstance(parts.failed, KeyError), "the daemon stops with it"
+    assert slack.sockets is not None
+    slack.sockets.wait_for(0)
+
+
+def test_a_daemon_without_one_does_not(tmp_path: Path, slack: SlackServer) -> None:
+    file = configured(tmp_path, slack, "")
+    with ExitStack() as closers:
+        parts = build(load_settings(file), file, closers)
+        assert (parts.slack, parts.failed) == (None, None)
+        assert "slack" not in get(parts, "/readyz?verbose")
+        assert "driftd_slack_socket_connected{" not in get(parts, "/metrics")
+    assert slack.sockets is not None
+    assert slack.sockets.opened == 0
+
+
+def get(parts: Parts, path: str) -> str:
+    try:
+        with urllib.request.urlopen(parts.web.url + path) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        with error:
+            return str(error.read().decode())
+
+
+@pytest.mark.parametrize(("token", "said"), [
+    (APP_TOKEN, "ok      slack: Socket Mode is on, and the app-level token opens connections"),
+    ("xapp-another", "failed  slack: Slack refused apps.connections.open: invalid_auth"),
+])
+def test_check_connect_tries_the_app_token(tmp_path: Path, slack: SlackServer, token: str, said: str) -> None:
+    result = CliRunner().invoke(app, [str(configured(tmp_path, slack, token)), "--connect"])
+    assert said in result.stdout
+    assert "ok      slack: driftd in driftd demo" in result.stdout
+    assert "note: slack.allow_users: not given, so everybody of the workspace" in result.stdout
+    assert "note: slack.approvers: not given, so nobody may approve" in result.stdout
+    assert token not in result.stdout
