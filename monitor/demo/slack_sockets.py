@@ -40,7 +40,10 @@ class Delivered:
 
 
 class SlackSockets:
-    """``tickets`` are good once. Envelopes go to the connections in turn, as Slack sends each to any of them."""
+    """A URL is good once. Envelopes go to the connections in turn, as Slack sends each to any of them.
+
+    ``silent``: no hello is said. ``patience``: seconds to wait for an acknowledgement.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -50,6 +53,7 @@ class SlackSockets:
         self._turn = 0
         self.opened = 0
         self.silent = False
+        self.patience = ACK_SECONDS
         self._server = serve(self._talk, "127.0.0.1", 0, process_request=self._admitted, compression=None, logger=_quiet)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
@@ -81,7 +85,7 @@ class SlackSockets:
         began = time.monotonic()
         connection.send(json.dumps(frame))
         with self._changed:
-            if self._changed.wait_for(lambda: done.envelope in self._acked, ACK_SECONDS):
+            if self._changed.wait_for(lambda: done.envelope in self._acked, self.patience):
                 done.acked_after = self._acked[done.envelope] - began
         return done
 

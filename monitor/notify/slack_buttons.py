@@ -10,11 +10,12 @@ from monitor.core.incidents import Incident, IncidentEvent, IncidentState, Notif
 from monitor.core.messages import IncidentMessage, moment
 from monitor.core.retraining import Retraining, RetrainingState
 from monitor.core.silences import Silence
-from monitor.notify.slack_message import FIELD_LIMIT, Block, clip, one_line, plain
+from monitor.notify.slack_message import FIELD_LIMIT, Block, one_line, plain
 from monitor.notify.slack_rights import Deed
 
-ACTIONS_ID, SAID_ID = "driftd_actions", "driftd_said"
-"""Names of our two blocks, by which they are found again in a message."""
+ACTIONS_ID, SAID_ID, PROPOSAL_ID = "driftd_actions", "driftd_said", "driftd_proposal"
+"""Names of our blocks, by which they are found again in a message: buttons, what was done, and the button of a proposal."""
+OURS = frozenset({ACTIONS_ID, SAID_ID, PROPOSAL_ID})
 
 LABEL_LIMIT, CONFIRM_TITLE_LIMIT, CONFIRM_TEXT_LIMIT, CONFIRM_BUTTON_LIMIT, VALUE_LIMIT = 75, 100, 300, 30, 2000
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -61,19 +62,30 @@ def buttons(message: IncidentMessage, offered: frozenset[Deed]) -> list[Block]:
     if message.kind is not NotifyKind.FIRING:
         return []
     shown = [ACKNOWLEDGE, SILENCE_HOUR, SILENCE_DAY, *([] if message.condition else [EXPECT])]
-    return _actions([(button, message.incident) for button in shown if button.deed in offered])
+    return _actions([(button, message.incident) for button in shown if button.deed in offered], ACTIONS_ID)
 
 
 def proposal_buttons(retraining: str, offered: frozenset[Deed]) -> list[Block]:
     """What stands under a message that proposes a retraining, given the request's id."""
-    return _actions([(APPROVE, retraining)] if APPROVE.deed in offered else [])
+    return _actions([(APPROVE, retraining)] if APPROVE.deed in offered else [], PROPOSAL_ID)
+
+
+def proposal_blocks(asked: Retraining, offered: frozenset[Deed]) -> list[Block]:
+    """What takes the place of a proposal's button, once it was pressed."""
+    if asked.state is RetrainingState.PROPOSED:
+        return proposal_buttons(asked.id, offered)
+    return _lines([_approved(asked) if asked.approved_by else f"🔁 Retraining {asked.state}"], PROPOSAL_ID)
+
+
+def is_proposal(message: Mapping[str, object]) -> bool:
+    """Whether a message, as Slack gave it back, is one that proposes a retraining."""
+    return any(block.get("block_id") == PROPOSAL_ID for each in _lists(message) for block in each)
 
 
 def standing_blocks(standing: Standing, offered: frozenset[Deed]) -> list[Block]:
     """What takes the place of the first buttons: what people did, and what can still be done."""
-    said = [clip(one_line(line), FIELD_LIMIT) for line in _said(standing)]
-    told: list[Block] = [{"type": "context", "block_id": SAID_ID, "elements": [plain(line, FIELD_LIMIT) for line in said]}] if said else []
-    return [*told, *_actions([(button, value) for button, value in _possible(standing) if button.deed in offered])]
+    return [*_lines(_said(standing), SAID_ID),
+            *_actions([(button, value) for button, value in _possible(standing) if button.deed in offered], ACTIONS_ID)]
 
 
 def edited(message: Mapping[str, object], blocks: Sequence[Block]) -> Mapping[str, object] | None:
@@ -81,8 +93,7 @@ def edited(message: Mapping[str, object], blocks: Sequence[Block]) -> Mapping[st
 
     ``text``, ``blocks`` and ``attachments`` as they are sent; what Slack has added to them is left out.
     """
-    top, attached = _blocks(message.get("blocks")), _attachments(message.get("attachments"))
-    where = [top, *(_blocks(each.get("blocks")) for each in attached)]
+    attached, where = _attachments(message.get("attachments")), _lists(message)
     if not any(_is_ours(block) for each in where for block in each):
         return None
     first, *rest = [_replaced(each, blocks) for each in where]
@@ -108,9 +119,13 @@ def _said(standing: Standing) -> list[str]:
           if incident.acknowledged_by else []),
         *([f"🔕 Silenced until {moment(silence.ends_at)} by {silence.by}"]
           if silence is not None and incident.state is not IncidentState.RESOLVED else []),
-        *([f"🔁 Retraining approved by {asked.approved_by}"] if asked is not None and asked.approved_by else []),
+        *([_approved(asked)] if asked is not None and asked.approved_by else []),
         *([f"🟢 Resolved{_how(standing)}"] if incident.state is IncidentState.RESOLVED else []),
     ]
+
+
+def _approved(asked: Retraining) -> str:
+    return f"🔁 Retraining approved by {asked.approved_by}"
 
 
 def _when(standing: Standing, reason: TransitionReason) -> str:
@@ -127,9 +142,14 @@ def _last(standing: Standing, reason: TransitionReason) -> datetime | None:
     return next((event.at for event in reversed(standing.history) if event.reason is reason), None)
 
 
-def _actions(pairs: Sequence[tuple[Button, str]]) -> list[Block]:
+def _lines(lines: Sequence[str], id: str) -> list[Block]:
+    """Small lines; Slack takes no empty block."""
+    return [{"type": "context", "block_id": id, "elements": [plain(one_line(line), FIELD_LIMIT) for line in lines]}] if lines else []
+
+
+def _actions(pairs: Sequence[tuple[Button, str]], id: str) -> list[Block]:
     """One row of buttons; Slack takes no empty one."""
-    return [{"type": "actions", "block_id": ACTIONS_ID, "elements": [_element(button, value) for button, value in pairs]}] if pairs else []
+    return [{"type": "actions", "block_id": id, "elements": [_element(button, value) for button, value in pairs]}] if pairs else []
 
 
 def _element(button: Button, value: str) -> Mapping[str, object]:
@@ -142,7 +162,7 @@ def _element(button: Button, value: str) -> Mapping[str, object]:
 
 
 def _is_ours(block: Mapping[str, object]) -> bool:
-    return block.get("block_id") in (ACTIONS_ID, SAID_ID)
+    return block.get("block_id") in OURS
 
 
 def _replaced(blocks: Sequence[Block], ours: Sequence[Block]) -> list[Block]:
@@ -151,6 +171,11 @@ def _replaced(blocks: Sequence[Block], ours: Sequence[Block]) -> list[Block]:
     if at is None:
         return list(blocks)
     return [*blocks[:at], *ours, *(block for block in blocks[at:] if not _is_ours(block))]
+
+
+def _lists(message: Mapping[str, object]) -> list[list[Block]]:
+    """The blocks on top, then those of each attachment."""
+    return [_blocks(message.get("blocks")), *(_blocks(each.get("blocks")) for each in _attachments(message.get("attachments")))]
 
 
 def _blocks(told: object) -> list[Block]:

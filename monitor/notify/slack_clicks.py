@@ -23,6 +23,7 @@ from monitor.log import logger
 from monitor.notify import slack_buttons as shown
 from monitor.notify.slack_buttons import SILENCES, Standing
 from monitor.notify.slack_envelope import Click, Person
+from monitor.notify.slack_message import Block
 from monitor.notify.slack_rights import Deed, Rights
 from monitor.ports import Message, Store
 
@@ -95,14 +96,14 @@ class Desk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is said to who clicked, and how the incident stands then; None: their message stays as it is."""
+    """What is said to who clicked, and what stands under the message then; None: it stays as it is."""
 
     said: str
-    standing: Standing | None = None
+    under: tuple[Block, ...] | None = None
 
 
-Handler = Callable[[Desk, Wish], tuple[str, Incident | None]]
-"""Does it; one sentence, and the incident it was about. Raises UsageError for what cannot be done, Retryable for the store."""
+Handler = Callable[[Desk, Wish], str]
+"""Does it, and says so in one sentence. Raises UsageError for what cannot be done, Retryable for the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,12 +125,12 @@ def answer(desk: Desk, click: Click) -> Answer | None:
         return Answer(said=f"Not done: {refused}.")
     wish = Wish(person=click.person, value=click.value, at=desk.now(), clicked_at=click.at)
     try:
-        said, incident = action.handle(desk, wish)
+        said = action.handle(desk, wish)
     except UsageError as error:
         log.info("a click did nothing", action=LogAction.SLACK_CLICKED, deed=str(action.deed), by=wish.by, detail=str(error))
-        return Answer(said=f"Not done: {error}.", standing=_standing_of(desk, wish.value, wish.at))
+        return Answer(said=f"Not done: {error}.", under=_under(desk, click, wish.at))
     log.info("a click did what it says", action=LogAction.SLACK_CLICKED, deed=str(action.deed), by=wish.by, detail=said)
-    return Answer(said=said, standing=None if incident is None else standing(desk, incident.id, wish.at))
+    return Answer(said=said, under=_under(desk, click, wish.at))
 
 
 def standing(desk: Desk, id: str, at: datetime) -> Standing | None:
@@ -147,16 +148,19 @@ def standing(desk: Desk, id: str, at: datetime) -> Standing | None:
     )
 
 
-def _standing_of(desk: Desk, value: str, at: datetime) -> Standing | None:
-    """Of what a button bears: an incident's id, or that of a request which belongs to one."""
-    if not _is_id(value):
+def _under(desk: Desk, click: Click, at: datetime) -> tuple[Block, ...] | None:
+    """What is to stand under the message: of its incident, or of the request that it proposes."""
+    if not _is_id(click.value):
         return None
-    asked = desk.store.retraining(value)
-    id = value if asked is None else asked.incident
-    return None if id is None else standing(desk, id, at)
+    asked, offered = desk.store.retraining(click.value), desk.rights.offered()
+    if shown.is_proposal(click.message):
+        return None if asked is None else tuple(shown.proposal_blocks(asked, offered))
+    id = click.value if asked is None else asked.incident
+    now = None if id is None else standing(desk, id, at)
+    return None if now is None else tuple(shown.standing_blocks(now, offered))
 
 
-def _acknowledge(desk: Desk, wish: Wish) -> tuple[str, Incident | None]:
+def _acknowledge(desk: Desk, wish: Wish) -> str:
     before = _found(desk, wish.value)
     if before.state is IncidentState.ACKNOWLEDGED:
         raise UsageError(f"{before.acknowledged_by} has acknowledged it already")
@@ -166,10 +170,10 @@ def _acknowledge(desk: Desk, wish: Wish) -> tuple[str, Incident | None]:
     audit = wish.audit(Deed.ACKNOWLEDGE, before.model, before.id)
     if after is None or not desk.store.save_incident(after, event, tuple(desk.tell(step)), audit=audit):
         raise UsageError(CHANGED)
-    return "Acknowledged: no reminders until it is over.", after
+    return "Acknowledged: no reminders until it is over."
 
 
-def _silence(desk: Desk, wish: Wish, button: str) -> tuple[str, Incident | None]:
+def _silence(desk: Desk, wish: Wish, button: str) -> str:
     incident = _found(desk, wish.value)
     _demand_open(incident)
     length = SILENCES[button]
@@ -178,10 +182,10 @@ def _silence(desk: Desk, wish: Wish, button: str) -> tuple[str, Incident | None]
     audit = wish.audit(Deed.SILENCE, incident.model, silence.id, f"incident {incident.id} until {moment(silence.ends_at)}")
     if not desk.store.add_silence(silence, audit):
         raise UsageError("this very click has silenced it already")
-    return f"Silenced until {moment(silence.ends_at)}: nothing is sent about this incident until then.", incident
+    return f"Silenced until {moment(silence.ends_at)}: nothing is sent about this incident until then."
 
 
-def _expect(desk: Desk, wish: Wish) -> tuple[str, Incident | None]:
+def _expect(desk: Desk, wish: Wish) -> str:
     if desk.accept_shift is None:
         raise UsageError(NOT_CONFIGURED)
     incident = _found(desk, wish.value)
@@ -189,10 +193,10 @@ def _expect(desk: Desk, wish: Wish) -> tuple[str, Incident | None]:
     if incident.condition is not None:
         raise UsageError("it is about driftd itself: there is nothing that could become usual")
     audit = wish.audit(Deed.EXPECT, incident.model, incident.id)
-    return desk.accept_shift(incident, by=wish.by, at=wish.at, audit=audit), incident
+    return desk.accept_shift(incident, by=wish.by, at=wish.at, audit=audit)
 
 
-def _approve(desk: Desk, wish: Wish) -> tuple[str, Incident | None]:
+def _approve(desk: Desk, wish: Wish) -> str:
     if desk.approve is None:
         raise UsageError(NOT_CONFIGURED)
     request = desk.store.retraining(wish.value) if _is_id(wish.value) else None
@@ -205,8 +209,7 @@ def _approve(desk: Desk, wish: Wish) -> tuple[str, Incident | None]:
     audit = wish.audit(Deed.APPROVE, request.model, request.id)
     if not desk.store.save_retraining(approval.retraining, approval.event, approval.messages, audit):
         raise UsageError(CHANGED)
-    incident = None if request.incident is None else desk.store.incident(request.incident)
-    return f"Approved: {request.model} is asked to be retrained.", incident
+    return f"Approved: {request.model} is asked to be retrained."
 
 
 def _found(desk: Desk, id: str) -> Incident:

@@ -21,7 +21,7 @@ from monitor.notify import slack_command
 from monitor.notify.backoff import fraction
 from monitor.notify.slack_answer import Answers
 from monitor.notify.slack_api import SlackApi, SlackError
-from monitor.notify.slack_buttons import edited, standing_blocks
+from monitor.notify.slack_buttons import edited
 from monitor.notify.slack_clicks import Desk, answer
 from monitor.notify.slack_command import Questions
 from monitor.notify.slack_envelope import Click, Command, Envelope, Goodbye, Hello, envelope_of, read
@@ -37,13 +37,11 @@ HOPELESS = timedelta(minutes=5)
 JITTER = 0.2
 LASTED = timedelta(minutes=1)
 """A link that held for so long was a good one: the next wait is short again."""
-HELLO_SECONDS = 10.0
-"""A link on which nothing was said for so long after it was opened is none."""
 LOOK_SECONDS = 1.0
-WAITING = 100
-"""Clicks and commands that wait to be done; what comes beyond is not acknowledged, and Slack says so to who clicked."""
 STOP_SECONDS = 2.0
 """What was acknowledged is done before the end, where that takes no longer."""
+ANSWER_SECONDS = 5.0
+"""An answer may take no longer, nor longer than ``slack.timeout``: other people's clicks wait behind it."""
 NAME = "slack socket"
 NOT_NOW = "That could not be done now: the database does not answer. Look at the incident, and try again in a moment."
 
@@ -56,6 +54,20 @@ DISTURBED = frozenset({"link_disabled", "too_many_websockets"})
 """Goodbyes after which calling again at once is of no use: Socket Mode is off, or ten connections are open already."""
 
 log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """``hello``: a link on which nothing was said for so long after it was opened is none.
+
+    ``waiting``: clicks and commands that wait to be done; what comes beyond is not acknowledged, and Slack says so to who clicked.
+    """
+
+    hello: timedelta = timedelta(seconds=10)
+    waiting: int = 100
+
+
+BOUNDS = Bounds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +117,10 @@ class SlackSocket:
     """
 
     def __init__(self, *, slack: SlackSettings, desk: Desk, questions: Questions, clock: Clock, health: Health, metrics: Metrics,
-                 owner: str) -> None:
+                 owner: str, bounds: Bounds = BOUNDS) -> None:
         self._address = Address(slack=slack)
-        self._answers = Answers(api_url=slack.api_url, timeout=slack.timeout.total_seconds(), link_local=slack.allow_link_local)
+        self._answers = Answers(api_url=slack.api_url, timeout=min(slack.timeout.total_seconds(), ANSWER_SECONDS),
+                                link_local=slack.allow_link_local)
         self._desk = desk
         self._questions = questions
         self._clock = clock
@@ -116,7 +129,8 @@ class SlackSocket:
         self._owner = owner
         self._link_local = slack.allow_link_local
         self._ended = threading.Event()
-        self._work: queue.Queue[Click | Command] = queue.Queue(WAITING)
+        self._work: queue.Queue[Click | Command] = queue.Queue(bounds.waiting)
+        self._hello = bounds.hello.total_seconds()
         self._link: Link | None = None
         self._trouble = ""
         self._holding = threading.Thread(target=self._guarded, args=(self._hold,), name="slack-socket", daemon=True)
@@ -135,9 +149,10 @@ class SlackSocket:
         link = self._link
         if link is not None:
             link.close()
+        ends = self._clock.monotonic() + STOP_SECONDS
         for thread in (self._holding, self._doing):
             if thread.is_alive():
-                thread.join(STOP_SECONDS)
+                thread.join(max(ends - self._clock.monotonic(), 0.0))
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
@@ -193,7 +208,7 @@ class SlackSocket:
         while not self._ended.is_set():
             frame = link.receive(LOOK_SECONDS)
             if frame is None:
-                if not greeted and self._clock.monotonic() - opened > HELLO_SECONDS:
+                if not greeted and self._clock.monotonic() - opened > self._hello:
                     raise Retryable("Slack's websocket was opened, and nothing was said on it")
                 continue
             envelope = self._read(link, frame)
@@ -222,7 +237,7 @@ class SlackSocket:
         if isinstance(envelope, Hello | Goodbye):
             return envelope
         if isinstance(envelope, Click | Command) and self._work.full():
-            log.error("too much waits to be done for Slack: not taken", action=Action.SLACK_CLICKED, waiting=WAITING)
+            log.error("too much waits to be done for Slack: not taken", action=Action.SLACK_CLICKED, waiting=self._work.maxsize)
             return None
         if envelope.envelope:
             link.acknowledge(envelope.envelope)
@@ -289,9 +304,7 @@ class SlackSocket:
         if done is None:
             return
         self._tried(wanted, partial(self._answers.say, wanted.answer_to, done.said))
-        message = None
-        if done.standing is not None:
-            message = edited(wanted.message, standing_blocks(done.standing, self._desk.rights.offered()))
+        message = None if done.under is None else edited(wanted.message, done.under)
         if message is not None:
             self._tried(wanted, partial(self._answers.replace, wanted.answer_to, message))
 

@@ -27,7 +27,7 @@ from monitor.demo.slack_history import NEEDS, SlackPost
 from monitor.demo.slack_limits import refusal
 from monitor.doubles.store import MemoryStore
 from monitor.errors import DecodeError
-from monitor.notify.slack_buttons import Standing, buttons, edited, proposal_buttons, standing_blocks
+from monitor.notify.slack_buttons import Standing, buttons, edited, is_proposal, proposal_blocks, proposal_buttons, standing_blocks
 from monitor.notify.slack_command import MOST_LISTED, Questions, Reply, reply
 from monitor.notify.slack_envelope import Click, Command, Goodbye, Hello, Other, Person, envelope_of, read
 from monitor.notify.slack_message import build
@@ -149,6 +149,26 @@ def test_a_message_without_our_buttons_is_left_alone() -> None:
     body = {"text": plain.text, "blocks": list(plain.blocks), "attachments": list(plain.attachments)}
     for strange in (body, {}, {"blocks": 7, "attachments": [7, {"blocks": None}]}, {"attachments": None}):
         assert edited(strange, standing_blocks(Standing(incident=incident()), ALL)) is None
+
+
+def test_a_proposal_shows_what_became_of_it_and_nothing_of_the_incident() -> None:
+    plain = build(message(NotifyKind.REPEAT), proposal_buttons("ret_1", ALL))
+    body = {"text": plain.text, "blocks": list(plain.blocks), "attachments": list(plain.attachments)}
+    proposal = SlackPost(channel="#ml", ts="1.000001", body=body)
+    assert refusal(body) is None
+    assert is_proposal(given_back(proposal))
+    assert not is_proposal(given_back(post()))
+    for asked, left, said in (
+        (ASKED, ["driftd_approve"], ""),
+        (replace(ASKED, state=RetrainingState.REQUESTED, approved_by="ann (U0ANN)"), [], "🔁 Retraining approved by ann (U0ANN)"),
+        (replace(ASKED, state=RetrainingState.CANCELLED), [], "🔁 Retraining cancelled"),
+    ):
+        blocks = proposal_blocks(asked, ALL)
+        back = edited(given_back(proposal), blocks)
+        assert back is not None
+        assert refusal(back) is None
+        assert (names(blocks), words(blocks)) == (left, said)
+        assert is_proposal(given_back(replace(proposal, body=back)))
 
 
 def test_pictures_go_back_as_they_came() -> None:

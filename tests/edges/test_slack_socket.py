@@ -30,11 +30,12 @@ from monitor.health import Health
 from monitor.log import configure
 from monitor.metrics import Metrics
 from monitor.notify.slack import SlackBot
+from monitor.notify.slack_buttons import proposal_buttons
 from monitor.notify.slack_clicks import Approval, Desk
 from monitor.notify.slack_command import Questions
 from monitor.notify.slack_link import open_link
-from monitor.notify.slack_rights import Rights
-from monitor.notify.slack_socket import LONGEST, SlackSocket, connection_test, pause
+from monitor.notify.slack_rights import Deed, Rights
+from monitor.notify.slack_socket import LONGEST, Bounds, SlackSocket, connection_test, pause
 from monitor.ports import Delivery, Message, Store
 from monitor.settings.receivers import SlackSettings
 from monitor.settings.secret import Secret
@@ -79,6 +80,7 @@ class Listening:
     accept_shift: Any = None
     settings: dict[str, Any] = field(default_factory=dict)
     owner: str = "a"
+    bounds: Bounds = field(default_factory=Bounds)
 
     def begin(self, connections: int = 1) -> Listening:
         """Start, and wait until it is connected."""
@@ -97,7 +99,7 @@ class Listening:
         desk = Desk(store=self.store, now=now, rights=self.rights, tell=lambda _: (), approve=self.approve, accept_shift=self.accept_shift)
         questions = Questions(store=self.store, models=(FLIGHTS,), rights=self.rights, now=now, lag=lambda _: 1234)
         return SlackSocket(slack=SlackSettings.model_validate(given), desk=desk, questions=questions, clock=SystemClock(),
-                           health=self.health, metrics=self.metrics, owner=self.owner)
+                           health=self.health, metrics=self.metrics, owner=self.owner, bounds=self.bounds)
 
     @property
     def connected(self) -> float | None:
@@ -327,6 +329,22 @@ def test_an_approved_retraining_goes_out_with_its_audit_once(
     assert answered(slack, 4) == "Not done: there is no such request to retrain here."
 
 
+def test_a_proposal_of_no_incident_shows_that_it_was_approved(
+    slack: SlackServer, store: Store, listening: Callable[..., Listening]
+) -> None:
+    alone = replace(PROPOSED, incident=None)
+    store.add_retraining(alone, RetrainingEvent(retraining="ret_1", at=alone.requested_at, before=None, after=alone.state))
+    listening(rights=Rights(approvers=frozenset({ANN.id})), approve=approved)
+    post = fired(slack)
+    blocks = [*post.body["blocks"], *proposal_buttons("ret_1", frozenset(Deed))]
+    slack.posts[:] = [replace(post, body={**post.body, "blocks": blocks, "attachments": []})]
+    slack.click(post, APPROVE)
+    assert answered(slack).startswith("Approved")
+    eventually(lambda: now_of(slack, post).edits == 1)
+    assert shown(now_of(slack, post)).endswith("🔁 Retraining approved by ann (U0ANN)")
+    assert buttons_of(now_of(slack, post)) == {}
+
+
 def approved(retraining: Retraining, *, by: str, at: datetime) -> Approval:
     after = replace(retraining, state=RetrainingState.REQUESTED, approved_by=by, updated_at=at)
     step = RetrainingEvent(retraining=retraining.id, at=at, before=retraining.state, after=after.state, by=by)
@@ -512,11 +530,10 @@ def test_a_token_that_is_no_app_token_is_told_and_tried_again_later(slack: Slack
     assert "xapp" not in made.told
 
 
-def test_a_link_without_a_hello_is_none(slack: SlackServer, listening: Callable[..., Listening], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.notify.slack_socket.HELLO_SECONDS", 0.1)
+def test_a_link_without_a_hello_is_none(slack: SlackServer, listening: Callable[..., Listening]) -> None:
     assert slack.sockets is not None
     slack.sockets.silent = True
-    made = listening(0)
+    made = listening(0, bounds=Bounds(hello=timedelta(milliseconds=100)))
     eventually(lambda: "nothing was said" in made.told)
     slack.sockets.silent = False
     eventually(lambda: made.connected == 1)
@@ -545,17 +562,17 @@ def test_an_envelope_that_cannot_be_read_is_acknowledged_or_it_would_come_again(
     assert slack.told == []
 
 
-def test_more_than_can_be_done_is_not_acknowledged(
-    slack: SlackServer, store: Store, listening: Callable[..., Listening], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("monitor.notify.slack_socket.WAITING", 1)
-    monkeypatch.setattr("monitor.demo.slack_sockets.ACK_SECONDS", 0.5)
+def test_more_than_can_be_done_is_not_acknowledged(slack: SlackServer, store: Store, listening: Callable[..., Listening]) -> None:
     hanging = Hanging(store)
-    listening(store=hanging)
+    listening(store=hanging, bounds=Bounds(waiting=1))
+    assert slack.sockets is not None
+    slack.sockets.patience = 0.5
     post = fired(slack)
-    assert [slack.click(post, ACK).acked_after is not None for _ in range(4)].count(False) >= 2
+    taken = [slack.click(post, ACK).acked_after is not None for _ in range(4)].count(True)
+    assert 1 <= taken <= 2, "one is being done, one waits"
     hanging.go.set()
-    slack.wait_for_answers(1)
+    slack.wait_for_answers(taken)
+    slack.sockets.patience = 3.0
     assert slack.click(post, HOUR).acked_after is not None
 
 
