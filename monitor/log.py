@@ -47,6 +47,7 @@ class Action(StrEnum):
     WINDOW_JUDGED = "window.judged"
     CHECK_FAILED = "check.failed"
     INCIDENT_CHANGED = "incident.changed"
+    HISTORY_DELETED = "history.deleted"
     REFERENCE_ADDED = "reference.added"
     REFERENCE_DAMAGED = "reference.damaged"
     JUDGING_FAILED = "judging.failed"

@@ -37,6 +37,7 @@ from monitor.pipeline import (
     Probe,
     Reader,
     References,
+    Retention,
     Reviser,
     Routes,
     SelfWatch,
@@ -64,6 +65,7 @@ DISPATCH = timedelta(seconds=1)
 WATCH = timedelta(seconds=1)
 ORPHANS = timedelta(minutes=1)
 PAGES = timedelta(seconds=5)
+RETENTION = timedelta(minutes=10)
 PAGE_IDLE_SECONDS = 10.0
 """Incidents are rare: what made a page does not wait long for the next one."""
 JOBS_SECONDS = 1.0
@@ -176,6 +178,9 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     for name in dispatcher.receivers:
         ticks.add(f"deliver {name}", partial(dispatcher.dispatch, name), DISPATCH, live_within + lease)
     ticks.add("orphans", dispatcher.bury_orphans, ORPHANS, None)
+    if settings.retention is not None:
+        retention = Retention(store=store, models=models, keep=settings.retention, clock=clock)
+        ticks.add("retention", retention.sweep, RETENTION, None)
     if pages is not None:
         ticks.add("incident pages", pages.sweep, PAGES, None)
     heartbeat = None

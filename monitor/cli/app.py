@@ -15,6 +15,7 @@ from monitor.cli import (
     demo,
     healthcheck,
     incidents,
+    init,
     quarantine,
     reference,
     replay,
@@ -33,13 +34,14 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 app = typer.Typer(
     name="driftd",
     help="Watches models in production: reads prediction logs from Kafka, judges every window against a reference, tells people "
-    "in Slack and asks for retraining.\n\nStart with `driftd demo`, then `driftd check CONFIG` and `driftd run CONFIG`.",
+    "in Slack and asks for retraining.\n\nStart with `driftd demo`, then `driftd init`, `driftd check CONFIG` and `driftd run CONFIG`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 app.command("demo")(demo.command)
+app.command("init")(init.command)
 app.command("check")(check.command)
 app.command("run")(run.command)
 app.command("results")(results.command)

@@ -32,6 +32,7 @@ from monitor.doubles.memory import (
     write_outcome,
 )
 from monitor.doubles.people import MemoryPeople
+from monitor.doubles.retention import MemoryRetention
 from monitor.doubles.watching import MemoryWatching, add_gaps
 from monitor.errors import Fenced
 from monitor.ports import (
@@ -56,7 +57,7 @@ QUARANTINE_ROWS = 10_000
 """Quarantined messages kept per model, the newest."""
 
 
-class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople):
+class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryRetention):
     """Safe to use from several threads; every verb is one transaction."""
 
     def ping(self) -> None:

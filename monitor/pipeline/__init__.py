@@ -6,6 +6,7 @@ from monitor.pipeline.labelling import Labelling
 from monitor.pipeline.pages import IncidentPages
 from monitor.pipeline.reader import Pace, Reader
 from monitor.pipeline.references import References
+from monitor.pipeline.retention import Retention
 from monitor.pipeline.revising import Reviser
 from monitor.pipeline.selfwatch import NoEventTime, Probe, SelfWatch, judging_fails, kafka_away, receivers_fail, rows_are_stale
 from monitor.pipeline.standards import Standard, Standards
@@ -20,6 +21,7 @@ __all__ = [
     "Probe",
     "Reader",
     "References",
+    "Retention",
     "Reviser",
     "Routes",
     "SelfWatch",

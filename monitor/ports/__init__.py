@@ -34,6 +34,7 @@ from monitor.ports.pages import PageMaker, PageShelf
 from monitor.ports.people import PeopleStore
 from monitor.ports.reading import DeliveryRow, QuarantineRow, ReadStore, Store, VerdictCount
 from monitor.ports.references import ReferenceStore, StoredReference
+from monitor.ports.retention import RetentionStore
 from monitor.ports.sampling import SampleTester
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "Receipt",
     "Receiver",
     "ReferenceStore",
+    "RetentionStore",
     "Revision",
     "SampleTester",
     "SeenIds",

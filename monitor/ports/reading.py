@@ -17,6 +17,7 @@ from monitor.ports.labels import LabelStore
 from monitor.ports.outbox import OutboxStore
 from monitor.ports.people import PeopleStore
 from monitor.ports.references import ReferenceStore
+from monitor.ports.retention import RetentionStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,8 @@ class ReadStore(Protocol):
 
 
 class Store(
-    CheckpointStore, JudgementStore, LabelStore, HistoryStore, OutboxStore, PeopleStore, ReferenceStore, ReadStore, Protocol
+    CheckpointStore, JudgementStore, LabelStore, HistoryStore, OutboxStore, PeopleStore, ReferenceStore, RetentionStore, ReadStore,
+    Protocol,
 ):
     """The whole store: SQL, or memory in tests. ``ping`` raises Retryable when it cannot be written to."""
 

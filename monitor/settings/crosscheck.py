@@ -300,8 +300,32 @@ def _retraining_when(model: ModelSettings) -> Iterator[Fault]:
         yield ("retraining", "when", "performance"), "needs the model's performance section, which is not given"
 
 
+def _retention(file: FileSettings) -> Iterator[Fault]:
+    """What is still to be looked at must not be gone."""
+    for name, model in file.models.items():
+        needed, why = max(_reaches(model))
+        if file.retention is not None and file.retention < needed:
+            yield ("retention",), f"models.{name} needs its windows for {duration_text(needed)} ({why}); expected at least as long, or off"
+
+
+def _reaches(model: ModelSettings) -> Iterator[tuple[timedelta, str]]:
+    """How far back windows are needed, and what for."""
+    yield 2 * model.window, "window"
+    if model.performance is not None:
+        yield model.window + model.performance.label_delay, "performance.label_delay"
+    reference = model.reference
+    if reference is None:
+        return
+    if reference.rolling is not None:
+        yield reference.rolling + model.window, "reference.rolling"
+    if reference.previous is not None and reference.previous <= MOST_LEARNED:  # or that is told
+        yield (reference.previous + 1) * model.window, "reference.previous"
+    if reference.seasonal is not None:
+        yield reference.seasonal.count * reference.seasonal.lag + model.window, "reference.seasonal"
+
+
 TOP_CHECKS: dict[str, Callable[[FileSettings], Iterator[Fault]]] = {
-    "kafka": _kafka, "slack": _slack, "http": _http, "heartbeat": _heartbeat,
+    "kafka": _kafka, "slack": _slack, "http": _http, "heartbeat": _heartbeat, "retention": _retention,
 }
 
 MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[ModelSettings], Iterator[Fault]]], ...] = (

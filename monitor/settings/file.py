@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -13,7 +14,15 @@ from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
 from monitor.settings.problems import suggestion
 from monitor.settings.receivers import SlackSettings
-from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
+from monitor.settings.service import (
+    CheckpointSettings,
+    HeartbeatSettings,
+    HttpSettings,
+    KeptFor,
+    LogSettings,
+    MemorySettings,
+    ReportsSettings,
+)
 
 STORE_SCHEMES = ("postgresql+psycopg", "sqlite")
 _SCHEME = re.compile(r"([A-Za-z0-9+._-]*)://", re.ASCII)
@@ -41,5 +50,9 @@ class FileSettings(Block):
     checkpoint: CheckpointSettings = Field(default=CheckpointSettings(), description=CheckpointSettings.__doc__)
     memory: MemorySettings = Field(default=MemorySettings(), description=MemorySettings.__doc__)
     reports: ReportsSettings = Field(default=ReportsSettings(), description=ReportsSettings.__doc__)
+    retention: KeptFor = Field(
+        default=timedelta(days=400),
+        description="How long windows, results, incidents that are over and sent messages are kept; off: for ever.",
+    )
     log: LogSettings = Field(default=LogSettings(), description=LogSettings.__doc__)
     models: dict[Name, ModelSettings] = Field(min_length=1, description="The watched models by name.")

@@ -6,11 +6,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
+from monitor.core.rules import Switch
 from monitor.errors import Permanent
 from monitor.log import LogFormat
 from monitor.settings.block import Block, Duration, File, SecretText, Text, Url, within
+from monitor.settings.durations import parse_duration
 from monitor.settings.receivers import LINK_LOCAL, Timeout, why_unusable
 from monitor.settings.sizes import Size
 
@@ -22,6 +24,17 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+def _kept_for(value: object) -> timedelta | None:
+    if value is None or isinstance(value, timedelta):
+        return value
+    return None if value == Switch.OFF else within(timedelta(days=1), LONGEST_KEPT)(parse_duration(value))
+
+
+LONGEST_KEPT = timedelta(days=3660)
+KeptFor = Annotated[timedelta | None, PlainValidator(_kept_for), WithJsonSchema({"type": "string", "examples": ["400d", "off"]})]
+"""How long history is kept; None: for ever."""
 
 
 class HttpSettings(Block):

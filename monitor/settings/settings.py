@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from monitor.core.rules import Model
@@ -87,6 +88,11 @@ class Settings:
     def reports(self) -> ReportsSettings:
         """What Evidently's process may take."""
         return self.file.reports
+
+    @property
+    def retention(self) -> timedelta | None:
+        """How long history is kept; None: for ever."""
+        return self.file.retention
 
     @property
     def log(self) -> LogSettings:

@@ -15,6 +15,7 @@ from monitor.storage.outbox import OutboxVerbs
 from monitor.storage.people import PeopleVerbs
 from monitor.storage.reading import ReadVerbs
 from monitor.storage.references import ReferenceVerbs
+from monitor.storage.retention import RetentionVerbs
 from monitor.storage.tables import progress
 from monitor.storage.windows import GridShelf
 
@@ -29,6 +30,7 @@ class SqlStore(
     OutboxVerbs,
     PeopleVerbs,
     ReferenceVerbs,
+    RetentionVerbs,
     ReadVerbs,
 ):
     """SQLite or PostgreSQL; safe to use from several threads. Every verb is one transaction."""

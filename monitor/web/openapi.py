@@ -82,7 +82,8 @@ SCHEMAS: Mapping[str, Schema] = {
     "Retraining": _object({
         "id": TEXT, "model": TEXT, "version": TEXT, "state": _enum(RetrainingState), "reason": TEXT, "incident": _or_null(TEXT),
         "columns": TEXTS, "requested_at": TIME, "updated_at": _or_null(TIME), "approved_by": _or_null(TEXT), "detail": TEXT,
-        "run_url": _or_null(TEXT), "new_version": _or_null(TEXT), "helped": {"type": ["string", "null"], "enum": [*map(str, Helped), None]}, "verdict": TEXT,
+        "run_url": _or_null(TEXT), "new_version": _or_null(TEXT), "verdict": TEXT,
+        "helped": {"type": ["string", "null"], "enum": [*map(str, Helped), None]},
     }, "One request to retrain. `updated_at` is wall clock; `helped` is null until there is enough evidence."),
     "Reference": _object({
         "model": TEXT, "version": TEXT, "number": WHOLE, "kind": TEXT, "hash": TEXT, "active": YES_NO, "rows": WHOLE, "columns": WHOLE,
