@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.sync.server import serve
 
 from monitor.clock import SystemClock
 from monitor.core.audit import AuditEntry, Via
@@ -33,9 +37,10 @@ from monitor.notify.slack import SlackBot
 from monitor.notify.slack_buttons import proposal_buttons
 from monitor.notify.slack_clicks import Approval, Desk
 from monitor.notify.slack_command import Questions
-from monitor.notify.slack_link import open_link
+from monitor.notify.slack_link import Closed, open_link
 from monitor.notify.slack_rights import Deed, Rights
 from monitor.notify.slack_socket import LONGEST, Bounds, SlackSocket, connection_test, pause
+from monitor.notify.transport import trusted
 from monitor.ports import Delivery, Message, Store
 from monitor.settings.receivers import SlackSettings
 from monitor.settings.secret import Secret
@@ -626,6 +631,51 @@ def test_a_link_needs_tls_unless_it_is_a_test(slack: SlackServer) -> None:
     for url in ("ws://127.0.0.1:1/link", "http://127.0.0.1/", "wss:///", "wss://[", "wss://h:99999/"):
         with pytest.raises(Permanent, match="websocket is no"):
             open_link(url)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of this machine that nobody has signed, and its key, in one file."""
+    key, made = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", made],
+                   check=True, capture_output=True)
+    made.write_bytes(made.read_bytes() + key.read_bytes())
+    return made
+
+
+def test_a_link_by_tls_is_opened_to_whom_the_authorities_know_alone(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server = serve(lambda connection: connection.send("hello"), "localhost", 0, ssl=context, logger=logging.getLogger("quiet"))
+    listening = threading.Thread(target=server.serve_forever, daemon=True)
+    listening.start()
+    url = f"wss://localhost:{server.socket.getsockname()[1]}/link?ticket=t"
+    try:
+        with pytest.raises(Retryable, match=r"could not be opened \(TLS: CERTIFICATE_VERIFY_FAILED\)$"):
+            open_link(url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        trusted.cache_clear()
+        link = open_link(url)
+        assert link.receive(5.0) == "hello"
+        with pytest.raises(Closed, match="closed by Slack with 1000"):
+            link.receive(5.0)
+        with pytest.raises(Closed):
+            link.acknowledge("e1")
+        link.close()
+    finally:
+        trusted.cache_clear()
+        server.shutdown()
+        listening.join()
+
+
+def test_nobody_there_is_told_without_the_ticket() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        with pytest.raises(Retryable, match=r"cannot be reached \(Connection refused\)$"):
+            open_link(f"ws://127.0.0.1:{probe.getsockname()[1]}/link?ticket=t", plain=True)
+    with pytest.raises(Retryable, match=r"cannot be found: looking up nobody\.invalid failed"):
+        open_link("wss://nobody.invalid/link?ticket=t")
 
 
 def test_a_link_to_link_local_addresses_is_refused() -> None:
