@@ -79,7 +79,7 @@ class SlackBot:
             return call.post(build(message, buttons(message, self._offered)), self._channel)
         if message.kind is NotifyKind.RESOLVED:
             call.update(build(message), *first)
-        return call.answer(message, first) or call.post(build(message), self._channel, first[0])
+        return call.answer(message, first) or call.post(build(message, buttons(message, self._offered)), self._channel, first[0])
 
     def close(self) -> None:
         """Nothing is held open between messages."""

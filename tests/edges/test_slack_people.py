@@ -76,13 +76,14 @@ def words(blocks: list[Mapping[str, Any]]) -> str:
 # --- buttons -----------------------------------------------------------------------------------------------------
 
 
-def test_buttons_stand_under_the_first_message_alone_and_bear_the_incident() -> None:
+def test_buttons_stand_under_an_incidents_own_message_while_it_goes_on_and_bear_its_id() -> None:
     (block,) = buttons(message(), ALL)
     assert names([block]) == ["driftd_acknowledge", "driftd_silence_1h", "driftd_silence_1d", "driftd_expect"]
     assert {element["value"] for element in block["elements"]} == {"inc_1"}  # type: ignore[attr-defined]
     assert [("confirm" in element) for element in block["elements"]] == [False, False, False, True]  # type: ignore[attr-defined]
-    for kind in (NotifyKind.REPEAT, NotifyKind.RESOLVED):
-        assert buttons(message(kind), ALL) == []
+    assert buttons(message(NotifyKind.REPEAT), ALL) == [block]
+    assert buttons(message(NotifyKind.RESOLVED), ALL) == []
+    assert names(buttons(message(), ALL, acknowledged=True)) == names([block])[1:]
 
 
 def test_nothing_is_offered_that_nobody_may() -> None:

@@ -34,6 +34,7 @@ from monitor.health import Health
 from monitor.log import configure
 from monitor.metrics import Metrics
 from monitor.notify.slack import SlackBot
+from monitor.notify.slack_answer import Answers
 from monitor.notify.slack_buttons import proposal_buttons
 from monitor.notify.slack_clicks import Approval, Desk
 from monitor.notify.slack_command import Questions
@@ -398,6 +399,28 @@ def test_a_button_that_is_not_ours_is_acknowledged_and_left_alone(slack: SlackSe
     assert slack.sockets.send("events_api", {"type": "event_callback"}).acked_after is not None
     assert slack.sockets.send("interactive", {"type": "view_submission"}).acked_after is not None
     assert slack.told == []
+
+
+def test_a_reminder_in_the_thread_has_no_buttons_and_one_that_stands_alone_has(slack: SlackServer) -> None:
+    first = fired(slack)
+    notify = Notify(kind=NotifyKind.REPEAT, reason=TransitionReason.REPEAT_INTERVAL_ELAPSED)
+    body = message_body(Occasion(incident=incident(), notify=notify))
+    bot = SlackBot(token=Secret(text=TOKEN), channel="#ml-alerts", api_url=slack.url, clock=SystemClock(), offered=Rights().offered())
+    again = Delivery(id="msg_again", receiver="slack", kind="repeat", incident="inc_1", body=body, attempts=0, created_at=incident().since,
+                     thread=f"{first.channel_id}:{first.ts}")
+    bot.send(again)
+    assert (slack.posts[-1].thread_ts, buttons_of(slack.posts[-1])) == (first.ts, {})
+    slack.delete(first)
+    bot.send(replace(again, id="msg_alone"))
+    assert (slack.posts[-1].thread_ts, list(buttons_of(slack.posts[-1]))) == (None, [ACK, HOUR, DAY])
+
+
+def test_an_answer_is_posted_to_slacks_hosts_alone() -> None:
+    answers = Answers(api_url="https://slack.com/api/", timeout=1.0)
+    for url in ("https://hooks.slack.com.evil.example/x", "http://hooks.slack.com/x", "https://evilslack.com/x", "https://[", "",
+                "slack.com", "https://hooks.evil.example/?slack.com"):
+        with pytest.raises(Permanent, match="of another host than Slack's"):
+            answers.say(url, "text", SystemClock().now())
 
 
 # --- acknowledgement and trouble -------------------------------------------------------------------------------
