@@ -181,6 +181,9 @@ class SlackSocket:
             if self._ended.is_set() or (lasted and not why):
                 continue
             wait = pause(max(failures, 1), retry_after, self._owner, hopeless=hopeless)
+            if not why and failures > 1:  # the old link would not be read for as long as we wait
+                self._drop()
+                why = "Slack asks for a new connection as soon as there is one"
             if why:
                 self._lost(why, wait)
             self._ended.wait(wait.total_seconds())

@@ -529,6 +529,21 @@ def test_when_slack_asks_for_a_new_link_the_old_one_serves_until_it_is_there(
     assert made.connected == 1
 
 
+def test_a_slack_that_asks_for_new_links_all_the_time_is_asked_more_and_more_slowly(
+    slack: SlackServer, listening: Callable[..., Listening]
+) -> None:
+    made = listening()
+    assert slack.sockets is not None
+    slack.sockets.disconnect("refresh_requested")
+    slack.sockets.wait_for(1, opened=2)
+    eventually(lambda: made.connected == 1)
+    slack.sockets.disconnect("refresh_requested")
+    eventually(lambda: "as soon as there is one" in made.told)
+    assert made.connected == 0
+    slack.sockets.wait_for(1, opened=3)
+    eventually(lambda: made.connected == 1)
+
+
 def test_that_socket_mode_was_turned_off_is_told_until_it_is_on_again(slack: SlackServer, listening: Callable[..., Listening]) -> None:
     made = listening()
     assert slack.sockets is not None
