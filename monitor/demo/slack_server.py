@@ -85,10 +85,9 @@ class SlackServer(ScriptedServer):
             self.posts = [each for each in self.posts if each.ts != post.ts]
 
     def click(self, post: SlackPost, action_id: str, user: SlackUser = ANN, **changes: Any) -> Delivered:
-        """Somebody presses a button of a message, as it stands now; sent over the websocket. ``changes``: of value, time or envelope."""
-        now = next((each for each in self.posts if each.ts == post.ts), post)
+        """Somebody presses a button of a message as they see it, perhaps no longer as it is. ``changes``: of value, time or envelope."""
         envelope, at = changes.pop("envelope", None), changes.pop("at", None) or time.time()
-        payload = block_actions(now, action_id, user, at=at, answer_to=self._answer_url(post.ts), **changes)
+        payload = block_actions(post, action_id, user, at=at, answer_to=self._answer_url(post.ts), **changes)
         return self._connected().send("interactive", payload, envelope=envelope)
 
     def command(self, text: str, user: SlackUser = ANN) -> Delivered:

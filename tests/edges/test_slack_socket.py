@@ -269,7 +269,6 @@ def test_a_resolved_incident_is_told_to_be_over_and_loses_its_buttons(
         slack.click(post, button)
         assert answered(slack, n).startswith("Not done: it is over since ")
         eventually(lambda: not buttons_of(now_of(slack, post)))
-        slack.posts[:] = [post]
     assert store.silences() == []
 
 
@@ -303,7 +302,7 @@ def test_what_is_not_configured_says_so(slack: SlackServer, store: Store, listen
     slack.click(post, EXPECT)
     assert answered(slack) == "Not done: that is not configured here."
     eventually(lambda: APPROVE in buttons_of(now_of(slack, post)))
-    slack.click(post, APPROVE)
+    slack.click(now_of(slack, post), APPROVE)
     assert answered(slack, 2) == "Not done: that is not configured here."
     assert store.audit() == []
 
@@ -327,10 +326,8 @@ def test_an_approved_retraining_goes_out_with_its_audit_once(
     assert (kept.state, kept.approved_by) == (RetrainingState.REQUESTED, "ann (U0ANN)")
     assert [row.kind for row in store.deliveries()] == ["retraining"]
     assert [(line.action, line.via) for line in store.audit(subject="ret_1")] == [("approve", Via.SLACK)]
-    slack.posts[:] = [before]
     slack.click(before, APPROVE)
     assert answered(slack, 3) == "Not done: the request is requested already, approved by ann (U0ANN)."
-    slack.posts[:] = [before]
     slack.click(before, APPROVE, value="ret_none")
     assert answered(slack, 4) == "Not done: there is no such request to retrain here."
 
@@ -343,8 +340,7 @@ def test_a_proposal_of_no_incident_shows_that_it_was_approved(
     listening(rights=Rights(approvers=frozenset({ANN.id})), approve=approved)
     post = fired(slack)
     blocks = [*post.body["blocks"], *proposal_buttons("ret_1", frozenset(Deed))]
-    slack.posts[:] = [replace(post, body={**post.body, "blocks": blocks, "attachments": []})]
-    slack.click(post, APPROVE)
+    slack.click(replace(post, body={**post.body, "blocks": blocks, "attachments": []}), APPROVE)
     assert answered(slack).startswith("Approved")
     eventually(lambda: now_of(slack, post).edits == 1)
     assert shown(now_of(slack, post)).endswith("🔁 Retraining approved by ann (U0ANN)")
@@ -394,8 +390,7 @@ def test_a_button_that_is_not_ours_is_acknowledged_and_left_alone(slack: SlackSe
     post = fired(slack)
     assert slack.sockets is not None
     other = json.loads(json.dumps(post.body).replace(ACK, "somebody_elses"))
-    slack.posts[:] = [replace(post, body=other)]
-    assert slack.click(post, "somebody_elses").acked_after is not None
+    assert slack.click(replace(post, body=other), "somebody_elses").acked_after is not None
     assert slack.sockets.send("events_api", {"type": "event_callback"}).acked_after is not None
     assert slack.sockets.send("interactive", {"type": "view_submission"}).acked_after is not None
     assert slack.told == []
