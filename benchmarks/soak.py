@@ -192,12 +192,14 @@ def configuration(folder: Path, bootstrap: str, slack: SlackServer, trainer: Web
     model = {
         "task": "binary", "window": f"{WINDOW}s", "allowed_lateness": f"{LATENESS}s", "min_rows": 200, "idle_after": "1d",
         "streams": {"predictions": streams}, "columns": columns, "drift": {"false_alarms": "1 per 30d"},
-        "alerts": {"open_after": 1, "resolve_after": 2}, "retraining": {"webhook": webhook, "when": {"drift": 1}, "cooldown": "1h"},
+        "alerts": {"open_after": 1, "resolve_after": 2, "max_age": "off"},
+        "retraining": {"webhook": webhook, "when": {"drift": 1}, "cooldown": "1h"},
     }  # fmt: skip
     document = {
         "store": f"sqlite:///{folder}/driftd.db", "http": {"port": 0}, "checkpoint": {"every": "1s"},
         "kafka": {"bootstrap_servers": bootstrap, "group_id": "soak", "session_timeout": "6s"},
-        "slack": {"token": "xoxb-soak", "channel": "#ml", "api_url": slack.url, "timeout": "2s"}, "models": {MODEL: model},
+        "slack": {"token": "xoxb-soak", "channel": "#ml", "api_url": slack.url, "timeout": "2s", "pictures": False},
+        "models": {MODEL: model},
     }  # fmt: skip
     path = folder / "soak.yaml"
     path.write_text(json.dumps(document, indent=1))

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from monitor.core.incidents import Incident, IncidentEvent
 from monitor.core.reference import source_of
 from monitor.core.results import Result
-from monitor.core.retraining import Retraining
+from monitor.core.retraining import Retraining, RetrainingEvent
 from monitor.core.schema import rfc3339
+from monitor.core.silences import Silence
 from monitor.ports import LabelAccount, QuarantineRow, StoredReference, StoredWindow
 
 SAMPLE_CHARACTERS = 500
@@ -121,6 +122,22 @@ def incident_history_object(incident: Incident, events: Iterable[IncidentEvent])
     return incident_object(incident) | {"events": [incident_event_object(event) for event in events]}
 
 
+def silence_object(silence: Silence) -> dict[str, object]:
+    """What people hear nothing of; null matches all. Times are the wall clock's."""
+    return {
+        "id": silence.id,
+        "model": silence.model,
+        "check": silence.check,
+        "column": silence.column,
+        "incident": silence.incident,
+        "starts_at": rfc3339(silence.starts_at),
+        "ends_at": rfc3339(silence.ends_at),
+        "by": silence.by,
+        "reason": silence.reason,
+        "ended_by": silence.ended_by,
+    }
+
+
 def retraining_object(retraining: Retraining) -> dict[str, object]:
     """One request to retrain."""
     return {
@@ -140,6 +157,23 @@ def retraining_object(retraining: Retraining) -> dict[str, object]:
         "helped": None if retraining.helped is None else str(retraining.helped),
         "verdict": retraining.verdict,
     }
+
+
+def retraining_event_object(event: RetrainingEvent) -> dict[str, object]:
+    """One line of a request's history; ``by`` is empty where driftd itself did it."""
+    return {
+        "retraining": event.retraining,
+        "at": rfc3339(event.at),
+        "before": None if event.before is None else str(event.before),
+        "after": str(event.after),
+        "by": event.by,
+        "detail": event.detail,
+    }
+
+
+def retraining_history_object(retraining: Retraining, events: Iterable[RetrainingEvent]) -> dict[str, object]:
+    """A request with its history, oldest line first."""
+    return retraining_object(retraining) | {"events": [retraining_event_object(event) for event in events]}
 
 
 def quarantine_object(row: QuarantineRow) -> dict[str, object]:

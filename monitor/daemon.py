@@ -166,6 +166,9 @@ def _close_time(parts: Parts, insist: Callable[[Callable[[], object]], object]) 
         parts.pages.finish(PAGES_SECONDS)
     if left:
         sys.stderr.write(f"driftd: {left} deliveries are still waiting; the next run takes them up\n")
+    if old := len(parts.muting.old):
+        said = "incident of old windows was" if old == 1 else "incidents of old windows were"
+        sys.stderr.write(f"driftd: {old} {said} not told (alerts.max_age)\n")
     log.info("read to the end", action=Action.DAEMON_STOPPED, undelivered=left)
     for model, why in parts.failing.items():
         sys.stderr.write(f"driftd: {model} could not be judged: {why}\n")

@@ -35,6 +35,10 @@ class UsageError(DriftdError):
     """A command was given something it cannot use (a file, a name): tell the person, exit 1."""
 
 
+class UnknownError(UsageError):
+    """What was named is not there."""
+
+
 class DecodeError(DriftdError):
     """A message or a stored document cannot be read: quarantine it and go on. What it repeats of the document has an end."""
 

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from monitor import __version__
 from monitor.clock import SystemClock
 from monitor.core.conditions import EVERY_MODEL
 from monitor.core.drift.sampled import needs_samples
+from monitor.core.retraining import Retraining
 from monitor.core.rules import Model
 from monitor.health import Health, NotReady
 from monitor.heartbeat import Heartbeat
@@ -23,15 +24,17 @@ from monitor.log import Action, logger
 from monitor.memory import MemoryGuard, limit_of
 from monitor.metrics import Metrics
 from monitor.notify import Dispatcher, lease_of, receivers_of
-from monitor.notify.slack_clicks import Desk
+from monitor.notify.slack_clicks import Approval, ClickDesk
 from monitor.notify.slack_command import Questions
 from monitor.notify.slack_rights import rights_of
 from monitor.notify.slack_socket import SlackSocket
 from monitor.patience import Patience
 from monitor.pipeline import (
+    Desk,
     IncidentPages,
     Judge,
     Labelling,
+    Muting,
     NoEventTime,
     Pace,
     Probe,
@@ -51,7 +54,7 @@ from monitor.pipeline.keptids import bytes_within
 from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
 from monitor.reload import Reload
-from monitor.reports import EvidentlyPages, EvidentlyTester, Shelf, lacking, worker_of
+from monitor.reports import EvidentlyPages, EvidentlyTester, Shelf, lacking, painter_of, worker_of
 from monitor.schedule import Ticks
 from monitor.settings import KafkaSettings, Settings
 from monitor.stopping import Stop
@@ -87,6 +90,7 @@ class Parts:
     maker: EvidentlyPages
     pages: IncidentPages | None
     watch: SelfWatch
+    muting: Muting
     dispatcher: Dispatcher
     ticks: Ticks
     web: WebServer
@@ -124,7 +128,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     _closing(closers, "lock", only_daemon(settings.store))
     store = open_store(settings.store, retried=metrics.store_retried)
     _closing(closers, "store", store.close)
-    web = WebServer(store=store, health=health, metrics=metrics, http=settings.http)
+    web = WebServer(store=store, health=health, metrics=metrics, http=settings.http, callbacks=settings.callback_tokens)
     web.start()
     _closing(closers, "http", web.stop)
     models = prepare(settings, config, store)
@@ -137,10 +141,14 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
                     guard=MemoryGuard(limit_of(settings.memory.limit), monotonic=clock.monotonic),
                     pace=Pace(every=settings.checkpoint.every, max_rows=settings.checkpoint.max_rows,
                               poll_timeout=settings.kafka.poll_timeout.total_seconds(), out_of_range=settings.kafka.out_of_range))
-    made = receivers_of(settings, clock)
+    painter = painter_of(settings)
+    if painter is not None:
+        _closing(closers, "pictures of incidents", painter.close)
+    made = receivers_of(settings, clock, painter)
     for receiver in made:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
     telling = Telling(_routes(settings, settings.http.public_url or web.url))
+    muting = Muting(store, clock)
     reports = settings.reports
     still_judging = partial(still_at_it, health, "judge")
     tester = EvidentlyTester(worker_of(settings), monotonic=clock.monotonic, alive=still_judging)
@@ -153,19 +161,20 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     if shelf is not None and not lacking("evidently"):
         pages = IncidentPages(store=store, models=models, clock=clock, maker=maker, shelf=shelf, metrics=metrics)
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
-                  partitions=lambda: reader.partitions, tester=tester, alive=still_judging)
-    reviser = Reviser(store=store, references=references, clock=clock, metrics=metrics, telling=telling)
+                  partitions=lambda: reader.partitions, tester=tester, muting=muting, alive=still_judging)
+    reviser = Reviser(store=store, references=references, clock=clock, metrics=metrics, telling=telling, muting=muting)
     labelling = Labelling(store=store, models=models, reviser=reviser, clock=clock, metrics=metrics,
                           partitions=lambda: reader.partitions, alive=partial(still_at_it, health, "labels"),
                           id_bytes=bytes_within(limit_of(settings.memory.limit)))
     stale = rows_are_stale(models=models, marks=store.marks, partitions=lambda: reader.partitions, metrics=metrics)
     failing = partial(_failing, judge, labelling)
-    watch = _watch(models, store, telling, failing, health, clock, [receiver.name for receiver in made], stale)
+    watch = _watch(models, store, telling, muting, failing, health, clock, [receiver.name for receiver in made], stale)
     lease = lease_of(settings)
     dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=_owner(), lease=lease,
                             seen=lambda attempt: metrics.delivery_attempted(attempt.receiver, attempt.outcome, attempt.seconds))
     metrics.declare(models, dispatcher.receivers)
-    web.show(models, telling.person, shelf)
+    desk = Desk(store=store, models=models, telling=telling, clock=clock)
+    web.show(models, telling.person, shelf, desk)
     ticks = Ticks(clock, health, metrics, jumped=partial(_clock_jumped, store, clock, lease))
     _closing(closers, "schedule", lambda: ticks.stop(JOBS_SECONDS))
     live_within = settings.http.live_within
@@ -188,16 +197,16 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         heartbeat = Heartbeat(settings.heartbeat, health=health, clock=clock, metrics=metrics,
                               status=partial(_status, models, metrics, store))
         _closing(closers, "heartbeat", heartbeat.stop)
-    slack = _slack_socket(settings, store, telling, models, clock, health, metrics)
+    slack = _slack_socket(settings, store, telling, desk, models, clock, health, metrics)
     if slack is not None:
         _closing(closers, "slack socket", slack.close)
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
     return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker, pages=pages,
-                 watch=watch, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock, heartbeat=heartbeat, slack=slack,
-                 reload=reload, live_within=live_within)
+                 watch=watch, muting=muting, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock,
+                 heartbeat=heartbeat, slack=slack, reload=reload, live_within=live_within)
 
 
-def _slack_socket(settings: Settings, store: Store, telling: Telling, models: Sequence[Model], clock: Clock, health: Health,
+def _slack_socket(settings: Settings, store: Store, telling: Telling, desk: Desk, models: Sequence[Model], clock: Clock, health: Health,
                   metrics: Metrics) -> SlackSocket | None:
     """What listens to buttons and to ``/driftd``; None where no app-level token is configured."""
     if settings.slack is None or settings.slack.app_token is None:
@@ -205,8 +214,14 @@ def _slack_socket(settings: Settings, store: Store, telling: Telling, models: Se
     rights = rights_of(settings.slack)
     questions = Questions(store=store, models=tuple(models), rights=rights, now=clock.now,
                           lag=partial(_lag_of, metrics))
-    return SlackSocket(slack=settings.slack, desk=Desk(store=store, now=clock.now, rights=rights, tell=telling.person),
-                       questions=questions, clock=clock, health=health, metrics=metrics, owner=_owner())
+    clicks = ClickDesk(store=store, now=clock.now, rights=rights, tell=telling.person, approve=partial(_approval, desk))
+    return SlackSocket(slack=settings.slack, desk=clicks, questions=questions, clock=clock, health=health, metrics=metrics, owner=_owner())
+
+
+def _approval(desk: Desk, retraining: Retraining, *, by: str, at: datetime) -> Approval:
+    """What approving comes to. Raises UsageError where it is not proposed."""
+    change, messages = desk.approval(retraining, by=by, at=at)
+    return Approval(retraining=change.retraining, event=change.event, messages=messages)
 
 
 def _lag_of(metrics: Metrics, model: Model) -> int | None:
@@ -224,7 +239,10 @@ def _owner() -> str:
 def _routes(settings: Settings, page: str) -> dict[str, Routes]:
     """Who is told of each model, and of all of them."""
     people = settings.people_receivers()
-    own = {name: Routes(people=people, retraining=settings.retraining_receiver(name), page_url=page) for name in settings.model_names()}
+    pictures = frozenset(people if settings.slack is not None and settings.slack.takes_pictures else ())
+    own = {name: Routes(people=people, retraining=settings.retraining_receiver(name), page_url=page, api_url=settings.http.public_url,
+                        pictures=pictures)
+           for name in settings.model_names()}
     return {EVERY_MODEL: Routes(people=people, page_url=page), **own}
 
 
@@ -233,10 +251,10 @@ def _failing(judge: Judge, labelling: Labelling) -> Mapping[str, str]:
     return {**labelling.failing, **judge.failing}
 
 
-def _watch(models: Sequence[Model], store: Store, telling: Telling, failing: Callable[[], Mapping[str, str]], health: Health,
-           clock: Clock, receivers: Sequence[str], stale: Probe) -> SelfWatch:
+def _watch(models: Sequence[Model], store: Store, telling: Telling, muting: Muting, failing: Callable[[], Mapping[str, str]],
+           health: Health, clock: Clock, receivers: Sequence[str], stale: Probe) -> SelfWatch:
     """What looks at our own way, and all that it looks at."""
-    return SelfWatch(store=store, clock=clock, telling=telling, probes=(
+    return SelfWatch(store=store, clock=clock, telling=telling, muting=muting, probes=(
         kafka_away(partial(health.standing, NotReady.KAFKA_UNREACHABLE)),
         judging_fails(failing),
         receivers_fail(partial(store.failing_receivers, receivers)),

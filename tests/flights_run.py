@@ -118,7 +118,7 @@ class Run:
                             },
                             "columns": dict.fromkeys(NUMERIC, "numeric") | dict.fromkeys(CATEGORICAL, "categorical"),
                             "drift": {"false_alarms": "1 per 30d"},
-                            "alerts": {"open_after": 1, "resolve_after": 2, "repeat_after": "30d"},
+                            "alerts": {"open_after": 1, "resolve_after": 2, "repeat_after": "30d", "max_age": "off"},
                         }
                         | self.model
                     },

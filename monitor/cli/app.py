@@ -13,6 +13,7 @@ from monitor import __version__
 from monitor.cli import (
     check,
     demo,
+    drill,
     healthcheck,
     incidents,
     init,
@@ -24,6 +25,7 @@ from monitor.cli import (
     retrainings,
     run,
     schema,
+    silences,
     streams,
     windows,
 )
@@ -47,11 +49,13 @@ app.command("run")(run.command)
 app.command("results")(results.command)
 app.command("windows")(windows.command)
 app.command("replay")(replay.command)
+app.command("drill")(drill.command)
 app.command("report")(report.command)
 app.command("schema")(schema.command)
 app.command("healthcheck")(healthcheck.command)
 app.add_typer(reference.app, name="reference", help="Reference profiles: what windows are compared with.")
 app.add_typer(incidents.app, name="incidents", help="Ongoing and past problems of models.")
+app.add_typer(silences.app, name="silences", help="What people want to hear nothing of for a while.")
 app.add_typer(retrainings.app, name="retrainings", help="Requests to retrain.")
 app.add_typer(quarantine.app, name="quarantine", help="Messages that could not be read.")
 

@@ -11,8 +11,11 @@ import typer
 
 from monitor.cli.opened import opened
 from monitor.cli.output import ListFormat, printable, write
+from monitor.cli.silences import For, Reason, Until, add, ends_at, now
+from monitor.core.audit import AuditEntry, Via
 from monitor.core.incidents import Incident, Step, acknowledge, expect, resolve
 from monitor.core.schema import rfc3339
+from monitor.core.silences import silence_for
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +68,16 @@ def field_line(name: str, value: object) -> str:
 @app.command("ack")
 def ack_command(config: Config, id: Id, by: By = None) -> None:
     """Acknowledge a firing incident: no reminders until it resolves."""
-    _change(config, id, by, acknowledge)
+    _change(config, id, by, acknowledge, "acknowledge")
+
+
+@app.command("silence")
+def silence_command(config: Config, id: Id, lasts: For = None, until: Until = None, reason: Reason = "", by: By = None) -> None:
+    """Hear no more of an incident for a while, but for its end. If it still stands then, it is told again."""
+    at = now()
+    ends = ends_at(at, lasts, until)
+    with opened(config) as store:
+        add(store, silence_for(_found(store, id), until=ends, by=by or getpass.getuser(), at=at, reason=reason))
 
 
 @app.command("resolve")
@@ -81,7 +93,7 @@ def resolve_command(
     """
     if expected:
         _check_learns(config, id)
-    _change(config, id, by, expect if expected else resolve)
+    _change(config, id, by, expect if expected else resolve, "resolve as expected" if expected else "resolve")
 
 
 def _check_learns(config: Path, id: str) -> None:
@@ -96,15 +108,15 @@ def _check_learns(config: Path, id: str) -> None:
                          "build a new one with `driftd reference build`, and resolve without --expected")
 
 
-def _change(config: Path, id: str, by: str | None, change: Callable[..., Step]) -> None:
+def _change(config: Path, id: str, by: str | None, change: Callable[..., Step], action: str) -> None:
     """Apply a person's decision. The daemon, if it runs, sends what goes out about it."""
-    from monitor.clock import SystemClock
-
+    at, by = now(), by or getpass.getuser()
     with opened(config) as store:
         before = _found(store, id)
-        step = change(before, by=by or getpass.getuser(), at=SystemClock().now())
+        step = change(before, by=by, at=at)
+        entry = AuditEntry(at=at, by=by, via=Via.CLI, action=action, model=before.model, subject=id)
         after, (event,) = step.incident, step.events
-        if after is None or not store.save_incident(after, event, _messages(config, step)):
+        if after is None or not store.save_incident(after, event, _messages(config, step), entry):
             raise UsageError(f"incident {id} has changed meanwhile: look at it again with `driftd incidents show`")
     typer.echo(f"incident {after.id} is {after.state}")
 

@@ -61,11 +61,15 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moves:
-    """What is to be written: incidents that begin, those that still stand, and those that are over."""
+    """What is to be written: incidents that begin, those that still stand, and those that are over.
+
+    ``held``: those that stand and of which nobody was told, being silenced.
+    """
 
     opened: tuple[Step, ...] = ()
     confirmed: tuple[str, ...] = ()
     passed: tuple[Step, ...] = ()
+    held: tuple[Incident, ...] = ()
 
 
 def moves(standing: Sequence[Incident], seen: Iterable[Trouble], now: datetime) -> Moves:
@@ -75,6 +79,7 @@ def moves(standing: Sequence[Incident], seen: Iterable[Trouble], now: datetime) 
     return Moves(
         opened=tuple(_open(trouble, now) for key, trouble in troubles.items() if key not in known),
         confirmed=tuple(i.id for key, i in known.items() if key in troubles and abs(now - i.updated_at) >= CONFIRM),
+        held=tuple(i for key, i in known.items() if key in troubles and i.state is IncidentState.FIRING and i.muted is not None),
         passed=tuple(_pass(i, now) for key, i in known.items() if key not in troubles and abs(now - i.updated_at) >= HOLD),
     )
 
@@ -103,4 +108,5 @@ def _pass(incident: Incident, now: datetime) -> Step:
     closed = replace(incident, state=IncidentState.RESOLVED, updated_at=now, resolved_at=now)
     reason = TransitionReason.CONDITION_PASSED
     event = IncidentEvent(incident=incident.id, at=now, before=incident.state, after=closed.state, reason=reason)
-    return Step(incident=closed, events=(event,), notify=Notify(kind=NotifyKind.RESOLVED, reason=reason))
+    told = incident.notified_at is not None
+    return Step(incident=closed, events=(event,), notify=Notify(kind=NotifyKind.RESOLVED, reason=reason) if told else None)

@@ -67,7 +67,7 @@ def evaluate(subject: Subject, rules: Model, sampled: Sequence[Finding] = ()) ->
         return ()
     rules = with_share(rules, subject.key.segment, subject.reference, subject.versions)
     alpha = alpha_per_window(rules.drift.budget, rules.window)
-    findings = _judge_columns(subject, rules, alpha, sampled)
+    findings = _judge_columns(subject, rules, sampled)
     if subject.key.segment == ALL_ROWS:
         findings += _judge_whole(subject, rules, alpha)
     findings += first_look(subject.predicted, subject.profile, subject.compared_with, rules, alpha)
@@ -96,29 +96,56 @@ def _judge_whole(subject: Subject, rules: Model, alpha: float) -> list[Finding]:
 
 def asks_of_samples(subject: Subject, rules: Model) -> bool:
     """Whether the window can be judged, and something is asked of its row sample; samples are of all rows, not of segments."""
-    return subject.key.segment == ALL_ROWS and needs_samples(rules.drift) and not _unjudged(subject, rules)
+    return subject.key.segment == ALL_ROWS and needs_samples(rules.drift) and not unjudged_of(subject, rules)
 
 
-def _judge_columns(subject: Subject, rules: Model, alpha: float, sampled: Sequence[Finding]) -> list[Finding]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How the columns of a window or segment are judged. ``drift`` and ``quality``: the false alarms that each check may raise over all
+    columns; ``together``: whether the numeric ones are judged as one, too; ``classified``: whether samples are told apart besides."""
+
+    columns: tuple[Column, ...]
+    drift: float
+    quality: float
+    together: bool
+    classified: bool
+
+    @property
+    def for_together(self) -> float:
+        """The false alarms that the numeric columns together may raise."""
+        return self.drift / (len(self.columns) + 1 + self.classified)
+
+    def single(self, together: int) -> float:
+        """Those that all columns one by one may raise, where ``together`` findings are of several columns."""
+        columns = len(self.columns)
+        return self.drift * columns / (columns + together + self.classified) if columns else self.drift
+
+
+def plan_of(subject: Subject, reference: Reference, rules: Model) -> Plan:
+    """``rules``: with the share of the budget that the subject has (``with_share``)."""
+    apart = "" if subject.key.segment == ALL_ROWS else segment_parts(subject.key.segment)[0]
+    alpha = alpha_per_window(rules.drift.budget, rules.window)
+    drift, quality = (alpha * budget_shares(rules)[check] for check in (Check.DRIFT, Check.QUALITY))
+    return Plan(columns=tuple(column for column in watched(rules, reference) if column.name != apart), drift=drift, quality=quality,
+                together=not apart, classified=rules.drift.domain_classifier and not apart)
+
+
+def _judge_columns(subject: Subject, rules: Model, sampled: Sequence[Finding]) -> list[Finding]:
     reference, profile = subject.compared_with, subject.profile
-    unjudged = _unjudged(subject, rules)
+    unjudged = unjudged_of(subject, rules)
     if unjudged or reference is None or profile is None:
         return unjudged
-    apart = "" if subject.key.segment == ALL_ROWS else segment_parts(subject.key.segment)[0]
-    columns = [column for column in watched(rules, reference) if column.name != apart]
-    drift, quality = (alpha * budget_shares(rules)[check] for check in (Check.DRIFT, Check.QUALITY))
-    classified = rules.drift.domain_classifier and not apart
-    together = [] if apart else _together(profile, reference, rules.drift, drift / (len(columns) + 1 + classified))
-    single = drift * len(columns) / (len(columns) + len(together) + classified) if columns else drift
+    plan = plan_of(subject, reference, rules)
+    together = judge_together(plan, profile, reference, rules.drift)
     return [
         *together,
-        *judge_drift(columns, profile, reference, rules.drift, single, subject.key.start),
-        *([] if apart else [*sampled, *unanswered(rules.drift, sampled)]),
-        *judge_quality(columns, profile, reference, rules.quality, quality),
+        *judge_drift(plan.columns, profile, reference, rules.drift, plan.single(len(together)), subject.key.start),
+        *([*sampled, *unanswered(rules.drift, sampled)] if plan.together else []),
+        *judge_quality(plan.columns, profile, reference, rules.quality, plan.quality),
     ]
 
 
-def _unjudged(subject: Subject, rules: Model) -> list[Finding]:
+def unjudged_of(subject: Subject, rules: Model) -> list[Finding]:
     """Why the columns cannot be judged; empty where they can."""
     reference, profile = subject.compared_with, subject.profile
     if subject.damage:
@@ -135,12 +162,14 @@ def _unjudged(subject: Subject, rules: Model) -> list[Finding]:
     return []
 
 
-def _together(profile: Profile, reference: Reference, rules: DriftRules, alpha: float) -> list[Finding]:
+def judge_together(plan: Plan, profile: Profile, reference: Reference, rules: DriftRules) -> list[Finding]:
     """The numeric columns together. Who did not ask for it is not told of every window that the reference does not teach it."""
+    if not plan.together:
+        return []
     if rules.multivariate is None:
-        found = [] if rules.tests else judge_multivariate(profile, reference, alpha)
+        found = [] if rules.tests else judge_multivariate(profile, reference, plan.for_together)
         return [finding for finding in found if finding.verdict is not Verdict.SKIPPED]
-    return judge_multivariate(profile, reference, alpha) if rules.multivariate else []
+    return judge_multivariate(profile, reference, plan.for_together) if rules.multivariate else []
 
 
 def watched(rules: Model, reference: Reference) -> tuple[Column, ...]:

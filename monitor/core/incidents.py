@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
+from monitor.core.leading import Lead, leading
+from monitor.core.maintenance import Occurrence, maintained
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import AlertRules
 from monitor.core.schema import rfc3339
@@ -34,6 +36,11 @@ class TransitionReason(StrEnum):
     RESOLVE_AFTER_REACHED = "resolve_after reached"
     REPEAT_INTERVAL_ELAPSED = "repeat interval elapsed"
     PERFORMANCE_DROPPED_TOO = "performance dropped too"
+    DATA_FAULT_TOO = "data fault too"
+    INHIBITED = "inhibited by a data fault"
+    MAINTENANCE = "stands still in maintenance"
+    HELD_BACK = "held back"
+    TOLD_LATE = "told late"
     ACKNOWLEDGED_BY_PERSON = "acknowledged by a person"
     RESOLVED_BY_PERSON = "resolved by a person"
     RESOLVED_AS_EXPECTED = "resolved by a person as expected"
@@ -41,12 +48,20 @@ class TransitionReason(StrEnum):
     CONDITION_PASSED = "the condition has passed"
 
 
+class MuteReason(StrEnum):
+    """Why people are not told of what an incident has come to. In ``maintenance`` it comes to nothing, so nothing is held back."""
+
+    SILENCED = "silenced"
+    OLD_WINDOW = "old window"
+    MAINTENANCE = "maintenance"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """``since`` is the start of the first bad window; every other time is the end of a judged window (event time).
 
     ``condition`` is set where it is about driftd's own way rather than about windows (see ``core/conditions``): then every time
-    is the wall clock's. ``muted``: why nobody was told so far of what it has come to; None: nothing is held back.
+    is the wall clock's. ``muted``: the MuteReason for which nobody was told so far of what it has come to; None: nothing is held back.
     """
 
     id: str
@@ -87,6 +102,8 @@ class NotifyKind(StrEnum):
     FIRING = "firing"
     REPEAT = "repeat"
     RESOLVED = "resolved"
+    UPDATE = "update"
+    """Its state changed: what people were sent shows it, and nobody is called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +148,43 @@ OPEN = frozenset({IncidentState.PENDING, IncidentState.FIRING, IncidentState.ACK
 def step(incident: Incident | None, judged: Judged, rules: AlertRules) -> Step:
     """Carry a model's open incident (None: there is none) over one judged window.
 
-    A person's decision or an earlier window may have resolved ``incident``: then it counts as none.
+    A person's decision or an earlier window may have resolved ``incident``: then it counts as none. In maintenance nothing moves.
     """
     current = incident if incident is not None and incident.state in OPEN else None
+    kept = maintained(rules.maintenance, judged.start, judged.end)
+    if kept is not None:
+        return _still(current, _moved(current, judged, rules), judged, kept)
+    if current is not None and current.muted == MuteReason.MAINTENANCE:
+        current = replace(current, muted=None)
+    return _moved(current, judged, rules)
+
+
+def revise(incident: Incident | None, before: Iterable[Result], judged: Judged, rules: AlertRules) -> Step:
+    """Carry a model's open incident over one window whose results are others now, labels having come.
+
+    ``before``: the window's results as they were; those of ``judged`` are as they are. A window counts again only where it says
+    something else than before. What it adds to an incident that it counts for already is told with the next message.
+    """
+    current = incident if incident is not None and incident.state in OPEN else None
+    kept = maintained(rules.maintenance, judged.start, judged.end)
+    taken = _revised(current, tuple(before), judged, rules)
+    return taken if kept is None else _still(current, taken, judged, kept)
+
+
+def _still(current: Incident | None, would: Step, judged: Judged, kept: Occurrence) -> Step:
+    """Nothing moves. Its history says so once for each time of maintenance in which something would have.
+
+    ``muted`` remembers that it was said; where something is held back already, it is said by the first window of that time.
+    """
+    moves = current is not None and would != Step(incident=current)
+    if current is None or not moves or current.muted == MuteReason.MAINTENANCE or (current.muted and kept.starts < judged.start):
+        return Step(incident=current)
+    still = replace(current, muted=current.muted or MuteReason.MAINTENANCE)
+    detail = f"{rfc3339(kept.starts)} to {rfc3339(kept.ends)}" + (f": {kept.reason}" if kept.reason else "")
+    return Step(incident=still, events=(_event(still, judged.end, current.state, TransitionReason.MAINTENANCE, detail),))
+
+
+def _moved(current: Incident | None, judged: Judged, rules: AlertRules) -> Step:
     seen = signal(judged.results, current)
     match seen:
         case Signal.BAD:
@@ -148,14 +199,7 @@ def step(incident: Incident | None, judged: Judged, rules: AlertRules) -> Step:
             assert_never(seen)
 
 
-def revise(incident: Incident | None, before: Iterable[Result], judged: Judged, rules: AlertRules) -> Step:
-    """Carry a model's open incident over one window whose results are others now, labels having come.
-
-    ``before``: the window's results as they were; those of ``judged`` are as they are. A window counts again only where it says
-    something else than before. What it adds to an incident that it counts for already is told with the next message.
-    """
-    current = incident if incident is not None and incident.state in OPEN else None
-    known = tuple(before)
+def _revised(current: Incident | None, known: tuple[Result, ...], judged: Judged, rules: AlertRules) -> Step:
     was, now = signal(known, current), signal(judged.results, current)
     if now is Signal.BAD and was is Signal.BAD:
         fresh = _alerting(judged.results) - _alerting(known)
@@ -182,15 +226,19 @@ def _alerting(results: Iterable[Result]) -> set[str]:
 
 
 def acknowledge(incident: Incident, *, by: str, at: datetime) -> Step:
-    """A person takes it on: no more reminders until it resolves. ``at`` is the wall clock.
+    """A person takes it on: no more reminders until it resolves, nor is told what was held back; what was told shows who. ``at`` is the
+    wall clock.
 
     Raises UsageError unless the incident is firing.
     """
     if incident.state is not IncidentState.FIRING:
         raise UsageError(f"incident {incident.id} is {incident.state}: only a firing incident can be acknowledged")
-    after = replace(incident, state=IncidentState.ACKNOWLEDGED, acknowledged_by=by)
-    event = _event(after, at, incident.state, TransitionReason.ACKNOWLEDGED_BY_PERSON, f"by {by}")
-    return Step(incident=after, events=(event,))
+    muted = incident.muted if incident.muted == MuteReason.MAINTENANCE else None
+    after = replace(incident, state=IncidentState.ACKNOWLEDGED, acknowledged_by=by, muted=muted)
+    reason = TransitionReason.ACKNOWLEDGED_BY_PERSON
+    event = _event(after, at, incident.state, reason, f"by {by}")
+    told = incident.notified_at is not None
+    return Step(incident=after, events=(event,), notify=Notify(kind=NotifyKind.UPDATE, reason=reason) if told else None)
 
 
 def resolve(incident: Incident, *, by: str, at: datetime) -> Step:
@@ -221,7 +269,7 @@ def _bad(incident: Incident | None, judged: Judged, rules: AlertRules) -> Step:
     grown = _grown(incident, judged, windows=0 if _may_be_apart(incident, judged, rules) else 1)
     if grown.state is IncidentState.PENDING:
         return _fire(grown, judged, rules, ())
-    return _joined(incident, grown, judged) or _remind(grown, judged, rules)
+    return _joined(incident, grown, judged, rules) or _remind(grown, judged, rules)
 
 
 def _may_be_apart(incident: Incident, judged: Judged, rules: AlertRules) -> bool:
@@ -251,14 +299,28 @@ def _reached(incident: Incident, rules: AlertRules) -> str:
     return f"{incident.bad_windows} bad of {incident.bad_windows + incident.good_windows} windows"
 
 
-def _joined(before: Incident, grown: Incident, judged: Judged) -> Step | None:
-    """People are told at once when an incident that they know of turns out to cost performance; None where it does not, or was told."""
-    if grown.state is IncidentState.PENDING or Check.PERFORMANCE in before.checks or Check.PERFORMANCE not in grown.checks:
+def _joined(before: Incident, grown: Incident, judged: Judged, rules: AlertRules) -> Step | None:
+    """What another check that alerts now changes: people are told of it at once, or told nothing more; None where it changes nothing."""
+    reason = _news(before, grown)
+    if reason is None:
         return None
-    reason = TransitionReason.PERFORMANCE_DROPPED_TOO
-    told = replace(grown, notified_at=grown.updated_at)
+    told = grown if reason is TransitionReason.INHIBITED else replace(grown, notified_at=grown.updated_at)
     event = _event(told, judged.end, grown.state, reason, grown.summary)
+    if reason is TransitionReason.INHIBITED:
+        reminded = _remind(grown, judged, rules)
+        return replace(reminded, events=(event, *reminded.events))
     return Step(incident=told, events=(event,), notify=Notify(kind=NotifyKind.REPEAT, reason=reason))
+
+
+def _news(before: Incident, grown: Incident) -> TransitionReason | None:
+    """A data fault is told whatever it joins, and what joins one is not: the fault explains it. A drop is told where drift was."""
+    fresh = set(grown.checks) - set(before.checks)
+    if leading(before.checks) is Lead.DATA_FAULT:
+        inhibited = fresh and leading(fresh) is not Lead.DATA_FAULT
+        return TransitionReason.INHIBITED if inhibited else None
+    if leading(fresh) is Lead.DATA_FAULT:
+        return TransitionReason.DATA_FAULT_TOO
+    return TransitionReason.PERFORMANCE_DROPPED_TOO if Check.PERFORMANCE in fresh else None
 
 
 def _remind(incident: Incident, judged: Judged, rules: AlertRules) -> Step:
@@ -287,10 +349,10 @@ def _good(incident: Incident, judged: Judged, rules: AlertRules) -> Step:
 
 
 def _resolved(incident: Incident, at: datetime, *, event_at: datetime, reason: TransitionReason, detail: str = "") -> Step:
-    """Close it. Who was never told of an incident is not told of its end."""
-    closed = replace(incident, state=IncidentState.RESOLVED, resolved_at=at)
-    event = _event(closed, event_at, incident.state, reason, detail)
+    """Close it. Who was never told of an incident is not told of its end, and ``muted`` goes on saying why."""
     told = incident.notified_at is not None
+    closed = replace(incident, state=IncidentState.RESOLVED, resolved_at=at, muted=None if told else incident.muted)
+    event = _event(closed, event_at, incident.state, reason, detail)
     return Step(incident=closed, events=(event,), notify=Notify(kind=NotifyKind.RESOLVED, reason=reason) if told else None)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import quote
@@ -13,24 +12,18 @@ import msgspec
 
 from monitor.core.conditions import EVERY_MODEL
 from monitor.core.incidents import Incident, Notify, NotifyKind, TransitionReason
-from monitor.core.results import ALL_ROWS, Account, Result, Verdict
-from monitor.core.retraining import Retraining
+from monitor.core.results import Account, Verdict
 from monitor.core.schema import rfc3339
 from monitor.errors import DecodeError
 
 MAX_COLUMNS = 10
 """Columns that a message describes; the others are counted. People read the first three."""
 
-MAX_RESULTS = 10
-"""Results and columns that a request to retrain carries: keeps it under the 20 kB that Standard Webhooks recommends."""
-
 MAX_TEXT = 600
 """Characters of one text in a body; column names and categories come from logs and may be of any length."""
 
-MAX_SEGMENT = 100
-"""Characters of a segment's name beside a result."""
-
-RETRAINING_REQUESTED = "driftd.retraining.requested"
+MAX_PERSON = 100
+"""Characters of the name of a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +39,8 @@ class Occasion:
     """Everything that a message about an incident is made of.
 
     ``evidence``: what the headline's signature was recognised by. ``columns``: the largest cause first. ``performance``: what is known
-    of it, in one sentence. ``account``: of the judged window; None where a person made the change.
-    ``page_url``: where the daemon's pages are.
+    of it, in one sentence. ``sure``: how sure it is, in words. ``account``: of the judged window; None where a person made the change.
+    ``retraining``: why none is asked for, where people should know. ``page_url``: where the daemon's pages are.
     """
 
     incident: Incident
@@ -56,7 +49,9 @@ class Occasion:
     evidence: str = ""
     columns: tuple[ColumnLine, ...] = ()
     performance: str = ""
+    sure: str = ""
     account: Account | None = None
+    retraining: str = ""
     page_url: str | None = None
 
 
@@ -65,8 +60,8 @@ class IncidentMessage:
     """One message about an incident, the same for every receiver.
 
     ``since`` is the start of the first bad window, ``until`` the end of the last judged one, ``lasted`` the seconds between
-    (all event time). ``account``: where the rows of that last window went. ``condition`` is set where it is about driftd's own way:
-    then no window has a part in it, and the times are the wall clock's.
+    (all event time). ``account``: where the rows of that last window went. ``sure``: how sure it is. ``condition`` is set where it is
+    about driftd's own way: then no window has a part in it, and the times are the wall clock's.
     """
 
     kind: NotifyKind
@@ -88,45 +83,9 @@ class IncidentMessage:
     condition: str = ""
     evidence: str = ""
     performance: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """One alerting result behind a request to retrain. The last four are of performance alone, as in ``Result``."""
-
-    window_start: datetime
-    window_end: datetime
-    check: str
-    column: str | None
-    metric: str
-    value: float | None
-    threshold: float | None
-    reason: str
-    segment: str = ALL_ROWS
-    ci_low: float | None = None
-    ci_high: float | None = None
-    labelled: int | None = None
-    estimated: bool | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetrainingRequest:
-    """The ``data`` of the retraining webhook; ``id`` is the request's and the same in every delivery of it.
-
-    ``performance``: what is known of it in one sentence; empty where it is not judged.
-    """
-
-    id: str
-    model: str
-    version: str
-    reason: str
-    cause: str
-    incident: str | None
-    columns: tuple[str, ...]
-    requested_at: datetime
-    results: tuple[Evidence, ...]
-    url: str | None
-    performance: str = ""
+    retraining: str = ""
+    sure: str = ""
+    acknowledged_by: str = ""
 
 
 def incident_message(occasion: Occasion) -> IncidentMessage:
@@ -137,22 +96,42 @@ def incident_message(occasion: Occasion) -> IncidentMessage:
         kind=notify.kind,
         reason=notify.reason,
         incident=incident.id,
-        model=_cut(_named(incident)),
+        model=cut(_named(incident)),
         severity=incident.severity,
-        sentence=_cut(_sentence(occasion)),
-        cause="" if incident.condition else _cut(occasion.headline or incident.cause),
+        sentence=cut(_sentence(occasion)),
+        cause="" if incident.condition else cut(occasion.headline or incident.cause),
         since=incident.since,
         until=_until(incident),
         lasted=(_until(incident) - incident.since).total_seconds(),
         bad_windows=incident.bad_windows,
         checks=incident.checks,
-        columns=tuple(ColumnLine(column=_cut(line.column), sentence=_cut(line.sentence)) for line in lines[:MAX_COLUMNS]),
+        columns=tuple(ColumnLine(column=cut(line.column), sentence=cut(line.sentence)) for line in lines[:MAX_COLUMNS]),
         more_columns=max(len(lines) - MAX_COLUMNS, 0),
         account=occasion.account,
         url=occasion.page_url if incident.model == EVERY_MODEL else model_url(occasion.page_url, incident.model),
         condition=incident.condition or "",
-        evidence=_cut(occasion.evidence),
-        performance=_cut(occasion.performance),
+        evidence=cut(occasion.evidence),
+        performance=cut(occasion.performance),
+        sure=cut(occasion.sure),
+        retraining=cut(occasion.retraining),
+        acknowledged_by=cut(incident.acknowledged_by or "", MAX_PERSON),
+    )
+
+
+def with_earlier(message: IncidentMessage, earlier: IncidentMessage) -> IncidentMessage:
+    """What an earlier message told of columns, cause and performance, where this one says nothing of them: of an end, and of what a
+    person did."""
+    if any(line.sentence for line in message.columns) or message.performance or message.incident != earlier.incident:
+        return message
+    return replace(
+        message,
+        cause=earlier.cause or message.cause,
+        columns=earlier.columns or message.columns,
+        more_columns=earlier.more_columns if earlier.columns else message.more_columns,
+        account=message.account or earlier.account,
+        evidence=message.evidence or earlier.evidence,
+        performance=earlier.performance,
+        sure=message.sure or earlier.sure,
     )
 
 
@@ -163,40 +142,19 @@ def message_body(occasion: Occasion) -> Mapping[str, object]:
 
 def incident_dedupe(receiver: str, incident: Incident, notify: Notify) -> str:
     """What makes a message about an incident unique: told again (by a replay, another replica), it is the same one."""
-    return f"{receiver}:{incident.id}:{notify.kind}:{rfc3339(incident.updated_at)}"
+    match notify.kind:
+        case NotifyKind.FIRING:  # an incident's first message, whenever it comes
+            which = ""
+        case NotifyKind.REPEAT:  # labels of older windows add bad ones and do not move ``updated_at``
+            which = f":{rfc3339(incident.updated_at)}:{incident.bad_windows}"
+        case NotifyKind.RESOLVED:
+            which = f":{rfc3339(incident.updated_at)}"
+        case NotifyKind.UPDATE:
+            which = f":{rfc3339(incident.updated_at)}:{incident.state}"
+    return f"{receiver}:{incident.id}:{notify.kind}{which}"
 
 
-def retraining_dedupe(receiver: str, retraining: Retraining) -> str:
-    """What makes a request to retrain unique at one receiver."""
-    return f"{receiver}:{retraining.id}"
-
-
-def retraining_request(
-    retraining: Retraining, *, cause: str = "", performance: str = "", results: Iterable[Result] = (), page_url: str | None = None
-) -> RetrainingRequest:
-    """The request with the alerts behind it, the newest first. ``page_url``: where the daemon's pages are."""
-    alerts = sorted((r for r in results if r.verdict is Verdict.ALERT), key=lambda r: r.window_end, reverse=True)
-    return RetrainingRequest(
-        id=retraining.id,
-        model=retraining.model,
-        version=retraining.version,
-        reason=retraining.reason,
-        cause=_cut(cause),
-        incident=retraining.incident,
-        columns=tuple(map(_cut, retraining.columns[:MAX_RESULTS])),
-        requested_at=retraining.requested_at,
-        results=tuple(map(_evidence, alerts[:MAX_RESULTS])),
-        url=model_url(page_url, retraining.model),
-        performance=_cut(performance),
-    )
-
-
-def retraining_body(request: RetrainingRequest) -> Mapping[str, object]:
-    """The request in the frame of Standard Webhooks: ``type``, ``timestamp`` (of the event), ``data``."""
-    return {"type": RETRAINING_REQUESTED, "timestamp": rfc3339(request.requested_at), "data": to_body(request)}
-
-
-def to_body(message: IncidentMessage | RetrainingRequest) -> dict[str, object]:
+def to_body(message: object) -> dict[str, object]:
     """A message as JSON-able data."""
     body: dict[str, object] = msgspec.to_builtins(message)
     return body
@@ -231,6 +189,13 @@ def moment(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M UTC")
 
 
+WORSE = {
+    TransitionReason.PERFORMANCE_DROPPED_TOO: ", and performance dropped",
+    TransitionReason.DATA_FAULT_TOO: ", and the data are faulty",
+}
+"""What a reminder adds where something new made it due."""
+
+
 def _sentence(occasion: Occasion) -> str:
     """What happened, in one sentence."""
     incident = occasion.incident
@@ -240,12 +205,22 @@ def _sentence(occasion: Occasion) -> str:
         case NotifyKind.FIRING:
             return f"{who}: {incident.summary}, since {moment(incident.since)}"
         case NotifyKind.REPEAT:
-            worse = ", and performance dropped" if occasion.notify.reason is TransitionReason.PERFORMANCE_DROPPED_TOO else ""
+            worse = WORSE.get(occasion.notify.reason, "")
             return f"{who}: still going on after {lasted} ({windows}){worse}: {incident.summary}"
+        case NotifyKind.UPDATE:
+            return f"{who}: {incident.summary}, since {moment(incident.since)}; {_change(occasion)}"
         case NotifyKind.RESOLVED if incident.condition:
             return f"{who}: over after {lasted}: {incident.summary}"
         case NotifyKind.RESOLVED:
             return f"{who}: resolved after {lasted} ({windows}; {occasion.notify.reason})"
+
+
+def _change(occasion: Occasion) -> str:
+    """What a person did."""
+    by = occasion.incident.acknowledged_by
+    if occasion.notify.reason is TransitionReason.ACKNOWLEDGED_BY_PERSON and by:
+        return f"acknowledged by {cut(by, MAX_PERSON)}"
+    return str(occasion.notify.reason)
 
 
 def _named(incident: Incident) -> str:
@@ -258,30 +233,7 @@ def _until(incident: Incident) -> datetime:
     return incident.resolved_at or incident.updated_at
 
 
-def _evidence(result: Result) -> Evidence:
-    return Evidence(
-        window_start=result.window_start,
-        window_end=result.window_end,
-        check=result.check,
-        column=None if result.column is None else _cut(result.column),
-        metric=result.metric,
-        value=_finite(result.value),
-        threshold=_finite(result.threshold),
-        reason=_cut(result.reason),
-        segment=_cut(result.segment, MAX_SEGMENT),
-        ci_low=_finite(result.ci_low),
-        ci_high=_finite(result.ci_high),
-        labelled=result.labelled,
-        estimated=result.estimated,
-    )
-
-
-def _finite(number: float | None) -> float | None:
-    """JSON has no NaN and no infinity."""
-    return number if number is not None and math.isfinite(number) else None
-
-
-def _cut(text: str, most: int = MAX_TEXT) -> str:
+def cut(text: str, most: int = MAX_TEXT) -> str:
     """Short enough, and writable as UTF-8: a log may hold lone surrogates."""
     text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,19 +1,15 @@
-"""Retraining: when a model's own history says that a better one should be trained."""
+"""Retraining: a request to train a better model, and its life from the wish to what came of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from itertools import takewhile
 
-from monitor.core.incidents import Incident
-from monitor.core.results import DECIDED, Result, Verdict, latest, only_told
-from monitor.core.rules import RetrainingRules
 from monitor.core.schema import rfc3339
-from monitor.core.signals import only_estimated
 from monitor.core.stable import stable_hex
+from monitor.errors import UsageError
 
 
 class RetrainingState(StrEnum):
@@ -72,90 +68,89 @@ class RetrainingEvent:
     detail: str = ""
 
 
-class RetrainingReason(StrEnum):
-    """Why retraining is asked for, or not."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainingChange:
+    """A request as it now stands, and its line of history; ``event.before`` is None where it is new."""
 
-    CHECK_KEEPS_ALERTING = "check keeps alerting"
-    NO_CHECK_KEEPS_ALERTING = "no check keeps alerting"
-    COOLING_DOWN = "cooling down"
-    NOTHING_NEW_SINCE_LAST_REQUEST = "nothing new since the last request"
+    retraining: Retraining
+    event: RetrainingEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What was decided, and why. ``retraining`` is set exactly when the reason is ``CHECK_KEEPS_ALERTING``."""
+class Report:
+    """What a trainer says of a request. ``version``: what was trained; needed where it succeeded."""
 
-    retraining: Retraining | None
-    reason: RetrainingReason
+    state: RetrainingState
+    version: str | None = None
     detail: str = ""
+    run_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Window:
-    """The alerts of one check in one window; none where it is fine."""
+UNDER_WAY = frozenset({RetrainingState.REQUESTED, RetrainingState.ACCEPTED, RetrainingState.RUNNING})
+"""Somebody is at it, as far as is known."""
+UNFINISHED = UNDER_WAY | {RetrainingState.PROPOSED}
+"""No second one is asked for beside it."""
 
-    end: datetime
-    alerts: tuple[Result, ...]
+_DONE = (RetrainingState.SUCCEEDED, RetrainingState.FAILED)
+REPORTED: Mapping[RetrainingState, tuple[RetrainingState, ...]] = {
+    RetrainingState.REQUESTED: (RetrainingState.ACCEPTED, RetrainingState.RUNNING, *_DONE),
+    RetrainingState.ACCEPTED: (RetrainingState.RUNNING, *_DONE),
+    RetrainingState.RUNNING: _DONE,
+    RetrainingState.FAILED: (RetrainingState.SUCCEEDED,),  # run again, or late: driftd had given it up
+}
+"""What a trainer may say next, by the state that a request is in. Any state may be said again."""
 
-
-def decide(
-    rules: RetrainingRules, model: str, history: Sequence[Result], incident: Incident | None, last: Retraining | None, now: datetime
-) -> Retraining | None:
-    """The request that ``consider`` comes to, if any."""
-    return consider(rules, model, history, incident, last, now).retraining
-
-
-def consider(
-    rules: RetrainingRules, model: str, history: Sequence[Result], incident: Incident | None, last: Retraining | None, now: datetime
-) -> Decision:
-    """Ask for retraining when a check of ``rules.when`` alerts in its number of judged windows in a row.
-
-    ``history``: results of the last windows, oldest first, the current window included; windows in which a check could
-    not decide neither count nor break the row. ``last``: the model's last request, of whatever state. ``now``: the end
-    of the judged window; the cooldown runs in event time. Pure: the same history gives the same request.
-    """
-    if last is not None and now - last.requested_at < rules.cooldown:
-        return Decision(retraining=None, reason=RetrainingReason.COOLING_DOWN, detail=f"since {rfc3339(last.requested_at)}, {last.id}")
-    rows = {check: _row(history, model, check) for check in sorted(rules.when)}
-    due = {check: row[-rules.when[check] :] for check, row in rows.items() if row and len(row) >= rules.when[check]}
-    if not due:
-        return Decision(retraining=None, reason=RetrainingReason.NO_CHECK_KEEPS_ALERTING)
-    fresh = {check: row for check, row in due.items() if last is None or row[-1].end > last.requested_at}
-    if not fresh:
-        return Decision(retraining=None, reason=RetrainingReason.NOTHING_NEW_SINCE_LAST_REQUEST)
-    detail = "; ".join(f"{check} alerted in {len(row)} {'window' if len(row) == 1 else 'windows'} in a row" for check, row in fresh.items())
-    alerts = [alert for row in fresh.values() for window in row for alert in window.alerts]
-    request = Retraining(
-        id=retraining_id(model, now),
-        model=model,
-        version=max(alerts, key=lambda alert: alert.window_end).version,
-        state=RetrainingState.REQUESTED,
-        reason=detail,
-        incident=None if incident is None else incident.id,
-        columns=tuple(dict.fromkeys(alert.column for alert in alerts if alert.column is not None)),
-        requested_at=now,
-    )
-    return Decision(retraining=request, reason=RetrainingReason.CHECK_KEEPS_ALERTING, detail=detail)
+REPORTABLE = (RetrainingState.ACCEPTED, RetrainingState.RUNNING, *_DONE)
+"""What a trainer may say at all."""
 
 
-def retraining_id(model: str, requested_at: datetime) -> str:
-    """The same request has the same name in every replica and every replay."""
-    return "ret_" + stable_hex(model, rfc3339(requested_at))
+def approve(retraining: Retraining, *, by: str, at: datetime) -> RetrainingChange:
+    """A person lets a proposed request go out. ``at``: wall clock. Raises UsageError where it is not proposed."""
+    if retraining.state is not RetrainingState.PROPOSED:
+        raise UsageError(f"retraining {retraining.id} is {retraining.state}: only a proposed one can be approved")
+    return _changed(replace(retraining, approved_by=by), RetrainingState.REQUESTED, at=at, by=by, detail=f"approved by {by}")
 
 
-def _row(history: Iterable[Result], model: str, check: str) -> list[_Window]:
-    """The unbroken row of alerting windows at the end of a check's history, oldest first."""
-    windows: dict[datetime, list[Result]] = {}
-    for result in _latest(history, model, check):
-        windows.setdefault(result.window_end, []).append(result)
-    newest_first = (
-        _Window(end=end, alerts=tuple(r for r in windows[end] if r.verdict is Verdict.ALERT)) for end in sorted(windows, reverse=True)
-    )
-    return list(takewhile(lambda window: window.alerts, newest_first))[::-1]
+def cancel(retraining: Retraining, *, by: str, at: datetime) -> RetrainingChange:
+    """A person takes a request back; a trainer that is at it is not told. Raises UsageError where it has ended."""
+    if retraining.state not in UNFINISHED:
+        raise UsageError(f"retraining {retraining.id} is {retraining.state}: only one that has not ended can be cancelled")
+    return _changed(retraining, RetrainingState.CANCELLED, at=at, by=by, detail=f"cancelled by {by}")
 
 
-def _latest(history: Iterable[Result], model: str, check: str) -> Iterable[Result]:
-    """The last revision of every decided result of a check. That an estimate sees no drop decides nothing where labels will come."""
-    asked = (result for result in history if result.model == model and result.check == check and not only_told(result))
-    decided = (result for result in latest(asked).values() if result.verdict in DECIDED)
-    return [result for result in decided if result.verdict is Verdict.ALERT or not only_estimated(result)]
+def reported(retraining: Retraining, report: Report, *, by: str, at: datetime) -> RetrainingChange | None:
+    """A trainer says how it goes; None where that is known already. Raises UsageError that says what is allowed now."""
+    known = report.version in (None, retraining.new_version)
+    if report.state is retraining.state and known:
+        return None
+    allowed = REPORTED.get(retraining.state, ())
+    if report.state not in allowed:
+        said = " or ".join(allowed) or "nothing more"
+        which = "" if known else f" with version {retraining.new_version}"
+        raise UsageError(f"retraining {retraining.id} is {retraining.state}{which}: it cannot become {report.state}; allowed: {said}")
+    if report.state is RetrainingState.SUCCEEDED and not report.version:
+        raise UsageError(f"retraining {retraining.id}: succeeded needs the version that was trained")
+    named = replace(retraining, run_url=report.run_url or retraining.run_url, new_version=report.version or retraining.new_version)
+    return _changed(named, report.state, at=at, by=by, detail=report.detail)
+
+
+def given_up(retraining: Retraining, *, at: datetime, after: str) -> RetrainingChange:
+    """Nobody ended it in time: a proposal is cancelled, a run counts as failed. ``after``: the time-out in words."""
+    if retraining.state is RetrainingState.PROPOSED:
+        return _changed(retraining, RetrainingState.CANCELLED, at=at, by="", detail=f"not approved within {after}")
+    return _changed(retraining, RetrainingState.FAILED, at=at, by="", detail=f"timed out: no end was reported within {after}")
+
+
+def begun(retraining: Retraining, *, at: datetime, by: str = "") -> RetrainingEvent:
+    """The first line of a request's history. ``at``: wall clock."""
+    return RetrainingEvent(retraining=retraining.id, at=at, before=None, after=retraining.state, by=by, detail=retraining.reason)
+
+
+def retraining_id(model: str, requested_at: datetime, *, by: str = "") -> str:
+    """The same request has the same name in every replica and every replay. ``by``: the person whose wish it is."""
+    return "ret_" + stable_hex(model, rfc3339(requested_at), *([by] if by else []))
+
+
+def _changed(retraining: Retraining, after: RetrainingState, *, at: datetime, by: str, detail: str) -> RetrainingChange:
+    event = RetrainingEvent(retraining=retraining.id, at=at, before=retraining.state, after=after, by=by, detail=detail)
+    return RetrainingChange(retraining=replace(retraining, state=after, updated_at=at, detail=detail), event=event)

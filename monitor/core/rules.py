@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from monitor.core.blackout import Blackout
+from monitor.core.maintenance import Maintenance
 from monitor.core.schema import Column
 
 
@@ -180,20 +182,76 @@ class AlertRules:
     """``open_after`` bad windows open an incident, ``resolve_after`` good ones in a row resolve it.
 
     ``open_within``: among how many windows, counted from the first bad one, the ``open_after`` must come; None: in a row.
+    ``max_age``: nobody is told of a window that ended longer ago than this by the wall clock; None: as long as a reminder may take.
+    ``maintenance``: windows that overlap one of these times move no incident.
     """
 
     open_after: int = 1
     open_within: int | None = None
     resolve_after: int = 2
     repeat_after: timedelta = timedelta(hours=24)
+    max_age: timedelta | Switch | None = None
+    maintenance: tuple[Maintenance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lasting:
+    """How long a check has to alert: in ``bad`` of the last ``within`` windows in which it decided something.
+
+    Of performance alone: ``realised``: estimates count neither way. ``min_labelled`` rows, and ``min_labelled_share`` of all rows,
+    must have a label where an alert is by labels; with fewer the window has decided nothing.
+    """
+
+    bad: int
+    within: int
+    realised: bool = False
+    min_labelled: int = 0
+    min_labelled_share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """At most so many requests to retrain in any ``per`` of event time."""
+
+    requests: int
+    per: timedelta
+
+
+class Approval(StrEnum):
+    """Whether a request to retrain goes out at once, or a person is asked first."""
+
+    AUTOMATIC = "automatic"
+    ASK = "ask"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainingRules:
-    """When to ask for retraining: windows of a check in a row that alert, at most once per ``cooldown``."""
+    """When to ask for retraining; all times are event time.
 
-    when: dict[str, int] = field(default_factory=dict)
+    ``when``: by check; a number means so many windows in a row. ``max_age``: of a version, from its first window on. ``cooldown``:
+    between two requests. ``budget``: of the model; ``service_budget``: of all models together. ``veto``: whether nothing is asked for
+    while the cause is a data fault. ``timeout``: of a request that nobody ends.
+    """
+
+    when: Mapping[str, int | Lasting] = field(default_factory=dict)
     cooldown: timedelta = timedelta(hours=24)
+    max_age: timedelta | None = None
+    budget: Allowance | None = None
+    service_budget: Allowance | None = None
+    blackout: tuple[Blackout, ...] = ()
+    approval: Approval = Approval.AUTOMATIC
+    veto: bool = True
+    timeout: timedelta = timedelta(days=7)
+
+    def lasting(self, check: str) -> Lasting:
+        """How long a check of ``when`` has to alert."""
+        given = self.when[check]
+        return given if isinstance(given, Lasting) else Lasting(bad=given, within=given)
+
+    @property
+    def reach(self) -> int:
+        """Windows that are looked back over; 0 where no check asks."""
+        return max((self.lasting(check).within for check in self.when), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,7 @@ models:
       dest: categorical
     drift: {{false_alarms: 1 per 30d}}
     performance: {{metrics: [{metrics}], max_drop: 0.05, label_delay: 2d, min_labelled: 200}}   # a flight has landed by then
-    alerts: {{open_after: 2, resolve_after: 2, repeat_after: 14d}}   # one odd day is weather
+    alerts: {{open_after: 2, resolve_after: 2, repeat_after: 14d, max_age: off}}   # one odd day is weather; all flights are of 2013
     retraining:
       webhook: {{url: "{retrain_url}", secret_file: {secret_file}}}
       when: {{drift: 3 windows}}

@@ -17,7 +17,8 @@ from monitor.demo.flights import load_flights
 from monitor.demo.page import Page
 from monitor.demo.producer import Event, break_upstream, events_of
 from monitor.demo.scenario import LABELS_TOPIC, MODEL, MODEL_VERSION, PREDICTIONS_TOPIC, Scenario
-from monitor.demo.slack_server import SlackServer
+from monitor.demo.slack_history import FILES
+from monitor.demo.slack_server import CHAT, SlackServer
 from monitor.demo.terminal import Terminal
 from monitor.demo.trainer import predict, train
 from monitor.demo.webhook_server import WebhookServer
@@ -84,7 +85,7 @@ def set_stage(terminal: Terminal, scenario: Scenario, folder: Folder, port: int,
         note.text = f"a Kafka-speaking one at {broker.bootstrap_servers}, in memory"
     webhooks = WebhookServer(write_secrets(folder), terminal.webhook)
     closing.callback(webhooks.close)
-    slack = None if real_slack() else SlackServer(token=SLACK_TOKEN, on_message=terminal.slack)
+    slack = None if real_slack() else SlackServer(token=SLACK_TOKEN, on_message=terminal.slack, scopes=CHAT | {FILES})
     if slack is not None:
         closing.callback(slack.close)
     write_config(folder, Addresses(

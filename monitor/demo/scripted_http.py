@@ -209,7 +209,7 @@ class ScriptedServer:
                 except ConnectionError:  # the other side has had enough
                     self.close_connection = True
 
-            do_GET = do_POST  # noqa: N815 - http.server's name
+            do_GET = do_PUT = do_PATCH = do_POST  # noqa: N815 - http.server's names
 
             def log_message(self, format: str, *args: object) -> None:
                 """What came in is in ``requests``."""

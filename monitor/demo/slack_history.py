@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+FILES = "files:write"
 NEEDS: Mapping[str, str] = {
+    "files.getUploadURLExternal": FILES,
+    "files.completeUploadExternal": FILES,
     "chat.postMessage": "chat:write",
     "chat.update": "chat:write",
     "conversations.history": "channels:history",

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from monitor.demo.scripted_http import PATIENCE, Fault, Reply, Request, ScriptedServer, answers
 from monitor.demo.slack_clicks import ANN, SlackUser, block_actions, slash_command
+from monitor.demo.slack_files import UPLOAD_PATH, Files, SlackFile, as_told
 from monitor.demo.slack_history import NEEDS, SlackPost, channels, history, replies
 from monitor.demo.slack_limits import refusal
 from monitor.demo.slack_sockets import Delivered, SlackSockets
@@ -59,6 +60,8 @@ class SlackServer(ScriptedServer):
         self._answers: Counter[str] = Counter()
         self.posts: list[SlackPost] = []
         self.scopes = frozenset(scopes)
+        self._files = Files()
+        self._channels: dict[str, str] = {}
         self._made = 0
         self._token = token
         self._on_message = on_message
@@ -74,6 +77,8 @@ class SlackServer(ScriptedServer):
             return self._webhook(request)
         if request.path.startswith(ACTIONS_PATH):
             return self._answer(request)
+        if request.path.startswith(UPLOAD_PATH):
+            return self._upload(request)
         method = request.path.partition("?")[0].removeprefix("/api/")
         answer = self._method(method, request)
         body = json.dumps({"ok": "error" not in answer, **answer}).encode()
@@ -127,7 +132,9 @@ class SlackServer(ScriptedServer):
         if refused := refusal(message):
             return Reply(status=400, body=json.dumps({"ok": False, "error": refused[0], "details": refused[1]}).encode())
         if message.get("replace_original"):
-            answer = self._update({**message, "ts": self._answerable[request.path]})
+            ts = self._answerable[request.path]
+            channel = next((post.channel_id for post in self._there() if post.ts == ts), "")
+            answer = self._update({**message, "ts": ts, "channel": channel})
             return Reply(status=404 if "error" in answer else 200, body=b"ok")
         with self._changing:
             self.told.append(message)
@@ -159,6 +166,11 @@ class SlackServer(ScriptedServer):
                 return self._post(arguments)
             case "chat.update":
                 return self._update(arguments)
+            case "files.getUploadURLExternal":
+                with self._changing:
+                    return self._files.address(self.root, arguments)
+            case "files.completeUploadExternal":
+                return self._share(arguments)
             case "conversations.history":
                 return history(self._there(), arguments)
             case "conversations.replies":
@@ -196,6 +208,8 @@ class SlackServer(ScriptedServer):
         if refused := refusal(arguments):
             return _refused(*refused)
         with self._changing:
+            if str(arguments.get("channel", "")) not in self._channels:
+                return {"error": "channel_not_found"}  # a name will not do here
             at = next((n for n, post in enumerate(self.posts) if post.ts == arguments.get("ts")), None)
             if at is None:
                 return {"error": "message_not_found"}
@@ -205,6 +219,34 @@ class SlackServer(ScriptedServer):
             self.posts[at] = post
         self._say(post)
         return {"channel": post.channel_id, "ts": post.ts, "text": post.text}
+
+    @property
+    def files(self) -> Mapping[str, SlackFile]:
+        """By id, with their bytes."""
+        with self._changing:
+            return dict(self._files.by_id)
+
+    def _upload(self, request: Request) -> Reply:
+        """The bytes of a file, at the address that it was given: no token is asked for."""
+        with self._changing:
+            taken = self._files.take(request.path, request.body)
+        return Reply(body=f"OK - {len(request.body)}".encode()) if taken else Reply(status=404, body=b"not found")
+
+    def _share(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        channel, thread = str(arguments.get("channel_id") or ""), arguments.get("thread_ts")
+        with self._changing:
+            error, files = self._files.complete(arguments)
+            parent = next((post for post in self.posts if post.ts == thread), None)
+            known = self._channels.get(channel)
+            if error or (channel and known is None):
+                return {"error": error or "channel_not_found"}
+            if thread is not None and parent is None:
+                return {"error": "invalid_thread_ts"}
+            self._files.keep(files)
+            post = None if known is None else self._kept(known, {"files": [as_told(file) for file in files]}, thread)
+        if post is not None:
+            self._say(post)
+        return {"files": [{"id": file.id, "title": file.title} for file in files]}
 
     def _webhook(self, request: Request) -> Reply:
         if request.path != WEBHOOK_PATH:
@@ -225,6 +267,7 @@ class SlackServer(ScriptedServer):
         ts = f"{time.time():.0f}.{self._made:06d}"
         post = SlackPost(channel=channel, ts=ts, body=_stored(message), thread_ts=thread)
         self.posts.append(post)
+        self._channels[post.channel_id] = channel
         return post
 
     def _say(self, post: SlackPost) -> None:
@@ -240,7 +283,7 @@ def _arguments(request: Request) -> dict[str, Any]:
 
 
 def _stored(message: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("text", "blocks", "attachments", "metadata", "reply_broadcast")
+    kept = ("text", "blocks", "attachments", "metadata", "reply_broadcast", "files")
     return {name: message[name] for name in kept if name in message}
 
 

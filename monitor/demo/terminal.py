@@ -160,7 +160,8 @@ def slack_lines(message: Mapping[str, Any]) -> list[str]:
     """The texts of a message's blocks, in the order of reading; its fallback text where it has none."""
     attached = [block for attachment in message.get("attachments") or () for block in attachment.get("blocks") or ()]
     lines = [line for block in [*(message.get("blocks") or ()), *attached] for line in _block_lines(block)]
-    return lines or str(message.get("text", "")).splitlines()
+    pictures = [f"a picture: {file.get('title')} ({file.get('size', 0) / 1000:,.0f} kB)" for file in message.get("files") or ()]
+    return [*lines, *pictures] or str(message.get("text", "")).splitlines()
 
 
 def _block_lines(block: Mapping[str, Any]) -> Iterator[str]:

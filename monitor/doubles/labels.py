@@ -15,7 +15,7 @@ from monitor.core.labels.predicted import Predicted
 from monitor.core.results import Result, identity, latest
 from monitor.core.schema import Hashes
 from monitor.doubles.kept import NOTHING, ModelLabels, Settled
-from monitor.doubles.memory import Data, MemoryBase, is_as_known, write_outcome
+from monitor.doubles.memory import Data, MemoryBase, is_as_known, may_ask, write_outcome
 from monitor.ports import Applied, Checkpoint, Curve, JoinRound, KeptKey, KeptWindow, LabelAccount, Revision, StoredLabels, Tally
 
 
@@ -106,7 +106,8 @@ class MemoryLabels(MemoryBase):
         """By compare-and-set on the known label changes and on the state of the incident."""
         with self._write() as data:
             mine = data.labels.get(revision.model, NOTHING)
-            if not is_as_known(data, revision) or not all(_is_known(mine, known.key, known.before) for known in revision.known):
+            unchanged = is_as_known(data, revision) and may_ask(data, revision)
+            if not unchanged or not all(_is_known(mine, known.key, known.before) for known in revision.known):
                 return False
             judged = {known.key: _judged(mine.settled[known.key], known.changes) for known in revision.known}
             tallies = {tally.key: tally for tally in revision.tallies}

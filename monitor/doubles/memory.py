@@ -15,7 +15,8 @@ from monitor.core.gaps import Gap
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.reference import Reference
 from monitor.core.results import ALL_ROWS, BAD, Result, WindowKey, identity
-from monitor.core.retraining import Retraining, RetrainingEvent
+from monitor.core.retrain_policy import is_spent
+from monitor.core.retraining import Retraining, RetrainingEvent, begun
 from monitor.core.schema import Hashes
 from monitor.core.silences import Silence
 from monitor.doubles.kept import ModelLabels
@@ -130,9 +131,42 @@ def write_outcome(data: Data, outcome: Judgement | Revision, at: datetime) -> No
     if outcome.incident is not None:
         data.incidents[outcome.incident.id] = outcome.incident
     data.events += outcome.events
-    if outcome.retraining is not None:
-        data.retrainings.setdefault(outcome.retraining.id, outcome.retraining)
+    _write_asking(data, outcome, at)
     add_messages(data, outcome.messages, at)
+
+
+def may_ask(data: Data, outcome: Judgement | Revision) -> bool:
+    """Whether all that a request was decided after is still so."""
+    after = outcome.asked_after
+    if after is None:
+        return True
+    last = next(iter(recent_retrainings(data, outcome.model)), None)
+    if (None if last is None else last.id, None if last is None else last.state) != (after.last, after.state):
+        return False
+    if outcome.retraining is None or after.allowance is None:
+        return True
+    at, per = outcome.retraining.requested_at, after.allowance.per
+    return not is_spent(after.allowance, asked_between(data, at - per, at + per), at)
+
+
+def recent_retrainings(data: Data, model: str) -> list[Retraining]:
+    """All requests of a model, the newest first."""
+    mine = [retraining for retraining in data.retrainings.values() if retraining.model == model]
+    return sorted(mine, key=lambda retraining: (retraining.requested_at, retraining.id), reverse=True)
+
+
+def asked_between(data: Data, after: datetime, before: datetime) -> list[datetime]:
+    """When any model was asked for, both ends left out."""
+    return sorted(r.requested_at for r in data.retrainings.values() if after < r.requested_at < before)
+
+
+def _write_asking(data: Data, outcome: Judgement | Revision, at: datetime) -> None:
+    if outcome.given_up is not None:
+        data.retrainings[outcome.given_up.retraining.id] = outcome.given_up.retraining
+        data.retraining_events.append(outcome.given_up.event)
+    if outcome.retraining is not None and outcome.retraining.id not in data.retrainings:
+        data.retrainings[outcome.retraining.id] = outcome.retraining
+        data.retraining_events.append(begun(outcome.retraining, at=at))
 
 
 def with_gaps(data: Data, window: StoredWindow) -> StoredWindow:

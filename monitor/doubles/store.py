@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,8 +13,8 @@ from monitor.core.audit import AuditEntry
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.profile import Profile
 from monitor.core.results import ALL_ROWS, Account, Result, WindowKey
-from monitor.core.retraining import Retraining
 from monitor.core.schema import Hashes
+from monitor.doubles.asking import MemoryAsking
 from monitor.doubles.history import MemoryHistory
 from monitor.doubles.labels import MemoryLabels, add_kept
 from monitor.doubles.memory import (
@@ -28,6 +28,7 @@ from monitor.doubles.memory import (
     add_messages,
     is_as_known,
     last_judged,
+    may_ask,
     with_gaps,
     write_outcome,
 )
@@ -36,6 +37,8 @@ from monitor.doubles.retention import MemoryRetention
 from monitor.doubles.watching import MemoryWatching, add_gaps
 from monitor.errors import Fenced
 from monitor.ports import (
+    PICTURE,
+    TELLING,
     Advance,
     Checkpoint,
     Delivery,
@@ -57,7 +60,7 @@ QUARANTINE_ROWS = 10_000
 """Quarantined messages kept per model, the newest."""
 
 
-class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryRetention):
+class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryAsking, MemoryRetention):
     """Safe to use from several threads; every verb is one transaction."""
 
     def ping(self) -> None:
@@ -167,16 +170,11 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
         starts = last_judged(self._data, model, windows)
         return [result for result in self.results(model=model) if result.check in checks and result.window_start in starts]
 
-    def last_retraining(self, model: str) -> Retraining | None:
-        """The latest request to retrain a model."""
-        found = self.retrainings(model=model)
-        return found[-1] if found else None
-
     def record(self, judgement: Judgement) -> bool:
         """By compare-and-set on ``judged_until`` and on the state of the incident."""
         with self._write() as data:
             progress = data.progress.get(judgement.model, NOT_BEGUN)
-            if progress.judged_until != judgement.previous or not is_as_known(data, judgement):
+            if progress.judged_until != judgement.previous or not is_as_known(data, judgement) or not may_ask(data, judgement):
                 return False
             data.progress[judgement.model] = replace(progress, judged_until=judgement.judged_until)
             write_outcome(data, judgement, judgement.at or judgement.judged_until)
@@ -193,8 +191,7 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
             data.incidents[incident.id] = incident
             data.events.append(event)
             add_messages(data, messages, event.at)
-            if audit is not None:
-                data.audit.append(audit)
+            data.audit += [] if audit is None else [audit]
         return True
 
     # --- the outbox ------------------------------------------------------------------------------------------
@@ -203,11 +200,7 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
         """Take due deliveries of a receiver, oldest first. An incident's messages keep their order."""
         with self._write() as data:
             mine = [entry for entry in data.outbox.values() if entry.message.receiver == receiver]
-            heads: dict[str, OutboxEntry] = {}
-            for entry in mine:
-                if entry.state == PENDING:
-                    heads.setdefault(entry.message.incident or entry.id, entry)
-            due = [entry for entry in heads.values() if _is_due(entry, now)][:limit]
+            due = [entry for entry in _heads(mine) if _is_due(entry, now)][:limit]
             for entry in due:
                 leased = replace(entry, leased_until=now + timedelta(seconds=lease), attempts=entry.attempts + 1)
                 data.outbox[entry.id] = leased
@@ -319,6 +312,17 @@ def _is_ours(data: Data, delivery: Delivery) -> bool:
     return entry.state == PENDING and entry.attempts == delivery.attempts + 1
 
 
+def _heads(entries: Sequence[OutboxEntry]) -> Iterator[OutboxEntry]:
+    """What waits, and for no earlier message of its incident; for a picture nothing waits."""
+    ahead: set[str] = set()
+    for entry in entries:
+        if entry.state == PENDING:
+            if entry.message.incident is None or entry.message.incident not in ahead:
+                yield entry
+            if entry.message.incident is not None and entry.message.kind != PICTURE:
+                ahead.add(entry.message.incident)
+
+
 def _delivery(entry: OutboxEntry, entries: Sequence[OutboxEntry]) -> Delivery:
     incident = entry.message.incident
     threads = (e.thread for e in entries if incident is not None and e.message.incident == incident and e.state == SENT and e.thread)
@@ -331,4 +335,13 @@ def _delivery(entry: OutboxEntry, entries: Sequence[OutboxEntry]) -> Delivery:
         attempts=entry.attempts,
         created_at=entry.created_at,
         thread=next(threads, None),
+        earlier=_earlier(entry, entries),
     )
+
+
+def _earlier(entry: OutboxEntry, entries: Sequence[OutboxEntry]) -> Mapping[str, object] | None:
+    """The body of the last message that told of the incident's columns and cause; None for one that does so itself."""
+    if entry.message.incident is None or entry.message.kind in (*TELLING, PICTURE):
+        return None
+    before = [e for e in entries[: entries.index(entry)] if e.message.incident == entry.message.incident and e.state == SENT]
+    return next((e.message.body for e in reversed(before) if e.message.kind in TELLING), None)

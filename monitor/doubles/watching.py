@@ -9,7 +9,7 @@ from datetime import datetime
 from monitor.core.gaps import Gap
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.doubles.memory import DEAD, PENDING, Data, MemoryBase, OutboxEntry, add_messages
-from monitor.ports import Checkpoint, Message
+from monitor.ports import PICTURE, Checkpoint, Message
 
 
 class MemoryWatching(MemoryBase):
@@ -44,9 +44,9 @@ class MemoryWatching(MemoryBase):
                 data.incidents[id] = replace(data.incidents[id], updated_at=at)
 
     def failing_receivers(self, receivers: Sequence[str]) -> Mapping[str, str]:
-        """Those of ``receivers`` whose last ended delivery was given up, with its error."""
+        """Those of ``receivers`` whose last ended delivery was given up, with its error. A picture is no such delivery."""
         last: dict[str, OutboxEntry] = {}
-        ended = [entry for entry in self._data.outbox.values() if entry.state != PENDING]
+        ended = [entry for entry in self._data.outbox.values() if entry.state != PENDING and entry.message.kind != PICTURE]
         for entry in sorted(ended, key=lambda entry: (entry.ended_at is not None, entry.ended_at)):
             last[entry.message.receiver] = entry
         return {receiver: entry.error or "" for receiver, entry in last.items() if receiver in receivers and entry.state == DEAD}

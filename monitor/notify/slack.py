@@ -1,4 +1,4 @@
-"""Slack by bot token: one message per incident, reminders and the end of it in its thread, the first one turned green."""
+"""Slack by bot token: one message per incident that always shows how it stands, with reminders, pictures and the end in its thread."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from slack_sdk.web import SlackResponse
 
 from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage, from_body
+from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
 from monitor.errors import DecodeError, Permanent
 from monitor.notify.slack_api import LONGEST_WORD, SlackApi, SlackError
 from monitor.notify.slack_buttons import buttons
-from monitor.notify.slack_message import SlackMessage, build, build_note, degraded, metadata
+from monitor.notify.slack_message import SlackMessage, build, build_note, degraded, message_of, metadata
+from monitor.notify.slack_picture import send_picture
+from monitor.notify.slack_retraining import build_retraining, retraining_metadata
 from monitor.notify.slack_rights import Deed
 from monitor.notify.slack_search import Search
-from monitor.ports import Clock, Delivery, Receipt
+from monitor.ports import PICTURE, Clock, Delivery, Painter, Receipt
 from monitor.settings.durations import printable
 from monitor.settings.receivers import SlackSettings
 from monitor.settings.secret import Secret
@@ -50,9 +53,11 @@ class SlackBot:
         timeout: float = TIMEOUT,
         name: str = "slack",
         link_local: bool = False,
+        painter: Painter | None = None,
         offered: frozenset[Deed] = frozenset(),
     ) -> None:
         self.name = name
+        self._painter = painter
         self._offered = offered
         self._token = token
         self._channel = channel
@@ -63,23 +68,42 @@ class SlackBot:
         self._ids: dict[str, str] = {}
 
     def send(self, delivery: Delivery) -> Receipt:
-        """Post, or answer in the thread of the incident's first message. Raises Retryable or Permanent; neither tells the token.
+        """Post, or rewrite the incident's first message and answer in its thread. Raises Retryable or Permanent; neither tells the token.
 
         What an earlier attempt has posted already, and Slack lets us see, is not posted again.
         """
+        first = _split(delivery.thread)
+        if delivery.kind == PICTURE:
+            api, search = self._opened(delivery)
+            return send_picture(api, search, delivery, first, self._painter)
+        if delivery.kind == RETRAINING_STATUS:
+            return self._retraining(delivery, first)
+        message = message_of(delivery)
+        call, whole = self._call(delivery, metadata(message, delivery.id)), build(message, buttons(message, self._offered))
+        match message.kind:
+            case NotifyKind.UPDATE:
+                return call.show(whole, first)
+            case NotifyKind.REPEAT | NotifyKind.RESOLVED if first is not None:
+                call.update(whole, *first)
+                return call.answer(message, first) or call.post(whole, self._channel, first[0])
+            case NotifyKind.FIRING | NotifyKind.REPEAT | NotifyKind.RESOLVED:
+                return call.post(whole, self._channel)
+
+    def _retraining(self, delivery: Delivery, first: tuple[str, str] | None) -> Receipt:
         try:
-            message = from_body(delivery.body, IncidentMessage)
+            note = from_body(delivery.body, RetrainingNote)
         except DecodeError as error:
             raise Permanent(str(error)) from None
+        call = self._call(delivery, retraining_metadata(note, delivery.id))
+        return call.reply(build_retraining(note), first) or call.post(build_retraining(note), self._channel, first and first[0])
+
+    def _opened(self, delivery: Delivery) -> tuple[SlackApi, Search]:
         now = self._clock.now()
         api = SlackApi(token=self._token.read(), api_url=self._api_url, timeout=self._timeout, now=now, link_local=self._link_local)
-        call = _Call(api, Search(api, delivery, now, self._ids), metadata(message, delivery.id))
-        first = _split(delivery.thread)
-        if first is None or message.kind is NotifyKind.FIRING:
-            return call.post(build(message, buttons(message, self._offered)), self._channel)
-        if message.kind is NotifyKind.RESOLVED:
-            call.update(build(message), *first)
-        return call.answer(message, first) or call.post(build(message, buttons(message, self._offered)), self._channel, first[0])
+        return api, Search(api, delivery, now, self._ids)
+
+    def _call(self, delivery: Delivery, marks: Mapping[str, object]) -> _Call:
+        return _Call(*self._opened(delivery), marks)
 
     def close(self) -> None:
         """Nothing is held open between messages."""
@@ -114,15 +138,26 @@ class _Call:
             self._search.learn(channel, id)
         return Receipt(thread=_thread(id, said.get("ts")), detail="posted")
 
+    def show(self, message: SlackMessage, first: tuple[str, str] | None) -> Receipt:
+        """Rewrite the first message, where there is one: nobody is called for a change of state."""
+        if first is None:
+            return Receipt(detail="there is no message to rewrite")
+        self.update(message, *first)
+        return Receipt(thread=":".join(first), detail="rewritten")
+
     def answer(self, message: IncidentMessage, first: tuple[str, str]) -> Receipt | None:
-        """Reply in the thread: a short note of the end, a whole reminder that the channel sees too. None: the thread is gone."""
+        """Reply with a short note; a reminder is one that the channel sees too. None: the thread is gone."""
+        return self.reply(build_note(message), first, broadcast=message.kind is not NotifyKind.RESOLVED)
+
+    def reply(self, content: SlackMessage, first: tuple[str, str] | None, *, broadcast: bool = False) -> Receipt | None:
+        """A message in the thread of ``first``. None: there is no thread, or it is gone."""
+        if first is None:
+            return None
         channel, ts = first
         if self._search.in_thread(channel, ts):
             return Receipt(thread=f"{channel}:{ts}", detail="answered by an earlier attempt")
-        over = message.kind is NotifyKind.RESOLVED
-        content = build_note(message) if over else build(message)
         try:
-            where = {"channel": channel, "thread_ts": ts, "reply_broadcast": not over}
+            where = {"channel": channel, "thread_ts": ts, "reply_broadcast": broadcast}
             self._formed("chat_postMessage", content, metadata=self._marks, **where, **NO_PREVIEWS)
         except SlackError as error:
             if error.error not in GONE:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -39,7 +40,9 @@ ADVICE: Mapping[str, str] = {
     "token_revoked": "the token was revoked",
     "token_expired": "the token has expired",
     "missing_scope": "the token lacks the scope chat:write",
+    "file_uploads_disabled": "the workspace allows no files; slack.pictures: false asks for none",
 }
+SCOPE = re.compile(r"[a-z._]+:[a-z._:]+")
 
 _quiet = logging.getLogger("driftd.slack_sdk")
 _quiet.setLevel(logging.CRITICAL)  # at NOTSET slack-sdk takes itself to be debugging, and prints bodies
@@ -48,9 +51,11 @@ _quiet.setLevel(logging.CRITICAL)  # at NOTSET slack-sdk takes itself to be debu
 class SlackError(Permanent):
     """Slack said no; ``error`` is its word for why."""
 
-    def __init__(self, method: str, error: str) -> None:
+    def __init__(self, method: str, error: str, needed: str = "") -> None:
         self.error = error
         advice = f" ({ADVICE[error]})" if error in ADVICE else ""
+        if error == "missing_scope" and needed:
+            advice = f" (the token lacks the scope {needed})"
         super().__init__(f"Slack refused {method}: {error}{advice}")
 
 
@@ -73,11 +78,17 @@ class SlackApi:
             return said
         raise refused  # out here, so that slack-sdk's error with all that the server said does not hang on it
 
+    def upload(self, url: str, content: bytes) -> None:
+        """Send a file to the address that Slack gave for it, without the token. Raises Retryable and Permanent, which do not tell it."""
+        self._client.upload(url, content)
+
     def _told(self, method: str, response: SlackResponse) -> Permanent | Retryable:
         word = printable(redact(str(response.get("error", "no reason given")).replace(self._client.token or "\0", "***")), LONGEST_WORD)
         if word in TRANSIENT:
             return Retryable(f"Slack put off {method}: {word}", retry_after=self._client.retry_after)
-        return SlackError(method, word)
+        needed = response.get("needed")
+        scope = needed if isinstance(needed, str) and SCOPE.fullmatch(needed) and len(needed) <= LONGEST_WORD else ""
+        return SlackError(method, word, scope)
 
 
 class Client(WebClient):
@@ -120,12 +131,30 @@ class Client(WebClient):
         said.validate()  # type: ignore[no-untyped-call]  # slack-sdk leaves it without types
         return said
 
+    def upload(self, url: str, content: bytes) -> None:
+        """One POST of the bytes. Raises Permanent for an address that could be read on the way, and is not the API's own host."""
+        if not _is_safe(url, self.base_url):
+            raise Permanent("Slack gave an address for the file that is neither https nor that of its API: nothing is sent there")
+        headers = {"user-agent": self.headers["User-Agent"], "content-type": "application/octet-stream"}
+        answer = post(url, content=content, headers=headers, limits=self._left("upload of a file"))
+        demand_success(answer, "Slack's upload of a file", self.now)
+
     def _left(self, api_method: str) -> Limits:
         """The limits of a call, within what is left for all of them."""
         left = min(self.limits.total, self.ends - time.monotonic())
         if left <= 0:
             raise Retryable(f"no time was left for Slack's {api_method}")
         return Limits(read=left, total=left, body=self.limits.body, link_local=self.limits.link_local)
+
+
+def _is_safe(url: str, api: str) -> bool:
+    """Whether the bytes of a file may go there: over https, or to the very host and port of the API that is configured."""
+    try:
+        there, own = urlsplit(url), urlsplit(api)
+        same = (there.scheme, there.hostname, there.port) == (own.scheme, own.hostname, own.port)
+        return (there.scheme == "https" or same) and bool(there.hostname) and there.username is None and there.password is None
+    except ValueError:
+        return False
 
 
 def _parsed(answer: Answer) -> dict[str, object]:

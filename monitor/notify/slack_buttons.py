@@ -57,11 +57,11 @@ class Standing:
     retraining: Retraining | None = None
 
 
-def buttons(message: IncidentMessage, offered: frozenset[Deed], *, acknowledged: bool = False) -> list[Block]:
-    """What stands under an incident's own message while it goes on; nothing once it is over. ``acknowledged``: somebody is on it."""
+def buttons(message: IncidentMessage, offered: frozenset[Deed]) -> list[Block]:
+    """What stands under an incident's own message while it goes on; nothing once it is over."""
     if message.kind is NotifyKind.RESOLVED:
         return []
-    shown = [*([] if acknowledged else [ACKNOWLEDGE]), SILENCE_HOUR, SILENCE_DAY, *([] if message.condition else [EXPECT])]
+    shown = [*([] if message.acknowledged_by else [ACKNOWLEDGE]), SILENCE_HOUR, SILENCE_DAY, *([] if message.condition else [EXPECT])]
     return _actions([(button, message.incident) for button in shown if button.deed in offered], ACTIONS_ID)
 
 

@@ -7,7 +7,7 @@ a click may do it, and a click that comes twice does once what it says.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Protocol
@@ -16,7 +16,7 @@ from monitor.core.audit import AuditEntry, Via
 from monitor.core.incidents import Incident, IncidentState, Step, acknowledge
 from monitor.core.messages import moment, span
 from monitor.core.retraining import Retraining, RetrainingEvent, RetrainingState
-from monitor.core.silences import Silence, silence_id
+from monitor.core.silences import silence_for, silence_id
 from monitor.errors import UsageError
 from monitor.log import Action as LogAction
 from monitor.log import logger
@@ -80,7 +80,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class ClickDesk:
     """Who does what is wanted, and with what. ``approve`` and ``accept_shift`` are None where nothing of the kind is configured.
 
     ``tell`` makes the messages that go out when a person changed an incident.
@@ -102,7 +102,7 @@ class Answer:
     under: tuple[Block, ...] | None = None
 
 
-Handler = Callable[[Desk, Wish], str]
+Handler = Callable[[ClickDesk, Wish], str]
 """Does it, and says so in one sentence. Raises UsageError for what cannot be done, Retryable for the store."""
 
 
@@ -114,7 +114,7 @@ class ActionOf:
     handle: Handler
 
 
-def answer(desk: Desk, click: Click) -> Answer | None:
+def answer(desk: ClickDesk, click: Click) -> Answer | None:
     """Do what a click asks for, or say why not. None: it is no button of ours. Raises Retryable for the store."""
     action = ACTIONS.get(click.action)
     if action is None:
@@ -133,7 +133,7 @@ def answer(desk: Desk, click: Click) -> Answer | None:
     return Answer(said=said, under=_under(desk, click, wish.at))
 
 
-def standing(desk: Desk, id: str, at: datetime) -> Standing | None:
+def standing(desk: ClickDesk, id: str, at: datetime) -> Standing | None:
     """How an incident stands now, as the store has it; None where there is none."""
     incident = desk.store.incident(id)
     if incident is None:
@@ -148,7 +148,7 @@ def standing(desk: Desk, id: str, at: datetime) -> Standing | None:
     )
 
 
-def _under(desk: Desk, click: Click, at: datetime) -> tuple[Block, ...] | None:
+def _under(desk: ClickDesk, click: Click, at: datetime) -> tuple[Block, ...] | None:
     """What is to stand under the message: of its incident, or of the request that it proposes."""
     if not _is_id(click.value):
         return None
@@ -160,7 +160,7 @@ def _under(desk: Desk, click: Click, at: datetime) -> tuple[Block, ...] | None:
     return None if now is None else tuple(shown.standing_blocks(now, offered))
 
 
-def _acknowledge(desk: Desk, wish: Wish) -> str:
+def _acknowledge(desk: ClickDesk, wish: Wish) -> str:
     before = _found(desk, wish.value)
     if before.state is IncidentState.ACKNOWLEDGED:
         raise UsageError(f"{before.acknowledged_by} has acknowledged it already")
@@ -173,19 +173,19 @@ def _acknowledge(desk: Desk, wish: Wish) -> str:
     return "Acknowledged: no reminders until it is over."
 
 
-def _silence(desk: Desk, wish: Wish, button: str) -> str:
+def _silence(desk: ClickDesk, wish: Wish, button: str) -> str:
     incident = _found(desk, wish.value)
     _demand_open(incident)
     length = SILENCES[button]
-    silence = Silence(id=silence_id(incident.model, wish.by, wish.clicked_at), model=incident.model, incident=incident.id,
-                      starts_at=wish.at, ends_at=wish.at + length, by=wish.by, reason=f"{span(length)} by a button in Slack")
+    made = silence_for(incident, until=wish.at + length, by=wish.by, at=wish.at, reason=f"{span(length)}, by a button in Slack")
+    silence = replace(made, id=silence_id(f"{button} {incident.id}", wish.by, wish.clicked_at))  # the same in every copy of the click
     audit = wish.audit(Deed.SILENCE, incident.model, silence.id, f"incident {incident.id} until {moment(silence.ends_at)}")
     if not desk.store.add_silence(silence, audit):
         raise UsageError("this very click has silenced it already")
-    return f"Silenced until {moment(silence.ends_at)}: nothing is sent about this incident until then."
+    return f"Silenced until {moment(silence.ends_at)}: nothing but the end of this incident is told until then."
 
 
-def _expect(desk: Desk, wish: Wish) -> str:
+def _expect(desk: ClickDesk, wish: Wish) -> str:
     if desk.accept_shift is None:
         raise UsageError(NOT_CONFIGURED)
     incident = _found(desk, wish.value)
@@ -196,7 +196,7 @@ def _expect(desk: Desk, wish: Wish) -> str:
     return desk.accept_shift(incident, by=wish.by, at=wish.at, audit=audit)
 
 
-def _approve(desk: Desk, wish: Wish) -> str:
+def _approve(desk: ClickDesk, wish: Wish) -> str:
     if desk.approve is None:
         raise UsageError(NOT_CONFIGURED)
     request = desk.store.retraining(wish.value) if _is_id(wish.value) else None
@@ -212,7 +212,7 @@ def _approve(desk: Desk, wish: Wish) -> str:
     return f"Approved: {request.model} is asked to be retrained."
 
 
-def _found(desk: Desk, id: str) -> Incident:
+def _found(desk: ClickDesk, id: str) -> Incident:
     incident = desk.store.incident(id) if _is_id(id) else None
     if incident is None:
         raise UsageError("there is no such incident here; perhaps its database is another one now")

@@ -101,7 +101,7 @@ def status_of(questions: Questions, model: Model) -> Status:
         accounts=tuple(store.window_accounts(model=model.name, segment="*", newest=model.max_versions)),
         performance=tuple(store.results(model=model.name, check=Check.PERFORMANCE, segment="*", newest=NEWEST)),
         silence=max(silences, key=lambda silence: silence.ends_at, default=None),
-        retraining=questions.store.last_retraining(model.name),
+        retraining=next(iter(questions.store.recent_retrainings(model.name, 1)), None),
         lag=questions.lag(model),
     )
 

@@ -11,13 +11,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from monitor.core.incidents import NotifyKind
-from monitor.core.messages import ColumnLine, IncidentMessage, moment, span
+from monitor.core.messages import ColumnLine, IncidentMessage, from_body, moment, span, with_earlier
 from monitor.core.results import Account, Verdict
 from monitor.core.schema import rfc3339
+from monitor.errors import DecodeError, Permanent
+from monitor.ports import Delivery
 
 HEADER_LIMIT = 150
 SECTION_LIMIT = 3000
 FIELD_LIMIT = 2000
+MOST_BLOCKS = 50
+BUDGET = 10_000
+"""Characters of all blocks: Slack refuses some 13,200 (msg_blocks_too_long), and does not say so anywhere (slackapi/bolt-js#2509)."""
+SHORTEST = 80
+"""Characters that a text is not cut below."""
 FALLBACK_LIMIT = 3000
 """Slack takes 40,000 characters of text; a notification shows a few hundred."""
 
@@ -53,27 +60,42 @@ class SlackMessage:
     attachments: tuple[Mapping[str, object], ...]
 
 
+def message_of(delivery: Delivery) -> IncidentMessage:
+    """What it tells, with what was told before where it says nothing of that. Raises Permanent for a body that is no message."""
+    try:
+        message = from_body(delivery.body, IncidentMessage)
+        return message if delivery.earlier is None else with_earlier(message, from_body(delivery.earlier, IncidentMessage))
+    except DecodeError as error:
+        raise Permanent(str(error)) from None
+
+
 def build(message: IncidentMessage, under: Sequence[Block] = ()) -> SlackMessage:
-    """The whole message: for the channel, and again for the parent when the incident resolves. ``under``: what stands at its end."""
-    look = look_of(message)
+    """The whole message as things stand: for the channel, and again for the parent whenever that changes. ``under``: what is at its end."""
+    look, over = look_of(message), message.kind is NotifyKind.RESOLVED
+    when = " as it was told" if over else ""
     blocks = [
         section(message.sentence),
         *([section(f"Likely cause: {message.cause}")] if message.cause not in ("", message.performance) else []),
         *([context(f"Seen by: {message.evidence}")] if message.evidence else []),
-        *([section(f"Performance: {message.performance}")] if message.performance else []),
-        *columns([line for line in message.columns if line.sentence != message.cause], message.more_columns),
+        *([section(f"Performance{when}: {message.performance}")] if message.performance else []),
+        *([context(f"How sure: {message.sure}")] if message.sure else []),
+        *([section(f"{message.retraining}.")] if message.retraining else []),
+        *columns([line for line in message.columns if line.sentence != message.cause], message.more_columns, "then" if over else "now"),
         fields(facts(message)),
         *([context(account_line(message.account))] if message.account is not None else []),
         *link(message.url),
         *under,
     ]
-    return _assembled(look, f"{look.word}: {message.model}", message.sentence, blocks)
+    acknowledged = ", acknowledged" if message.acknowledged_by and not over else ""
+    return _assembled(look, f"{look.word}{acknowledged}: {message.model}", message.sentence, blocks)
 
 
 def build_note(message: IncidentMessage) -> SlackMessage:
-    """The short reply in the thread of an incident that is over; the parent tells the rest."""
+    """The short reply in the incident's thread, with what it costs while it goes on; the parent tells the rest."""
     look = look_of(message)
-    return SlackMessage(text=fallback(look, message.sentence), blocks=(section(f"{look.sign} {message.sentence}"),), attachments=())
+    going_on = message.kind is not NotifyKind.RESOLVED and message.performance
+    blocks = (section(f"{look.sign} {message.sentence}"), *([section(f"Performance: {message.performance}")] if going_on else []))
+    return SlackMessage(text=fallback(look, message.sentence), blocks=blocks, attachments=())
 
 
 def degraded(message: SlackMessage) -> SlackMessage:
@@ -97,12 +119,13 @@ def facts(message: IncidentMessage) -> list[tuple[str, str]]:
            ("Until" if over else "Judged until", moment(message.until))]),
         ("Checks", ", ".join(message.checks) or "none"),
         ("Incident", message.incident),
+        *([("Acknowledged by", message.acknowledged_by)] if message.acknowledged_by else []),
     ]
 
 
-def columns(lines: Sequence[ColumnLine], more: int) -> list[Block]:
+def columns(lines: Sequence[ColumnLine], more: int, now: str = "now") -> list[Block]:
     """One section for all columns, the largest cause first; a line that does not fit is counted, never cut in two."""
-    head = "Columns, reference → now:" if any(line.sentence for line in lines) else "Columns:"
+    head = f"Columns, reference → {now}:" if any(line.sentence for line in lines) else "Columns:"
     said = [f"• {one_line(line.sentence or line.column)}" for line in lines]
     kept: list[str] = []
     room = SECTION_LIMIT - len(head) - len("\n… and 9999999 more columns")
@@ -192,4 +215,52 @@ def metadata(message: IncidentMessage, delivery: str) -> Mapping[str, object]:
 def _assembled(look: Look, title: str, sentence: str, blocks: Sequence[Block]) -> SlackMessage:
     text = fallback(look, sentence)
     header: Block = {"type": "header", "text": plain(f"{look.sign} {one_line(title)}", HEADER_LIMIT)}
-    return SlackMessage(text=text, blocks=(header,), attachments=({"color": look.colour, "blocks": list(blocks), "fallback": text},))
+    kept = fitting(blocks, BUDGET - length_of(header), MOST_BLOCKS - 1)
+    return SlackMessage(text=text, blocks=(header,), attachments=({"color": look.colour, "blocks": kept, "fallback": text},))
+
+
+def fitting(blocks: Sequence[Block], most: int, count: int) -> list[Block]:
+    """The first ``count`` blocks, with so many characters in all: the longest texts are cut, as often as it takes. One that we make of
+    markup is never cut."""
+    kept = list(blocks[:count])
+    while (over := sum(map(length_of, kept)) - most) > 0:
+        longest = max(range(len(kept)), key=lambda at: _longest_text(kept[at]))
+        size = _longest_text(kept[longest])
+        if size <= SHORTEST:
+            return [block for block in kept if not _is_markup(block)][: most // SHORTEST]
+        kept[longest] = _shortened(kept[longest], max(size - over, SHORTEST, size // 2))
+    return kept
+
+
+def length_of(block: Block) -> int:
+    """Characters of all its texts."""
+    return sum(len(str(text["text"])) for text in _texts(block))
+
+
+def _texts(block: Block) -> list[Mapping[str, object]]:
+    single, more = block.get("text"), (*_listed(block, "fields"), *_listed(block, "elements"))
+    return [part for part in (single, *more) if isinstance(part, Mapping)]
+
+
+def _listed(block: Block, name: str) -> Sequence[object]:
+    found = block.get(name)
+    return found if isinstance(found, list | tuple) else ()
+
+
+def _longest_text(block: Block) -> int:
+    """Characters of the longest text that may be cut."""
+    return max((len(str(text["text"])) for text in _texts(block) if text.get("type") == "plain_text"), default=0)
+
+
+def _is_markup(block: Block) -> bool:
+    return any(text.get("type") != "plain_text" for text in _texts(block))
+
+
+def _shortened(block: Block, limit: int) -> Block:
+    """With no plain text longer than that."""
+    def cut(part: object) -> object:
+        if isinstance(part, Mapping) and part.get("type") == "plain_text":
+            return {**part, "text": clip(str(part["text"]), limit)}
+        return [cut(each) for each in part] if isinstance(part, list) else part
+
+    return {name: cut(value) for name, value in block.items()}

@@ -62,6 +62,18 @@ class Search:
             self._unseen(error)
             return False
 
+    def file_in_thread(self, channel: str, ts: str, name: str) -> bool:
+        """Whether an earlier attempt put a file of that name into a thread. Raises Retryable where Slack does not answer now."""
+        if not self._delivery.attempts:
+            return False
+        try:
+            pages = self._pages("conversations_replies", channel=channel, ts=ts, **self._span)
+            files = (file for page in pages for message in _list(page, "messages") for file in _list(message, "files"))
+            return any(file.get("name") == name for file in files)
+        except (Retryable, Permanent) as error:
+            self._unseen(error)
+            return False
+
     def learn(self, channel: str, id: str) -> None:
         """Slack has told the id of a channel."""
         self._known[channel] = id

@@ -22,7 +22,7 @@ from monitor.notify.backoff import fraction
 from monitor.notify.slack_answer import Answers
 from monitor.notify.slack_api import SlackApi, SlackError
 from monitor.notify.slack_buttons import edited
-from monitor.notify.slack_clicks import Desk, answer
+from monitor.notify.slack_clicks import ClickDesk, answer
 from monitor.notify.slack_command import Questions
 from monitor.notify.slack_envelope import Click, Command, Envelope, Goodbye, Hello, envelope_of, read
 from monitor.notify.slack_link import Closed, Link, open_link
@@ -116,7 +116,7 @@ class SlackSocket:
     No failure of Slack's or of the store's ends it; a fault of ours does, and ``failed`` carries it: the daemon stops with it.
     """
 
-    def __init__(self, *, slack: SlackSettings, desk: Desk, questions: Questions, clock: Clock, health: Health, metrics: Metrics,
+    def __init__(self, *, slack: SlackSettings, desk: ClickDesk, questions: Questions, clock: Clock, health: Health, metrics: Metrics,
                  owner: str, bounds: Bounds = BOUNDS) -> None:
         self._address = Address(slack=slack)
         self._answers = Answers(api_url=slack.api_url, timeout=min(slack.timeout.total_seconds(), ANSWER_SECONDS),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
-from monitor.core.messages import IncidentMessage, from_body
+from monitor.core.incidents import NotifyKind
+from monitor.core.messages import from_body
+from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
 from monitor.errors import DecodeError, Permanent, Retryable
-from monitor.notify.slack_message import SlackMessage, build, degraded
+from monitor.notify.slack_message import SlackMessage, build, degraded, message_of
+from monitor.notify.slack_retraining import build_retraining
 from monitor.notify.transport import Answer, Limits, demand_success, post
-from monitor.ports import Clock, Delivery, Receipt
+from monitor.ports import PICTURE, Clock, Delivery, Receipt
 from monitor.settings.receivers import why_not_safe
 from monitor.settings.secret import Secret
 
@@ -43,9 +46,13 @@ class SlackWebhook:
         self._limits = Limits(read=timeout, total=timeout, link_local=link_local)
 
     def send(self, delivery: Delivery) -> Receipt:
-        """Post. Raises Retryable or Permanent; neither tells the URL."""
+        """Post. Raises Retryable or Permanent; neither tells the URL. What was posted stays as it is: a change of state is not told."""
+        if delivery.kind == PICTURE:
+            raise Permanent("an incoming webhook takes no pictures")
+        if delivery.kind == NotifyKind.UPDATE:
+            return Receipt(detail="an incoming webhook cannot rewrite a message")
         try:
-            message = build(from_body(delivery.body, IncidentMessage))
+            message = _built(delivery)
         except DecodeError as error:
             raise Permanent(str(error)) from None
         answer = self._post(message)
@@ -74,6 +81,13 @@ class SlackWebhook:
         if unsafe:
             raise Permanent(f"slack.webhook_url: {unsafe}")
         return url
+
+
+def _built(delivery: Delivery) -> SlackMessage:
+    """Raises DecodeError."""
+    if delivery.kind == RETRAINING_STATUS:
+        return build_retraining(from_body(delivery.body, RetrainingNote))
+    return build(message_of(delivery))
 
 
 def _word(answer: Answer) -> str:

@@ -52,8 +52,8 @@ class Answer:
     complete: bool
 
 
-def post(url: str, *, content: bytes, headers: Mapping[str, str], limits: Limits) -> Answer:
-    """Send it once and take whatever status comes, 3xx included.
+def post(url: str, *, content: bytes, headers: Mapping[str, str], limits: Limits, method: str = "POST") -> Answer:
+    """Send it once and take whatever status comes, 3xx included. ``method``: PUT and PATCH are sent alike.
 
     Raises Retryable when there is no answer in time or the connection fails, Permanent when the URL cannot be used or its
     host is at an address that is refused.
@@ -61,7 +61,7 @@ def post(url: str, *, content: bytes, headers: Mapping[str, str], limits: Limits
     transport = _Transport(_Backend(time.monotonic() + limits.total, link_local=limits.link_local))
     try:
         with _told(), httpx.Client(transport=transport, follow_redirects=False, trust_env=False) as client:
-            request = client.build_request("POST", url, content=content, headers={"accept-encoding": "identity", **headers})
+            request = client.build_request(method, url, content=content, headers={"accept-encoding": "identity", **headers})
             request.extensions["timeout"] = {"connect": limits.connect, "read": limits.read, "write": limits.read, "pool": limits.connect}
             return _read(client.send(request, stream=True), limits.body)
     finally:

@@ -1,8 +1,10 @@
 """The loop's steps. Reader: poll, decode, fold, checkpoint. Judge: seal, evaluate, decide, record. Labelling: join labels, revise.
 SelfWatch: what stands in the way."""
 
+from monitor.pipeline.desk import Desk
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.labelling import Labelling
+from monitor.pipeline.muting import Muting
 from monitor.pipeline.pages import IncidentPages
 from monitor.pipeline.reader import Pace, Reader
 from monitor.pipeline.references import References
@@ -13,9 +15,11 @@ from monitor.pipeline.standards import Standard, Standards
 from monitor.pipeline.telling import Routes, Telling
 
 __all__ = [
+    "Desk",
     "IncidentPages",
     "Judge",
     "Labelling",
+    "Muting",
     "NoEventTime",
     "Pace",
     "Probe",

@@ -12,12 +12,12 @@ from monitor import failpoints
 from monitor.core.cause import explain
 from monitor.core.evaluate import Subject, asks_of_samples, evaluate
 from monitor.core.finding import Finding
-from monitor.core.incidents import Judged, Step, step
+from monitor.core.incidents import Judged, step
 from monitor.core.labels.chunks import by_id, joined_predicted
 from monitor.core.labels.parts import rows_of
 from monitor.core.labels.predicted import Predicted
+from monitor.core.muting import most_age
 from monitor.core.results import ALL_ROWS, Result, Verdict, WindowKey
-from monitor.core.retraining import Retraining, decide
 from monitor.core.rules import Model, StreamKind
 from monitor.core.severity import weighed
 from monitor.core.windows import PartitionTime, next_window, sealable_until, watermark
@@ -26,7 +26,10 @@ from monitor.failpoints import Point
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.alone import Alone
+from monitor.pipeline.asking import NOT_ASKED, Asked, Asking, Look
 from monitor.pipeline.looks import Looks
+from monitor.pipeline.muting import Muting, SilenceStore
+from monitor.pipeline.picturing import picture_of
 from monitor.pipeline.references import References
 from monitor.pipeline.standards import Standard, Standards, StandardStore
 from monitor.pipeline.telling import Telling
@@ -45,8 +48,8 @@ STALE_CLAIM = timedelta(seconds=15)
 Neither does a claim from the future count, which a wall clock that was set back makes."""
 
 
-class MarkStore(JudgingStore, StandardStore, Protocol):
-    """What judging reads of the store: windows, what they are compared with, their predictions, and how far event time has come."""
+class MarkStore(JudgingStore, StandardStore, SilenceStore, Protocol):
+    """What judging reads of the store: windows, what they are compared with, their predictions, how far event time has come, silences."""
 
     def kept_chunks(self, model: str, key: KeptKey) -> Sequence[Predicted]:
         """The predictions that are kept of a window."""
@@ -63,7 +66,7 @@ class Judge:
 
     def __init__(self, *, store: MarkStore, models: Sequence[Model], references: References, clock: Clock, metrics: Metrics,
                  telling: Telling, partitions: Callable[[], frozenset[TopicPartition]], tester: SampleTester | None = None,
-                 alive: Callable[[], object] = lambda: None) -> None:
+                 muting: Muting | None = None, alive: Callable[[], object] = lambda: None) -> None:
         self._store = store
         self._models = models
         self._references = references
@@ -72,6 +75,8 @@ class Judge:
         self._clock = clock
         self._metrics = metrics
         self._telling = telling
+        self._muting = muting or Muting(store, clock)
+        self._asking = Asking(store, clock, telling)
         self._partitions = partitions
         self._tester = tester
         self._alive = alive
@@ -139,51 +144,58 @@ class Judge:
             start = self._store.next_start(model.name, None) if done is None else next_window(done, model.window)
             if start is None or start >= progress.sealed_until:
                 break
-            judgement = self._judge(model, start, done, progress.sealed_until)
+            judgement, asked = self._judge(model, start, done, progress.sealed_until)
             failpoints.at(Point.JUDGE_EVALUATED)
             if not self._store.record(judgement):
                 break
             self._tell(model, judgement)
+            self._asking.tell(model, asked)
             done = judgement.judged_until
             judged += bool(judgement.results)  # nothing is judged where a long silence is passed over
             self._alive()
         return judged
 
-    def _judge(self, model: Model, start: datetime, previous: datetime | None, sealed_until: datetime) -> Judgement:
-        windows = [window for window in self._store.windows(model.name, start) if not _came_late(window)]
+    def _judge(self, model: Model, start: datetime, previous: datetime | None, sealed_until: datetime) -> tuple[Judgement, Asked]:
+        windows = [window for window in self._store.windows(model.name, start) if not came_late(window)]
         if not windows:
             busy, end = self._store.last_busy(model.name, start), start + model.window
             if busy is None or start - busy.start > MAX_EMPTY_WINDOWS * model.window:
                 return Judgement(model=model.name, previous=previous, results=(),
-                                 judged_until=min(self._store.next_start(model.name, end) or sealed_until, sealed_until))
+                                 judged_until=min(self._store.next_start(model.name, end) or sealed_until, sealed_until)), NOT_ASKED
             silent = WindowKey(model=model.name, version=busy.version, start=start, end=end)
             self._store.add_empty_window(silent)
             windows = [window for window in self._store.windows(model.name, start) if window.key == silent]
         self._standards.fit(model, start)
         return self._decide(model, windows, previous)
 
-    def _decide(self, model: Model, windows: Sequence[StoredWindow], previous: datetime | None) -> Judgement:
+    def _decide(self, model: Model, windows: Sequence[StoredWindow], previous: datetime | None) -> tuple[Judgement, Asked]:
         """Results, then the incident they make or end, then whether to ask for retraining, then who is told."""
         key = windows[0].key
-        standards = self._standards.of(model, windows)
+        subjects = self.subjects(model, windows)
         counted = {w.key.version: w.account.counted for w in windows if w.key.segment == ALL_ROWS}
-        versions = sum(rows >= max(model.min_rows, 1) for rows in counted.values())
-        predicted = self._predicted(model, windows)
-        subjects = [self._subject(model, window, windows, standards[window.key], versions, predicted) for window in windows]
         results = weighed([result for subject in subjects for result in self._results(subject, model)], model)
         opened = self._store.open_incident(model.name)
         cause = explain(results, subjects, model, opened=opened)
         judged = Judged(model=model.name, start=key.start, end=key.end, results=results, headline=cause.headline,
                         columns=tuple(column.name for column in cause.columns))
-        taken = step(opened, judged, model.alerts)
-        history = self._history(model, results)
-        retraining = self._retraining(model, history, taken, key.end)
-        stale = self._clock.now() - key.end > model.window + model.allowed_lateness + model.alerts.repeat_after
+        taken = self._muting.window(step(opened, judged, model.alerts), opened, judged, most_age(model))
+        asked = self._asking.consider(model, model.retraining, Look(
+            history=self._history(model, results), results=results, incident=taken.incident, cause=cause, subjects=subjects, now=key.end,
+            counted=counted))
         accounts = [window.account for window in windows if window.key.segment == ALL_ROWS]
-        messages = (*self._telling.window(taken, cause, accounts, stale=stale),
-                    *self._telling.retraining(retraining, history, cause))
+        picture = picture_of(self._store, model, taken, cause, subjects, results)
+        messages = (*self._telling.window(taken, cause, accounts, retraining=asked.warning, picture=picture), *asked.messages)
         return Judgement(model=model.name, previous=previous, judged_until=key.end, results=results, opened=opened,
-                         incident=taken.incident, events=taken.events, retraining=retraining, messages=messages, at=self._clock.now())
+                         incident=taken.incident, events=taken.events, retraining=asked.retraining, given_up=asked.given_up,
+                         asked_after=asked.after, messages=messages, at=self._clock.now()), asked
+
+    def subjects(self, model: Model, windows: Sequence[StoredWindow]) -> list[Subject]:
+        """The versions and segments of one window, each with what it is compared with; ``windows`` are all of them."""
+        standards = self._standards.of(model, windows)
+        counted = {w.key.version: w.account.counted for w in windows if w.key.segment == ALL_ROWS}
+        versions = sum(rows >= max(model.min_rows, 1) for rows in counted.values())
+        predicted = self._predicted(model, windows)
+        return [self._subject(model, window, windows, standards[window.key], versions, predicted) for window in windows]
 
     def _results(self, subject: Subject, model: Model) -> Sequence[Result]:
         """A version whose evaluation fails is an error of its own: the others, and the windows after it, are judged all the same."""
@@ -229,14 +241,9 @@ class Judge:
 
     def _history(self, model: Model, results: tuple[Result, ...]) -> tuple[Result, ...]:
         """The results that the retraining policy looks at, this window's included, oldest first."""
-        when = model.retraining.when if model.retraining else {}
-        earlier = self._store.recent_results(model.name, sorted(when), max(when.values()) - 1) if when else ()
+        rules = model.retraining
+        earlier = self._store.recent_results(model.name, sorted(rules.when), rules.reach - 1) if rules and rules.when else ()
         return (*earlier, *results)
-
-    def _retraining(self, model: Model, history: Sequence[Result], taken: Step, now: datetime) -> Retraining | None:
-        if model.retraining is None:
-            return None
-        return decide(model.retraining, model.name, history, taken.incident, self._store.last_retraining(model.name), now)
 
     def _tell(self, model: Model, judgement: Judgement) -> None:
         """One line a window, and the gauges."""
@@ -250,9 +257,6 @@ class Judge:
         for result in (r for r in judgement.results if r.verdict is Verdict.ERROR):
             log.error("a check failed", action=Action.CHECK_FAILED, model=model.name, check=result.check, column=result.column,
                       detail=result.reason)
-        if judgement.retraining is not None:
-            log.warning("retraining is asked for", action=Action.RETRAINING_REQUESTED, model=model.name,
-                        retraining=judgement.retraining.id, reason=judgement.retraining.reason)
         for event in judgement.events:
             log.warning("incident changed", action=Action.INCIDENT_CHANGED, model=model.name, incident=event.incident,
                         state=event.after, reason=event.reason)
@@ -268,6 +272,6 @@ def _part(rows: Predicted | None, segment: str) -> Predicted | None:
     return None if rows is None else rows.take(rows_of(rows, segment))
 
 
-def _came_late(window: StoredWindow) -> bool:
+def came_late(window: StoredWindow) -> bool:
     """Whether nothing but late rows made it. When they are read is chance, and so no part of what the window comes to."""
     return 0 < window.account.late == window.account.received

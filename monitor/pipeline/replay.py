@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from typing import Protocol
@@ -17,7 +18,8 @@ from monitor.core.recipes import Candidate, Disturbance
 from monitor.core.reference import Reference
 from monitor.core.results import Account, Result, WindowKey
 from monitor.core.retraining import Retraining
-from monitor.core.rules import Model
+from monitor.core.rules import Model, Switch
+from monitor.core.silences import Silence
 from monitor.core.windows import window_of
 from monitor.errors import DecodeError, UsageError
 from monitor.metrics import Metrics
@@ -119,9 +121,28 @@ class Rehearsal:
         last = [judgement for judgement in self.judgements if judgement.results][-windows:] if windows else []
         return [result for judgement in last for result in judgement.results if result.check in checks]
 
-    def last_retraining(self, model: str) -> Retraining | None:  # noqa: ARG002  there is one model
+    def recent_retrainings(self, model: str, newest: int) -> Sequence[Retraining]:  # noqa: ARG002  there is one model
+        """Of these rules: what people and trainers did is no part of it, so a request stands until it is given up."""
+        found: dict[str, Retraining] = {}
+        for judgement in self.judgements:
+            if judgement.given_up is not None:
+                found[judgement.given_up.retraining.id] = judgement.given_up.retraining
+            if judgement.retraining is not None:
+                found[judgement.retraining.id] = judgement.retraining
+        return sorted(found.values(), key=lambda asked: (asked.requested_at, asked.id), reverse=True)[:newest]
+
+    def asked_between(self, after: datetime, before: datetime) -> Sequence[datetime]:
+        """Of these rules; other models are not judged again."""
+        return [asked.requested_at for asked in self.recent_retrainings("", len(self.judgements)) if after < asked.requested_at < before]
+
+    def first_start(self, model: str, version: str) -> datetime | None:
+        """The real one's."""
+        return self._store.first_start(model, version)
+
+    def recent_incidents(self, model: str, newest: int) -> Sequence[Incident]:  # noqa: ARG002  there is one model
         """Of these rules."""
-        return next((j.retraining for j in reversed(self.judgements) if j.retraining is not None), None)
+        found = sorted(self._incidents.values(), key=lambda incident: (incident.since, incident.id))
+        return found[max(len(found) - newest, 0) :]
 
     def candidates(self, model: str, starts: Sequence[datetime], *, segment: str | None) -> Sequence[Candidate]:
         """The real one's."""
@@ -137,6 +158,10 @@ class Rehearsal:
         real = [] if begun is None else self._store.disturbances(model, min(before, begun))
         ours = [Disturbance(since=i.since, until=i.resolved_at, fired=i.fired_at is not None) for i in self._incidents.values()]
         return [*real, *(disturbance for disturbance in ours if disturbance.since < before)]
+
+    def silences(self, *, at: datetime | None = None) -> Sequence[Silence]:  # noqa: ARG002  the judge asks by name
+        """None: nobody is told anything."""
+        return ()
 
     def references(self, model: str | None = None) -> Sequence[StoredReference]:
         """The real one's."""
@@ -165,6 +190,7 @@ def rejudge(store: PastStore, model: Model, clock: Clock, *, since: datetime | N
     """
     if other := other_length(store, model.name, model.window):
         raise UsageError(f"{model.name}: {other}; windows of another length cannot be judged again")
+    model = replace(model, alerts=replace(model.alerts, max_age=Switch.OFF))  # it asks who would have been told at the time
     rehearsal = Rehearsal(store, model, since, told)
     judge = Judge(store=rehearsal, models=[model], references=References(store, clock), clock=clock, metrics=Metrics(),
                   telling=Telling({}), partitions=frozenset, tester=tester)

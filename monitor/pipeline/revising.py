@@ -10,17 +10,21 @@ from typing import Protocol
 
 from monitor.core.cause import explain
 from monitor.core.evaluate import Subject
-from monitor.core.incidents import Judged, Step, revise
+from monitor.core.incidents import Judged, revise
 from monitor.core.labels.maturity import Arrivals, arrivals_of
 from monitor.core.labels.parts import joined_of
+from monitor.core.muting import most_age
 from monitor.core.performed import counted, realised, unreadable, values_of
 from monitor.core.results import ALL_ROWS, Check, Identity, Result, Verdict, identity, latest
-from monitor.core.retraining import Retraining, decide
-from monitor.core.rules import Model
+from monitor.core.retrain_policy import only
+from monitor.core.rules import Model, RetrainingRules
 from monitor.core.severity import raised, weighed
 from monitor.errors import DecodeError, Retryable, UsageError
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
+from monitor.pipeline.asking import Asking, Look
+from monitor.pipeline.muting import Muting, SilenceStore
+from monitor.pipeline.picturing import picture_of
 from monitor.pipeline.references import References
 from monitor.pipeline.standards import Standards, StandardStore
 from monitor.pipeline.telling import Telling
@@ -34,20 +38,23 @@ MOST_HISTORY = 1000
 """Windows that the retraining policy looks back over at most."""
 
 
-class RevisingStore(JudgingStore, LabelStore, StandardStore, Protocol):
+class RevisingStore(JudgingStore, LabelStore, StandardStore, SilenceStore, Protocol):
     """What revising reads and writes."""
 
 
 class Reviser:
     """Judges the performance of windows anew. Safe to run in several replicas: the store lets one win each revision."""
 
-    def __init__(self, *, store: RevisingStore, references: References, clock: Clock, metrics: Metrics, telling: Telling) -> None:
+    def __init__(self, *, store: RevisingStore, references: References, clock: Clock, metrics: Metrics, telling: Telling,
+                 muting: Muting | None = None) -> None:
         self._store = store
         self._references = references
         self._standards = Standards(store, references, clock)
         self._clock = clock
         self._metrics = metrics
         self._telling = telling
+        self._muting = muting or Muting(store, clock)
+        self._asking = Asking(store, clock, telling)
 
     def revise(self, model: Model, start: datetime, windows: Sequence[KeptWindow]) -> bool:
         """Judge windows of one start by the labels that they have now. False: another replica was first, or a person was quicker."""
@@ -58,21 +65,27 @@ class Reviser:
         results = _numbered([*said, *raised(said, before, model)], before)
         opened = self._store.open_incident(model.name)
         after = tuple((dict(before) | {identity(result): result for result in results}).values())
-        cause = explain(after, [subject for subjects, _, _ in found for subject in subjects], model, opened=opened)
+        subjects = [subject for own, _, _ in found for subject in own]
+        cause = explain(after, subjects, model, opened=opened)
         judged = Judged(model=model.name, start=start, end=windows[0].key.end, results=after, headline=cause.headline,
                         columns=tuple(column.name for column in cause.columns), revision=max((r.revision for r in results), default=0))
         taken = revise(opened, before.values(), judged, model.alerts)
-        history, retraining = self._retraining(model, results, taken, windows[0].key)
-        now = self._clock.now()
-        stale = now - windows[0].key.end > model.window + model.allowed_lateness + model.label_delay + model.alerts.repeat_after
+        taken = self._muting.window(taken, opened, judged, most_age(model, revised=True))
+        rules = self._rules(model)
+        asked = self._asking.consider(model, rules, Look(
+            history=self._history(model, rules, results), results=after, incident=taken.incident, cause=cause, subjects=subjects,
+            now=self._store.progress(model.name).judged_until or windows[0].key.end, counted={}))
         accounts = [window.account for window in stored if window.key.segment == ALL_ROWS]
-        messages = (*self._telling.window(taken, cause, accounts, stale=stale), *self._telling.retraining(retraining, history, cause))
+        picture = picture_of(self._store, model, taken, cause, subjects, after)
+        messages = (*self._telling.window(taken, cause, accounts, retraining=asked.warning, picture=picture), *asked.messages)
         revision = Revision(model=model.name, start=start, results=results, tallies=tuple(t for _, _, own in found for t in own),
                             known=tuple(Known(key=w.key, before=w.judged_changes, changes=w.changes) for w in windows),
-                            opened=opened, incident=taken.incident, events=taken.events, retraining=retraining, messages=messages, at=now)
+                            opened=opened, incident=taken.incident, events=taken.events, retraining=asked.retraining,
+                            given_up=asked.given_up, asked_after=asked.after, messages=messages, at=self._clock.now())
         if not self._store.record_revision(revision):
             return False
         self._tell(model, revision, windows)
+        self._asking.tell(model, asked)
         return True
 
     def curve(self, model: Model, key: KeptKey) -> Curve | None:
@@ -124,18 +137,17 @@ class Reviser:
             tallies += [Tally(key=one.key, data=tally.to_bytes())] if tally is not None and tally.labelled else []
         return subjects, results, tallies
 
-    def _retraining(
-        self, model: Model, results: Sequence[Result], taken: Step, key: KeptKey
-    ) -> tuple[tuple[Result, ...], Retraining | None]:
-        """Labels come late: the policy looks at performance alone, over all the windows that wait for them."""
-        windows = model.retraining.when.get(Check.PERFORMANCE) if model.retraining else None
-        if model.retraining is None or windows is None:
-            return (), None
-        reach = min(windows + math.ceil(model.label_delay / model.window), MOST_HISTORY)
-        history = (*self._store.recent_results(model.name, [Check.PERFORMANCE], reach), *results)
-        rules = replace(model.retraining, when={Check.PERFORMANCE: windows})
-        now = self._store.progress(model.name).judged_until or key.end
-        return history, decide(rules, model.name, history, taken.incident, self._store.last_retraining(model.name), now)
+    def _rules(self, model: Model) -> RetrainingRules | None:
+        """Labels come late: of the policy, what looks at performance."""
+        rules = model.retraining
+        return only(rules, [Check.PERFORMANCE]) if rules is not None and Check.PERFORMANCE in rules.when else None
+
+    def _history(self, model: Model, rules: RetrainingRules | None, results: Sequence[Result]) -> tuple[Result, ...]:
+        """Performance over all the windows that wait for labels, these results included."""
+        if rules is None:
+            return ()
+        reach = min(rules.reach + math.ceil(model.label_delay / model.window), MOST_HISTORY)
+        return (*self._store.recent_results(model.name, [Check.PERFORMANCE], reach), *results)
 
     def _tell(self, model: Model, revision: Revision, windows: Iterable[KeptWindow]) -> None:
         self._metrics.window_revised(revision)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import Protocol
 
 from monitor.core.conditions import Condition, Trouble, moves
 from monitor.core.freshness import Reading, newest_of, stale
@@ -13,6 +14,7 @@ from monitor.core.rules import Model, StreamKind
 from monitor.core.volume import ALERT_QUARANTINED
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
+from monitor.pipeline.muting import Muting, SilenceStore
 from monitor.pipeline.telling import Telling
 from monitor.ports import Clock, JudgementStore, Mark, Message, StreamCount, TopicPartition
 
@@ -30,21 +32,29 @@ SPAN = timedelta(minutes=5)
 """Over so long the share of messages without a time is taken."""
 
 
+class WatchStore(JudgementStore, SilenceStore, Protocol):
+    """What the watch reads and writes."""
+
+
 class SelfWatch:
     """Runs in every replica; the store lets one of them open a condition, and all of them confirm it."""
 
-    def __init__(self, *, store: JudgementStore, clock: Clock, telling: Telling, probes: Sequence[Probe]) -> None:
+    def __init__(self, *, store: WatchStore, clock: Clock, telling: Telling, probes: Sequence[Probe], muting: Muting | None = None) -> None:
         self._store = store
         self._clock = clock
         self._telling = telling
         self._probes = probes
+        self._muting = muting or Muting(store, clock)
 
     def sweep(self) -> None:
         """Look at everything once. Raises Retryable when the store is away."""
         seen = [trouble for probe in self._probes for trouble in probe()]
         due = moves(self._store.open_conditions(), seen, self._clock.now())
         for step in due.opened:
-            self._write(step, self._store.open_condition)
+            self._write(self._muting.condition(step), self._store.open_condition)
+        for held in due.held:
+            if (late := self._muting.late(held)) is not None:
+                self._write(late, self._store.save_incident)
         for id in due.confirmed:
             self._store.touch_condition(id, self._clock.now())
         for step in due.passed:

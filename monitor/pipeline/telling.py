@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from monitor.core.cause import Cause
 from monitor.core.conditions import Condition
 from monitor.core.incidents import NotifyKind, Step
-from monitor.core.results import Account, Result
-from monitor.core.retraining import Retraining
-from monitor.notify import incident_messages, retraining_message
+from monitor.core.picture import Picture
+from monitor.core.results import Account
+from monitor.core.retraining import Retraining, RetrainingState
+from monitor.core.retraining_messages import Case
+from monitor.errors import Retryable
+from monitor.log import Action, logger
+from monitor.notify import incident_messages, picture_message, retraining_message, retraining_notes
 from monitor.ports import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
-    """Who is told of a model: receivers for people, the one that retrains, and where the page is."""
+    """Who is told of a model: receivers for people, the one that retrains, and where the page is. ``api_url``: where trainers reach us.
+
+    ``pictures``: the receivers for people that take pictures.
+    """
 
     people: tuple[str, ...] = ()
     retraining: str | None = None
     page_url: str | None = None
+    api_url: str | None = None
+    pictures: frozenset[str] = frozenset()
 
 
 NOBODY = Routes()
+
+TakePicture = Callable[[str], Picture | None]
+"""Given the sentence above it; None where there is nothing to show."""
+PICTURED = frozenset({NotifyKind.FIRING, NotifyKind.REPEAT})
+
+log = logger(__name__)
 
 
 class Telling:
@@ -32,14 +47,15 @@ class Telling:
     def __init__(self, routes: Mapping[str, Routes]) -> None:
         self._routes = routes
 
-    def window(self, step: Step, cause: Cause, accounts: Sequence[Account], *, stale: bool = False) -> tuple[Message, ...]:
-        """What people are told of a judged window: nothing, or one message a receiver.
+    def window(self, step: Step, cause: Cause, accounts: Sequence[Account], *, retraining: str = "",
+               picture: TakePicture | None = None) -> tuple[Message, ...]:
+        """What people are told of a judged window: nothing, or one message a receiver, with a picture where it takes one.
 
-        ``stale``: it ended long ago, and is judged only now. Nobody is reminded of the past: a backlog is one message, not fifty.
+        ``retraining``: why none is asked for. ``picture``: takes one, given the sentence above it. Raises Retryable where the store is
+        away.
         """
-        if stale and step.notify is not None and step.notify.kind is NotifyKind.REPEAT:
-            return ()
-        return self._incident(step, cause, accounts)
+        messages = self._incident(step, cause, accounts, retraining)
+        return (*messages, *self._pictures(step, messages, picture))
 
     def person(self, step: Step) -> tuple[Message, ...]:
         """What people are told when one of them acknowledged or resolved an incident."""
@@ -54,17 +70,43 @@ class Telling:
         people = [receiver for receiver in routes.people if receiver != failing]
         return incident_messages(step, None, (), people, page_url=routes.page_url)
 
-    def retraining(self, retraining: Retraining | None, history: Sequence[Result], cause: Cause) -> tuple[Message, ...]:
-        """The signed request, where the model has somebody to ask."""
+    def retraining(self, retraining: Retraining | None, case: Case) -> tuple[Message, ...]:
+        """The signed request, where the model has somebody to ask; people are asked first where they are to approve it."""
         if retraining is None:
             return ()
+        if retraining.state is RetrainingState.PROPOSED:
+            return self.retraining_status(retraining)
         routes = self._routes.get(retraining.model, NOBODY)
         if routes.retraining is None:
             return ()
-        return (retraining_message(retraining, cause, routes.retraining, results=history, page_url=routes.page_url),)
+        return (retraining_message(retraining, replace(case, page_url=routes.page_url, api_url=routes.api_url), routes.retraining),)
 
-    def _incident(self, step: Step, cause: Cause | None, accounts: Sequence[Account]) -> tuple[Message, ...]:
+    def retraining_status(self, retraining: Retraining) -> tuple[Message, ...]:
+        """What people are told of a request as it stands now."""
+        routes = self._routes.get(retraining.model, NOBODY)
+        return retraining_notes(retraining, routes.people, page_url=routes.page_url)
+
+    def _pictures(self, step: Step, messages: Sequence[Message], take: TakePicture | None) -> Iterator[Message]:
+        """One for each receiver that takes pictures. One that cannot be taken holds up no message."""
+        if take is None or step.incident is None or step.notify is None or step.notify.kind not in PICTURED:
+            return
+        takers = self._routes.get(step.incident.model, NOBODY).pictures
+        told = [message for message in messages if message.receiver in takers]
+        if not told:
+            return
+        try:
+            picture = take(str(told[0].body.get("sentence", "")))
+        except Retryable:
+            raise
+        except Exception:  # a fault of ours, told in the log: the words go out without it
+            log.exception("a picture could not be taken", action=Action.INCIDENT_PICTURE, model=step.incident.model,
+                          incident=step.incident.id)
+            return
+        if picture is not None:
+            yield from (picture_message(step, picture, message.receiver) for message in told)
+
+    def _incident(self, step: Step, cause: Cause | None, accounts: Sequence[Account], retraining: str = "") -> tuple[Message, ...]:
         if step.incident is None:
             return ()
         routes = self._routes.get(step.incident.model, NOBODY)
-        return incident_messages(step, cause, accounts, routes.people, page_url=routes.page_url)
+        return incident_messages(step, cause, accounts, routes.people, page_url=routes.page_url, retraining=retraining)

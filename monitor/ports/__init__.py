@@ -13,8 +13,9 @@ from monitor.ports.checkpoint import (
     WindowDelta,
 )
 from monitor.ports.clock import Clock
+from monitor.ports.desk import RetrainingDesk
 from monitor.ports.history import HistoryStore
-from monitor.ports.judging import Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
+from monitor.ports.judging import PICTURE, AskedAfter, Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
 from monitor.ports.labels import (
     Applied,
     Curve,
@@ -29,8 +30,9 @@ from monitor.ports.labels import (
     Tally,
 )
 from monitor.ports.log import Damaged, LogSource, OutOfRange, Polled, TopicPartition
-from monitor.ports.outbox import Delivery, OutboxStore, Receipt, Receiver
+from monitor.ports.outbox import TELLING, Delivery, OutboxStore, Receipt, Receiver
 from monitor.ports.pages import PageMaker, PageShelf
+from monitor.ports.painting import PAINT_SECONDS, Painter
 from monitor.ports.people import PeopleStore
 from monitor.ports.reading import DeliveryRow, QuarantineRow, ReadStore, Store, VerdictCount
 from monitor.ports.references import ReferenceStore, StoredReference
@@ -38,8 +40,12 @@ from monitor.ports.retention import RetentionStore
 from monitor.ports.sampling import SampleTester
 
 __all__ = [
+    "PAINT_SECONDS",
+    "PICTURE",
+    "TELLING",
     "Advance",
     "Applied",
+    "AskedAfter",
     "Checkpoint",
     "CheckpointStore",
     "Clock",
@@ -66,6 +72,7 @@ __all__ = [
     "OutboxStore",
     "PageMaker",
     "PageShelf",
+    "Painter",
     "PeopleStore",
     "Polled",
     "Progress",
@@ -76,6 +83,7 @@ __all__ = [
     "Receiver",
     "ReferenceStore",
     "RetentionStore",
+    "RetrainingDesk",
     "Revision",
     "SampleTester",
     "SeenIds",

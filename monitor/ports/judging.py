@@ -13,9 +13,12 @@ from monitor.core.gaps import Gap
 from monitor.core.incidents import Incident, IncidentEvent
 from monitor.core.profile import Profile
 from monitor.core.results import Account, Result, WindowKey
-from monitor.core.retraining import Retraining
+from monitor.core.retraining import Retraining, RetrainingChange, RetrainingState
+from monitor.core.rules import Allowance
 
 MESSAGE_ID_DIGITS = 32
+PICTURE = "picture"
+"""The kind of a message that is a picture beside an incident's messages: it may fail, and none of them waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +61,23 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskedAfter:
+    """What a request to retrain was decided after; where the store holds something else by now, another was quicker.
+
+    ``last`` and ``state``: the model's newest request, None where there was none. ``allowance``: of all models together.
+    """
+
+    last: str | None
+    state: RetrainingState | None
+    allowance: Allowance | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """What one window of a model came to, over all its versions and segments: written in one transaction.
 
-    ``opened``: the open incident that it went out from, as it was read. ``at``: wall time, kept with the deliveries alone; None: the
-    judged window's end.
+    ``opened``: the open incident that it went out from, as it was read. ``given_up``: an earlier request that nobody ended in time;
+    ``asked_after`` holds for both. ``at``: wall time, kept with deliveries and the history of requests; None: the judged window's end.
     """
 
     model: str
@@ -73,6 +88,8 @@ class Judgement:
     incident: Incident | None = None
     events: tuple[IncidentEvent, ...] = ()
     retraining: Retraining | None = None
+    given_up: RetrainingChange | None = None
+    asked_after: AskedAfter | None = None
     messages: tuple[Message, ...] = ()
     at: datetime | None = None
 
@@ -109,23 +126,34 @@ class JudgingStore(Protocol):
     def recent_results(self, model: str, checks: Sequence[str], windows: int) -> Sequence[Result]:
         """The results of the last judged windows, oldest first."""
 
-    def last_retraining(self, model: str) -> Retraining | None: ...
+    def recent_retrainings(self, model: str, newest: int) -> Sequence[Retraining]:
+        """The last requests to retrain a model, the newest first."""
+
+    def asked_between(self, after: datetime, before: datetime) -> Sequence[datetime]:
+        """When any model was asked to be retrained, in event time, both ends left out; oldest first."""
+
+    def first_start(self, model: str, version: str) -> datetime | None:
+        """The start of a version's first window that is kept."""
+
+    def recent_incidents(self, model: str, newest: int) -> Sequence[Incident]:
+        """The last incidents of a model's windows, oldest first."""
 
     def record(self, judgement: Judgement) -> bool:
-        """One transaction, by compare-and-set on ``judged_until`` and on the incident.
+        """One transaction, by compare-and-set on ``judged_until``, on the incident and on what a request to retrain was decided after.
 
-        False: another replica was first, or a person changed the incident meanwhile; nothing written.
+        False: another replica was first, or a person changed the incident or a request meanwhile; nothing written.
         """
 
 
 class JudgementStore(JudgingStore, Protocol):
     """What people's changes and the watch over driftd's own way need besides."""
 
-    def save_incident(self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (),
-                      audit: AuditEntry | None = None) -> bool:
-        """A person's change, its line of history and what goes out about it, one transaction, by compare-and-set on the stored state.
+    def save_incident(
+        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
+    ) -> bool:
+        """A person's change, its line of history, what goes out about it and who did it, by compare-and-set on the stored state.
 
-        False: the stored incident is no longer in ``event.before`` (or is gone); nothing written.
+        All in one transaction. False: the stored incident is no longer in ``event.before`` (or is gone); nothing written.
         """
 
     def open_conditions(self) -> Sequence[Incident]:
@@ -138,4 +166,4 @@ class JudgementStore(JudgingStore, Protocol):
         """It still stands: move ``updated_at``, unless it is resolved meanwhile."""
 
     def failing_receivers(self, receivers: Sequence[str]) -> Mapping[str, str]:
-        """Those of ``receivers`` whose last ended delivery was given up, with its error."""
+        """Those of ``receivers`` whose last ended delivery was given up, with its error. A picture is no such delivery."""

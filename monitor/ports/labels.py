@@ -11,9 +11,9 @@ from monitor.core.incidents import Incident, IncidentEvent
 from monitor.core.labels.labels import Joined, Labels, Matches
 from monitor.core.labels.predicted import Predicted
 from monitor.core.results import Result, WindowKey
-from monitor.core.retraining import Retraining
+from monitor.core.retraining import Retraining, RetrainingChange
 from monitor.core.schema import Flags, Hashes, rfc3339
-from monitor.ports.judging import Message
+from monitor.ports.judging import AskedAfter, Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -142,6 +142,8 @@ class Revision:
     incident: Incident | None = None
     events: tuple[IncidentEvent, ...] = ()
     retraining: Retraining | None = None
+    given_up: RetrainingChange | None = None
+    asked_after: AskedAfter | None = None
     messages: tuple[Message, ...] = ()
     at: datetime
 

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from monitor.core.incidents import NotifyKind
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """An outbox row: one message to one receiver. ``thread`` is what the receiver returned for the incident's first message."""
+    """An outbox row: one message to one receiver. ``thread`` is what the receiver returned for the incident's first message.
+
+    ``earlier``: the body of the last message that told it of the incident's columns and cause (``TELLING``), and was sent.
+    """
 
     id: str
     receiver: str
@@ -20,6 +25,11 @@ class Delivery:
     attempts: int
     created_at: datetime
     thread: str | None = None
+    earlier: Mapping[str, object] | None = None
+
+
+TELLING = (str(NotifyKind.FIRING), str(NotifyKind.REPEAT))
+"""The kinds of messages that tell what is the matter; the others are about those."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +53,10 @@ class OutboxStore(Protocol):
     """What the dispatcher needs of the store."""
 
     def claim(self, receiver: str, *, owner: str, lease: float, limit: int, now: datetime) -> Sequence[Delivery]:
-        """Take due deliveries of a receiver for ``lease`` seconds, oldest first. An incident's messages keep their order."""
+        """Take due deliveries of a receiver for ``lease`` seconds, oldest first. An incident's messages keep their order.
+
+        A picture waits for what was told before it; nothing waits for a picture.
+        """
 
     def delivered(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None: ...
     def postponed(self, delivery: Delivery, error: str, until: datetime) -> None: ...

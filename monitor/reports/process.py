@@ -29,6 +29,7 @@ FIXED = {
     "DO_NOT_TRACK": "1",         # Evidently's telemetry
     "PYTHONHASHSEED": "0",       # the same samples give the same numbers
     "PYTHONDONTWRITEBYTECODE": "1",
+    "MATPLOTLIBRC": os.devnull,  # its settings are ours: another may have put a file into the folder for temporary ones
     "PYTHONNOUSERSITE": "1",     # its home is a folder that others may write to
     "OMP_NUM_THREADS": "1",      # one core, and one arena of memory
     "OPENBLAS_NUM_THREADS": "1",

@@ -10,6 +10,7 @@ import time
 import msgspec
 
 from monitor.core.drift.sampled import SampledColumn
+from monitor.core.picture import Picture
 
 _LENGTH = struct.Struct(">Q")
 MOST_BYTES = 256 * 2**20
@@ -52,11 +53,17 @@ class Render(msgspec.Struct, frozen=True, tag=True):
     columns: list[Column]
 
 
+class Paint(msgspec.Struct, frozen=True, tag=True):
+    """A picture as a PNG."""
+
+    picture: Picture
+
+
 class Names(msgspec.Struct, frozen=True, tag=True):
     """The names of Evidently's stat tests."""
 
 
-Request = Test | Tell | Render | Names
+Request = Test | Tell | Render | Paint | Names
 
 
 class Score(msgspec.Struct, frozen=True, tag=True):
@@ -85,6 +92,12 @@ class Page(msgspec.Struct, frozen=True, tag=True):
     html: str
 
 
+class Painted(msgspec.Struct, frozen=True, tag=True):
+    """A PNG."""
+
+    png: bytes
+
+
 class Known(msgspec.Struct, frozen=True, tag=True):
     """Evidently's version and the names of its tests, sorted."""
 
@@ -99,7 +112,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     missing: str = ""
 
 
-Answer = Score | Unfit | Told | Page | Known | Failed
+Answer = Score | Unfit | Told | Page | Painted | Known | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)

@@ -1,4 +1,4 @@
-"""The worker process: the only place that imports Evidently, pandas and scikit-learn. ``python -m monitor.reports.worker``.
+"""The worker process: the only place that imports Evidently, pandas, scikit-learn and matplotlib. ``python -m monitor.reports.worker``.
 
 It reads requests from a socket that it inherits, answers each, and ends when the other side is gone, when nobody has asked for a
 while, or when it has grown. It has no network, a limit of memory, and an alarm that ends it however deep a library hangs.
@@ -100,6 +100,10 @@ def _done(request: wire.Request) -> wire.Answer:
             from monitor.reports.page import render
 
             return wire.Page(html=render(request))
+        case wire.Paint():
+            from monitor.reports.painting import paint
+
+            return wire.Painted(png=paint(request.picture))
         case wire.Names():
             from monitor.reports.scoring import known
 

@@ -2,10 +2,11 @@
 
 from monitor.settings.kafka import KafkaSettings
 from monitor.settings.load import load_settings
-from monitor.settings.receivers import SlackSettings, WebhookSettings
+from monitor.settings.receivers import SlackSettings
 from monitor.settings.secret import Secret
 from monitor.settings.service import CheckpointSettings, HttpSettings, LogSettings
 from monitor.settings.settings import RETRAINING_PREFIX, SLACK_RECEIVER, ReferenceFile, Settings
+from monitor.settings.trainers import TrainerSettings
 
 __all__ = [
     "RETRAINING_PREFIX",
@@ -18,6 +19,6 @@ __all__ = [
     "Secret",
     "Settings",
     "SlackSettings",
-    "WebhookSettings",
+    "TrainerSettings",
     "load_settings",
 ]

@@ -53,9 +53,10 @@ class Block(BaseModel):
     def _prepare(cls, data: object, info: ValidationInfo) -> object:
         if not isinstance(data, Mapping):
             return data
+        names = {field.alias or name for name, field in cls.model_fields.items()}
         if isinstance(info.context, Context):
-            info.context.known[id(data)] = tuple(sorted(cls.model_fields))
-        given = {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
+            info.context.known[id(data)] = tuple(sorted(names))
+        given = {key: value for key, value in data.items() if value is not None or key not in names}
         for name in cls.model_fields:
             file = given.get(name + FILE_SUFFIX)
             if isinstance(file, (str, Path)) and str(file) and given.get(name) is None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from monitor.core.rules import (
     AlertRules,
+    Allowance,
     Budget,
     DriftRules,
     DriftTest,
@@ -16,7 +17,6 @@ from monitor.core.rules import (
     Previous,
     QualityRules,
     Recipe,
-    RetrainingRules,
     Rolling,
     Seasonal,
     Stream,
@@ -31,9 +31,9 @@ from monitor.settings.performance import performance_rules
 from monitor.settings.problems import suggestion
 
 
-def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | None = None) -> Model:
+def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | None = None, *, shared: Allowance | None = None) -> Model:
     """The model's rules. Where the file leaves ``columns`` out, they come from ``kinds`` (a reference's columns by name), and
-    without those ``Model.columns`` and the stream's columns are empty."""
+    without those ``Model.columns`` and the stream's columns are empty. ``shared``: the budget of retraining of all models."""
     columns = watched_columns(model, kinds)
     return Model(
         name=name,
@@ -57,7 +57,7 @@ def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | Non
         volume=VolumeRules(min_ratio=model.volume.min_ratio, max_ratio=model.volume.max_ratio),
         performance=performance_rules(model),
         alerts=_alerts(model),
-        retraining=_retraining(model),
+        retraining=None if model.retraining is None else model.retraining.rules(shared),
         importance=importance_of(model),
         recipe=_recipe(model),
         stable=model.reference.canary.stable if model.reference and model.reference.canary else "",
@@ -197,8 +197,9 @@ def _alerts(model: ModelSettings) -> AlertRules:
     alerts = model.alerts
     opens = alerts.open_after
     return AlertRules(
-        open_after=opens.bad, open_within=opens.within, resolve_after=alerts.resolve_after, repeat_after=alerts.repeat_after
-    )
+        open_after=opens.bad, open_within=opens.within, resolve_after=alerts.resolve_after, repeat_after=alerts.repeat_after,
+        max_age=alerts.max_age, maintenance=tuple(entry.maintenance() for entry in alerts.maintenance),
+    )  # fmt: skip
 
 
 def _recipe(model: ModelSettings) -> Recipe | None:
@@ -210,10 +211,3 @@ def _recipe(model: ModelSettings) -> Recipe | None:
     if reference.seasonal is not None:
         return Seasonal(lag=reference.seasonal.lag, count=reference.seasonal.count)
     return None if reference.previous is None else Previous(windows=reference.previous)
-
-
-def _retraining(model: ModelSettings) -> RetrainingRules | None:
-    if model.retraining is None:
-        return None
-    when = {str(check): windows for check, windows in model.retraining.when.items()}
-    return RetrainingRules(when=when, cooldown=model.retraining.cooldown)

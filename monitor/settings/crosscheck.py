@@ -20,7 +20,9 @@ from monitor.settings.performance import evidence_faults, label_faults, metric_f
 from monitor.settings.problems import suggestion
 from monitor.settings.receivers import APP_TOKEN, SLACK_API_URL, SlackSettings, why_unusable
 from monitor.settings.repair import section_of
+from monitor.settings.retraining import when_faults
 from monitor.settings.rules import ANY_VERSION
+from monitor.settings.trainers import trainer_faults
 
 Fault = tuple[Loc, str]
 """Where, seen from the part that is checked, and what."""
@@ -284,15 +286,24 @@ def _retraining(model: ModelSettings) -> Iterator[Fault]:
         return
     webhook, at = model.retraining.webhook, ("retraining", "webhook")
     yield from _either(at, webhook, "secret")
-    if webhook.secret is None:
-        yield at, "expected exactly one of secret, secret_file"
-    for why in why_unusable(webhook.url, insecure=webhook.insecure, allow_link_local=webhook.allow_link_local):
-        yield (*at, "url"), why
+    yield from _either(at, webhook, "token")
+    yield from _either(("retraining",), model.retraining, "callback_token")
+    yield from (((*at, *loc), why) for loc, why in trainer_faults(webhook))
+    yield from ((("retraining", *loc), why) for loc, why in when_faults(model.retraining))
+    if webhook.url is not None:
+        for why in why_unusable(webhook.url, insecure=webhook.insecure, allow_link_local=webhook.allow_link_local):
+            yield (*at, "url"), why
 
 
 def _severity(model: ModelSettings) -> Iterator[Fault]:
     if model.drift.severity is Severity.EVIDENCE and model.performance is None:
         yield ("drift", "severity"), "evidence needs the model's performance section, which is not given"
+
+
+def _maintenance(model: ModelSettings) -> Iterator[Fault]:
+    for i, entry in enumerate(model.alerts.maintenance):
+        for key, message in entry.faults():
+            yield ("alerts", "maintenance", i, *key), message
 
 
 def _retraining_when(model: ModelSettings) -> Iterator[Fault]:
@@ -343,5 +354,6 @@ MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[ModelSettings], Iterator[Fa
     (("retraining",), _retraining),
     (("retraining", "performance"), _retraining_when),
     (("drift", "performance"), _severity),
+    (("alerts",), _maintenance),
 )
 """Each check with the sections that it looks at: with a fault in one of them it would only guess."""

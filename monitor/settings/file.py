@@ -14,6 +14,7 @@ from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
 from monitor.settings.problems import suggestion
 from monitor.settings.receivers import SlackSettings
+from monitor.settings.retraining import Requests
 from monitor.settings.service import (
     CheckpointSettings,
     HeartbeatSettings,
@@ -55,4 +56,7 @@ class FileSettings(Block):
         description="How long windows, results, incidents that are over and sent messages are kept; off: for ever.",
     )
     log: LogSettings = Field(default=LogSettings(), description=LogSettings.__doc__)
+    retraining_budget: Requests | None = Field(
+        default=None, description="Requests to retrain allowed for all models together, e.g. 10 per 1d of event time."
+    )
     models: dict[Name, ModelSettings] = Field(min_length=1, description="The watched models by name.")

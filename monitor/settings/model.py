@@ -13,6 +13,7 @@ from monitor.core.rules import Task
 from monitor.core.schema import Kind
 from monitor.settings.block import SECOND, Block, Duration, Text, Texts, within
 from monitor.settings.importance import ImportanceSettings
+from monitor.settings.retraining import RetrainingSettings
 from monitor.settings.rules import (
     MOST_ROWS,
     YEAR,
@@ -21,7 +22,6 @@ from monitor.settings.rules import (
     PerformanceSettings,
     QualitySettings,
     ReferenceSettings,
-    RetrainingSettings,
     VolumeSettings,
 )
 

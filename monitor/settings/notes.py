@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from monitor.core.data_fault import FAULTY
 from monitor.core.rules import Task
 from monitor.settings.build import watched_columns
 from monitor.settings.durations import shown
@@ -36,6 +37,7 @@ def _top(file: FileSettings) -> Iterator[str]:
 
 def _model(path: str, model: ModelSettings) -> Iterator[str]:
     yield from _importance(f"{path}.importance.file", model)
+    yield from _retraining(f"{path}.retraining", model)
     if model.performance is not None and model.streams.labels is None:
         yield f"{path}.performance: only estimated, as no labels come; streams.labels says where they are"
     yield from _streams(f"{path}.streams", model)
@@ -54,6 +56,16 @@ def _importance(path: str, model: ModelSettings) -> Iterator[str]:
     if strange:
         named = ", ".join(shown(name) for name in strange[:NAMED]) + (" …" if len(strange) > NAMED else "")
         yield f"{path}: {len(strange)} of its names are no columns, and not used: {named}"
+
+
+def _retraining(path: str, model: ModelSettings) -> Iterator[str]:
+    retraining = model.retraining
+    if retraining is None:
+        return
+    if not retraining.when and retraining.max_age is None:
+        yield f"{path}: neither when nor max_age, so only people ask for it"
+    for check in sorted(FAULTY & set(retraining.when) if retraining.veto else ()):
+        yield f"{path}.when.{check}: never asks, as {check} is a data fault; veto: false would let it"
 
 
 def _streams(path: str, model: ModelSettings) -> Iterator[str]:

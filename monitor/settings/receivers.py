@@ -1,4 +1,4 @@
-"""Who is told: Slack, and the webhook that asks for retraining."""
+"""Who is told: Slack."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ class SlackSettings(Block):
 
     token: SecretText | None = Field(
         default=None,
-        description="Bot token (xoxb-…) with chat:write; with channels:history and channels:read too, a lost answer doubles no message.",
+        description="Bot token (xoxb-…) with chat:write, and files:write for pictures; with channels:history and channels:read too, "
+        "a lost answer doubles no message.",
     )
     token_file: File | None = Field(default=None, description="File that holds the bot token; read at each use.")
     channel: Text | None = Field(default=None, description="Channel name or id; needed with a token.")
@@ -72,30 +73,20 @@ class SlackSettings(Block):
     )
     webhook_url: SecretText | None = Field(default=None, description="Incoming-webhook URL, instead of a token; it is a secret.")
     webhook_url_file: File | None = Field(default=None, description="File that holds the incoming-webhook URL; read at each use.")
+    pictures: bool = Field(
+        default=True, description="Put a picture of the columns and the metric into an incident's thread; needs a token with files:write."
+    )
     api_url: Url = Field(default=SLACK_API_URL, description="Address of Slack's Web API; another one for a test server.")
     timeout: Timeout = Field(default=timedelta(seconds=15), description="How long one call may take.")
     insecure: bool = Field(default=False, description="Allow plain http to other machines (test servers only).")
     allow_link_local: bool = Field(default=False, description=LINK_LOCAL)
 
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether pictures go there: an incoming webhook takes none."""
+        return self.pictures and self.token is not None
+
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
         """The secrets given, by key."""
         pairs = (("token", self.token), ("app_token", self.app_token), ("webhook_url", self.webhook_url))
         return tuple((name, secret) for name, secret in pairs if secret is not None)
-
-
-class WebhookSettings(Block):
-    """A webhook by the Standard Webhooks specification."""
-
-    url: Url = Field(description="Where to POST; https, unless the host is loopback or insecure is true.")
-    secret: SecretText | None = Field(default=None, description="Signing secret (whsec_… or any text); needed, or secret_file.")
-    secret_file: File | None = Field(default=None, description="File that holds the signing secret; read at each use.")
-    timeout: Timeout = Field(default=timedelta(seconds=15), description="How long one call may take.")
-    insecure: bool = Field(default=False, description="Allow plain http to other machines.")
-    allow_link_local: bool = Field(default=False, description=LINK_LOCAL)
-
-    @property
-    def signing_secret(self) -> Secret:
-        """The secret; ``load_settings`` has refused a file without one."""
-        if self.secret is None:
-            raise ValueError("webhook without secret")
-        return self.secret

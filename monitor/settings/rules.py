@@ -9,11 +9,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from monitor.core.results import Check
 from monitor.core.rules import Budget, Formula, Severity
+from monitor.settings.alerts import MaintenanceSettings, MaxAge
 from monitor.settings.block import AutoOrOff, Block, Duration, File, OneOrMany, QualityShare, Ratio, Text, Texts, one_or_many, within
 from monitor.settings.durations import duration_text, parse_duration, shown
-from monitor.settings.receivers import WebhookSettings
 
 _BUDGET = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s+per\s+(.+?)\s*", re.ASCII)
 _WINDOWS = re.compile(r"\s*([0-9]{1,6})(?:\s+windows?)?\s*", re.ASCII)
@@ -101,6 +100,7 @@ class DriftTestSettings(Block):
     )
 
 
+Times = Annotated[tuple[MaintenanceSettings, ...], BeforeValidator(one_or_many), OneOrMany()]
 Tests = Annotated[tuple[DriftTestSettings, ...], BeforeValidator(one_or_many), OneOrMany()]
 
 
@@ -212,6 +212,12 @@ class AlertSettings(Block):
     )
     resolve_after: int = Field(default=2, ge=1, le=1000, description="Good windows in a row that resolve it.")
     repeat_after: Lag = Field(default=DAY, description="Tell of an open incident again after this much event time.")
+    max_age: MaxAge = Field(
+        default=None,
+        description="People are told of no window that ended longer ago than this by the clock; auto: window, allowed_lateness and "
+        "repeat_after together (with labels: and label_delay); off: of any.",
+    )
+    maintenance: Times = Field(default=(), description="Times in which no incident opens, advances or resolves: one or a list.")
 
 
 class SeasonalSettings(Block):
@@ -243,11 +249,3 @@ class ReferenceSettings(Block):
         default=0, ge=0, le=50_000,
         description="Rows that a reference keeps as they are when it is built, for Evidently and the domain classifier, e.g. 5000.",
     )
-
-
-class RetrainingSettings(Block):
-    """When and where to ask for a new model."""
-
-    webhook: WebhookSettings = Field(description="Who is asked.")
-    when: dict[Check, Windows] = Field(min_length=1, description="Windows in a row in which a check alerts, by check.")
-    cooldown: Lag = Field(default=DAY, description="Ask at most once per this much event time.")

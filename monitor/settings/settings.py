@@ -17,9 +17,10 @@ from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
 from monitor.settings.notes import notes_of
 from monitor.settings.problems import path_text
-from monitor.settings.receivers import SlackSettings, WebhookSettings
+from monitor.settings.receivers import SlackSettings
 from monitor.settings.secret import Secret
 from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
+from monitor.settings.trainers import TrainerSettings
 
 SLACK_RECEIVER = "slack"
 RETRAINING_PREFIX = "retraining:"
@@ -105,14 +106,14 @@ class Settings:
 
     def models(self) -> tuple[Model, ...]:
         """Every model; ``columns`` are empty where they come from the reference (see ``model``)."""
-        return tuple(build_model(name, written) for name, written in self.file.models.items())
+        return tuple(build_model(name, written, shared=self.file.retraining_budget) for name, written in self.file.models.items())
 
     def model(self, name: str, kinds: Mapping[str, Kind] | None = None) -> Model:
         """One model; ``kinds`` are its reference's columns, used where the file leaves ``columns`` out.
 
         Raises UsageError for an unknown model, and where its segments are none of these columns.
         """
-        model = build_model(name, self._written(name), kinds)
+        model = build_model(name, self._written(name), kinds, shared=self.file.retraining_budget)
         features = {column.name: column.kind for column in model.columns if column.role is Role.FEATURE}
         for i, why in segment_faults(model.segments, features) if kinds is not None else ():
             raise UsageError(f"models.{name}.segments[{i}]: {why}")
@@ -134,15 +135,21 @@ class Settings:
             return None
         return ReferenceFile(version=reference.version, data=reference.data)
 
-    def retraining_webhook(self, name: str) -> WebhookSettings | None:
+    def retraining_webhook(self, name: str) -> TrainerSettings | None:
         """Who is asked to retrain a model. Raises UsageError."""
         retraining = self._written(name).retraining
         return None if retraining is None else retraining.webhook
 
     @property
-    def webhooks(self) -> Mapping[str, WebhookSettings]:
+    def webhooks(self) -> Mapping[str, TrainerSettings]:
         """Who is asked to retrain, by the name of the model; only models that ask."""
         return {name: webhook for name in self.model_names() if (webhook := self.retraining_webhook(name))}
+
+    @property
+    def callback_tokens(self) -> Mapping[str, Secret]:
+        """With what trainers report, by the name of the model; only models that have one."""
+        found = {name: written.retraining.callback_token for name, written in self.file.models.items() if written.retraining is not None}
+        return {name: token for name, token in found.items() if token is not None}
 
     def retraining_receiver(self, name: str) -> str | None:
         """The name of the receiver that is asked to retrain a model. Raises UsageError."""
@@ -161,7 +168,9 @@ class Settings:
             found.append(("http.token", self.http.token))
         if self.heartbeat is not None and self.heartbeat.url is not None:
             found.append(("heartbeat.url", self.heartbeat.url))
-        found += [(f"models.{name}.retraining.webhook.secret", webhook.signing_secret) for name, webhook in self.webhooks.items()]
+        for name, webhook in self.webhooks.items():
+            found += [(f"models.{name}.retraining.webhook.{key}", secret) for key, secret in webhook.secrets()]
+        found += [(f"models.{name}.retraining.callback_token", token) for name, token in self.callback_tokens.items()]
         return tuple(found)
 
     def notes(self) -> tuple[str, ...]:

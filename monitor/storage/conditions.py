@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select, update
 
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
-from monitor.ports import Message
+from monitor.ports import PICTURE, Message
 from monitor.storage.again import again
 from monitor.storage.engine import Database
 from monitor.storage.judging import add_events, add_messages, put_incident
@@ -56,8 +56,8 @@ class ConditionVerbs:
             connection.execute(update(incidents).where(*here).values(updated_at=at))
 
     def failing_receivers(self, receivers: Sequence[str]) -> Mapping[str, str]:
-        """Those of ``receivers`` whose last ended delivery was given up, with its error."""
-        ended = select(deliveries.c.state, deliveries.c.error).where(deliveries.c.ended_at.is_not(None))
+        """Those of ``receivers`` whose last ended delivery was given up, with its error. A picture is no such delivery."""
+        ended = select(deliveries.c.state, deliveries.c.error).where(deliveries.c.ended_at.is_not(None), deliveries.c.kind != PICTURE)
         newest = ended.order_by(deliveries.c.ended_at.desc(), deliveries.c.number.desc()).limit(1)
         failing: dict[str, str] = {}
         with self._db.read() as connection:

@@ -11,17 +11,17 @@ from monitor import failpoints
 from monitor.core.audit import AuditEntry
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.results import ALL_ROWS, Result, WindowKey
-from monitor.core.retraining import Retraining
 from monitor.failpoints import Point
 from monitor.ports import Judgement, Message, Progress, Revision, StoredWindow
 from monitor.storage.again import again
+from monitor.storage.asking import may_ask, write_asking
+from monitor.storage.audit import put_audit
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.outbox import PENDING
-from monitor.storage.people_tables import audit as audits
 from monitor.storage.progress import held_progress, read_progress
 from monitor.storage.reading import CHECK_TEXT, RESULT_ORDER, last_judged
 from monitor.storage.rows import columns_of, fields_of, made
-from monitor.storage.tables import deliveries, id_chunks, incident_events, incidents, progress, results, retrainings, windows
+from monitor.storage.tables import deliveries, id_chunks, incident_events, incidents, progress, results, windows
 from monitor.storage.windows import GridShelf, make_empty, stored_windows
 
 
@@ -103,22 +103,15 @@ class JudgingVerbs:
         with self._db.read() as connection:
             return [made(Result, row) for row in connection.execute(query)]
 
-    def last_retraining(self, model: str) -> Retraining | None:
-        """The latest request to retrain a model."""
-        newest = (retrainings.c.requested_at.desc(), retrainings.c.id.desc())
-        query = columns_of(retrainings, Retraining).where(retrainings.c.model == model).order_by(*newest).limit(1)
-        with self._db.read() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else made(Retraining, row)
-
     @again
     def record(self, judgement: Judgement) -> bool:
-        """One transaction, by compare-and-set on ``judged_until`` and on the state of the incident.
+        """One transaction, by compare-and-set on ``judged_until``, on the incident and on what a request was decided after.
 
-        False: another replica was first, or a person changed the incident meanwhile; nothing written.
+        False: another replica was first, or a person changed the incident or a request meanwhile; nothing written.
         """
         with self._db.write() as connection:
-            if held_progress(connection, judgement.model).judged_until != judgement.previous or not is_as_known(connection, judgement):
+            before = held_progress(connection, judgement.model).judged_until
+            if before != judgement.previous or not is_as_known(connection, judgement) or not may_ask(connection, judgement):
                 return False
             _move(connection, judgement.model, "judged_until", judgement.judged_until, judgement.previous)
             write_outcome(connection, judgement, judgement.at or judgement.judged_until)
@@ -130,7 +123,7 @@ class JudgingVerbs:
     def save_incident(
         self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
     ) -> bool:
-        """A person's change, its line of history and what goes out about it, by compare-and-set on the stored state.
+        """A person's change, its line of history, what goes out about it and who did it, by compare-and-set on the stored state.
 
         False: the stored incident is no longer in ``event.before`` (or is gone); nothing written.
         """
@@ -179,9 +172,7 @@ def write_outcome(connection: Connection, outcome: Judgement | Revision, at: dat
     if outcome.incident is not None:
         put_incident(connection, outcome.incident)
     add_events(connection, outcome.events)
-    if outcome.retraining is not None:
-        new = insert_into(connection, retrainings).values(fields_of(outcome.retraining))
-        connection.execute(new.on_conflict_do_nothing(index_elements=["id"]))
+    write_asking(connection, outcome, at)
     add_messages(connection, outcome.messages, at)
 
 
@@ -209,11 +200,6 @@ def add_events(connection: Connection, events: Sequence[IncidentEvent]) -> None:
     """Lines of history, in order."""
     if events:
         connection.execute(insert(incident_events), [fields_of(event) for event in events])
-
-
-def put_audit(connection: Connection, entry: AuditEntry) -> None:
-    """One line of what people did."""
-    connection.execute(insert(audits).values(fields_of(entry)))
 
 
 def add_messages(connection: Connection, messages: Sequence[Message], at: datetime) -> None:

@@ -25,6 +25,7 @@ from monitor.errors import DecodeError
 from monitor.failpoints import Point
 from monitor.ports import Curve, JoinRound, KeptKey, KeptWindow, Known, LabelAccount, Revision, StoredLabels, Tally
 from monitor.storage.again import again
+from monitor.storage.asking import may_ask
 from monitor.storage.engine import Database
 from monitor.storage.judging import is_as_known, write_outcome
 from monitor.storage.kept import AT_ONCE, SUMS, begin_round, of_window, put_tallies, write_round
@@ -182,10 +183,11 @@ class LabelVerbs:
         False: another replica was first, or a person changed the incident meanwhile; nothing written.
         """
         with self._db.write() as connection:
-            if revision.incident is not None:
+            if revision.incident is not None or revision.asked_after is not None:
                 held_progress(connection, revision.model)
             known = sorted(revision.known, key=lambda known: known.key)
-            if not is_as_known(connection, revision) or not all(_is_known(connection, revision.model, each) for each in known):
+            unchanged = is_as_known(connection, revision) and may_ask(connection, revision)
+            if not unchanged or not all(_is_known(connection, revision.model, each) for each in known):
                 return False
             for each in known:
                 here = of_window(kept_windows, revision.model, each.key)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, or_, select, update
 
-from monitor.ports import Delivery, Receipt
+from monitor.ports import PICTURE, TELLING, Delivery, Receipt
 from monitor.storage.again import again
 from monitor.storage.engine import Database
 from monitor.storage.tables import deliveries
@@ -25,7 +25,8 @@ class OutboxVerbs:
 
     @again
     def claim(self, receiver: str, *, owner: str, lease: float, limit: int, now: datetime) -> Sequence[Delivery]:
-        """Take due deliveries of a receiver for ``lease`` seconds, oldest first. An incident's messages keep their order.
+        """Take due deliveries of a receiver for ``lease`` seconds, oldest first. An incident's messages keep their order; none waits for
+        a picture.
 
         ``attempts`` is the number of earlier attempts. An attempt counts when it is claimed, so that one in which the
         process died counts too.
@@ -37,7 +38,7 @@ class OutboxVerbs:
             claimed = update(deliveries).where(deliveries.c.number.in_([row.number for row in rows]))
             leased = {"owner": owner, "leased_until": now + timedelta(seconds=lease), "attempts": deliveries.c.attempts + 1}
             connection.execute(claimed.values(leased))
-            return [_delivery(row, _thread(connection, row)) for row in rows]
+            return [_delivery(row, _thread(connection, row), _earlier(connection, row)) for row in rows]
 
     def delivered(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
         """It was sent: true whoever else holds it meanwhile."""
@@ -94,7 +95,7 @@ def _due(receiver: str, limit: int, now: datetime) -> Select[Any]:
     waiting = (
         select(earlier.number)
         .where(earlier.receiver == mine.receiver, earlier.incident == mine.incident)
-        .where(earlier.number < mine.number, earlier.state == PENDING)
+        .where(earlier.number < mine.number, earlier.state == PENDING, earlier.kind != PICTURE)
     )
     return (
         select(deliveries)
@@ -122,7 +123,21 @@ def _thread(connection: Connection, row: Row[Any]) -> str | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def _delivery(row: Row[Any], thread: str | None) -> Delivery:
+def _earlier(connection: Connection, row: Row[Any]) -> dict[str, object] | None:
+    """The body of the last message that told of the incident's columns and cause; None for the message that does so itself."""
+    if row.incident is None or row.kind in (*TELLING, PICTURE):
+        return None
+    query = (
+        select(deliveries.c.body)
+        .where(deliveries.c.receiver == row.receiver, deliveries.c.incident == row.incident, deliveries.c.kind.in_(TELLING))
+        .where(deliveries.c.state == SENT, deliveries.c.number < row.number)
+        .order_by(deliveries.c.number.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def _delivery(row: Row[Any], thread: str | None, earlier: dict[str, object] | None) -> Delivery:
     return Delivery(
         id=row.id,
         receiver=row.receiver,
@@ -132,4 +147,5 @@ def _delivery(row: Row[Any], thread: str | None) -> Delivery:
         attempts=row.attempts,
         created_at=row.created_at,
         thread=thread,
+        earlier=earlier,
     )

@@ -12,8 +12,9 @@ from monitor.core.retraining import Retraining, RetrainingEvent
 from monitor.core.silences import Silence
 from monitor.ports import Message
 from monitor.storage.again import again
+from monitor.storage.audit import put_audit
 from monitor.storage.engine import Database, insert_into
-from monitor.storage.judging import add_messages, put_audit
+from monitor.storage.judging import add_messages
 from monitor.storage.people_tables import audit as audits
 from monitor.storage.people_tables import retraining_events, silences
 from monitor.storage.rows import columns_of, fields_of, made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import false, update
 
+from monitor.storage.asking import AskingVerbs
 from monitor.storage.checkpoint import CheckpointVerbs
 from monitor.storage.conditions import ConditionVerbs
 from monitor.storage.engine import Database
@@ -24,6 +25,7 @@ class SqlStore(
     CheckpointVerbs,
     GapVerbs,
     JudgingVerbs,
+    AskingVerbs,
     LabelVerbs,
     HistoryVerbs,
     ConditionVerbs,

@@ -98,13 +98,13 @@ def retrainings(request: Request) -> Response:
 
 
 def retraining(request: Request) -> Response:
-    """One request to retrain."""
+    """One request to retrain with its history."""
     query.only(request)
-    id = request.path_params["id"]
-    found = next((each for each in parts_of(request).store.retrainings() if each.id == id), None)
+    store, id = parts_of(request).store, request.path_params["id"]
+    found = store.retraining(id)
     if found is None:
         raise not_found(f"no retraining {id[:100]!r}")
-    return JSONResponse(contract.retraining_object(found))
+    return JSONResponse(contract.retraining_history_object(found, store.retraining_events(id)))
 
 
 def references(request: Request) -> Response:

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from monitor.errors import Retryable, UsageError
-from monitor.web import api, changes, openapi, page, probes
+from monitor.web import api, changes, openapi, page, probes, retrainings, silences
 from monitor.web.errors import on_disconnect, on_http_error, on_store_away
 from monitor.web.guards import BodyLimit, HostGuard, RequestCount, SecurityHeaders
 from monitor.web.parts import Parts
@@ -30,8 +30,16 @@ ROUTES = (
     Route("/api/v1/incidents/{id}/report", api.report),
     Route("/api/v1/incidents/{id}/ack", changes.ack, methods=["POST"]),
     Route("/api/v1/incidents/{id}/resolve", changes.resolve_incident, methods=["POST"]),
+    Route("/api/v1/incidents/{id}/silence", silences.of_incident, methods=["POST"]),
+    Route("/api/v1/silences", silences.listed),
+    Route("/api/v1/silences", silences.add, methods=["POST"]),
+    Route("/api/v1/silences/{id}", silences.end, methods=["DELETE"]),
     Route("/api/v1/retrainings", api.retrainings),
+    Route("/api/v1/retrainings", retrainings.request, methods=["POST"]),
     Route("/api/v1/retrainings/{id}", api.retraining),
+    Route("/api/v1/retrainings/{id}/approve", retrainings.approve, methods=["POST"]),
+    Route("/api/v1/retrainings/{id}/cancel", retrainings.cancel, methods=["POST"]),
+    Route("/api/v1/retrainings/{id}/status", retrainings.status, methods=["POST"]),
     Route("/api/v1/references", api.references),
 )
 

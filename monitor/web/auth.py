@@ -17,16 +17,18 @@ def no_token() -> str | None:
     return None
 
 
-def authorize(header: str | None, source: TokenSource) -> None:
-    """Raises Refused: 403 when writing is switched off, 401 when ``Authorization`` does not bear the token, 503 when it cannot be read."""
+def authorize(header: str | None, *sources: TokenSource) -> None:
+    """One of the tokens will do. Raises Refused: 403 when writing is switched off, 401 when ``Authorization`` does not bear a token,
+    503 when one cannot be read."""
     try:
-        token = source()
+        tokens = [token for source in sources if (token := source())]
     except Retryable as error:
         raise Refused(503, "token_unavailable", f"the token cannot be read now: {error}") from None
-    if not token:
+    if not tokens:
         raise Refused(403, "writing_is_off", "changes over HTTP are switched off: no token is configured",
                       hint="set http.token_file in the configuration, or use the driftd command")
     scheme, _, given = (header or "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+    good = [hmac.compare_digest(given.strip().encode(), token.encode()) for token in tokens]  # all of them: how many takes as long
+    if scheme.lower() != "bearer" or not any(good):
         raise Refused(401, "unauthorized", "the request does not bear the right token",
                       hint="send the header 'Authorization: Bearer <token>'", headers={"WWW-Authenticate": 'Bearer realm="driftd"'})

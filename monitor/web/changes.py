@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from monitor import contract
+from monitor.core.audit import AuditEntry, Via
 from monitor.core.incidents import Incident, Step, acknowledge, resolve
 from monitor.errors import UsageError
 from monitor.log import Action, logger
@@ -30,39 +31,40 @@ class Change(Protocol):
 
 async def ack(request: Request) -> Response:
     """Someone is on it: no more reminders until it is resolved."""
-    return await _change(request, acknowledge)
+    return await _change(request, acknowledge, "acknowledge")
 
 
 async def resolve_incident(request: Request) -> Response:
     """Someone says that it is over; the next bad window opens a new one."""
-    return await _change(request, resolve)
+    return await _change(request, resolve, "resolve")
 
 
-async def _change(request: Request, change: Change) -> Response:
+async def _change(request: Request, change: Change, action: str) -> Response:
     parts = parts_of(request)
     await run_in_threadpool(authorize, request.headers.get("authorization"), parts.token)
     query.only(request)
     by = await query.person(request)
-    return await run_in_threadpool(_apply, parts, request.path_params["id"], by, change)
+    return await run_in_threadpool(_apply, parts, request.path_params["id"], by, change, action)
 
 
-def _apply(parts: Parts, id: str, by: str, change: Change) -> Response:
+def _apply(parts: Parts, id: str, by: str, change: Change, action: str) -> Response:
     found = parts.store.incident(id)
     if found is None:
         raise not_found(f"no incident {id[:100]!r}")
+    entry = AuditEntry(at=parts.now(), by=by, via=Via.API, action=action, model=found.model, subject=id)
     try:
-        step = change(found, by=by, at=parts.now())
+        step = change(found, by=by, at=entry.at)
     except UsageError as error:
         raise _conflict(str(error)) from None
-    after = _save(parts, step)
+    after = _save(parts, step, entry)
     log.info("incident changed by a person", action=Action.INCIDENT_CHANGED, incident=id, model=after.model, state=str(after.state), by=by)
     return JSONResponse(contract.incident_history_object(after, parts.store.incident_events(id)))
 
 
-def _save(parts: Parts, step: Step) -> Incident:
-    """Write it with what people are told. A judged window or another person may have been quicker: then nothing is written."""
+def _save(parts: Parts, step: Step, entry: AuditEntry) -> Incident:
+    """Write it with what people are told and who did it; nothing where a judged window or another person was quicker."""
     after, (event,) = step.incident, step.events
-    if after is None or not parts.store.save_incident(after, event, parts.tell(step)):
+    if after is None or not parts.store.save_incident(after, event, parts.tell(step), entry):
         raise _conflict("the incident has changed meanwhile: look again")
     return after
 

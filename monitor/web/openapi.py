@@ -12,10 +12,12 @@ from starlette.responses import JSONResponse, Response
 from monitor import __version__
 from monitor.core.incidents import IncidentState
 from monitor.core.results import ALL_ROWS, Check, Verdict
-from monitor.core.retraining import Helped, RetrainingState
+from monitor.core.retraining import REPORTABLE, Helped, RetrainingState
 from monitor.core.rules import Model, Task
+from monitor.web.body import MAX_DETAIL, MAX_URL, MAX_VERSION
 from monitor.web.parts import parts_of
-from monitor.web.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME, NAME_PATTERN
+from monitor.web.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME, MAX_TEXT, NAME_PATTERN
+from monitor.web.silences import CHECKS, Which
 from monitor.web.view import Standing
 
 Schema = dict[str, Any]
@@ -57,6 +59,13 @@ _INCIDENT: dict[str, Schema] = {
     "condition": _or_null(TEXT), "muted": _or_null(TEXT),
 }
 
+_RETRAINING: dict[str, Schema] = {
+    "id": TEXT, "model": TEXT, "version": TEXT, "state": _enum(RetrainingState), "reason": TEXT, "incident": _or_null(TEXT),
+    "columns": TEXTS, "requested_at": TIME, "updated_at": _or_null(TIME), "approved_by": _or_null(TEXT), "detail": TEXT,
+    "run_url": _or_null(TEXT), "new_version": _or_null(TEXT), "helped": {"type": ["string", "null"], "enum": [*map(str, Helped), None]},
+    "verdict": TEXT,
+}
+
 SCHEMAS: Mapping[str, Schema] = {
     "Result": _object(_WINDOW | {
         "check": _enum(Check), "column": _or_null(TEXT), "metric": TEXT, "value": _NUMBER, "threshold": _NUMBER, "p_value": _NUMBER,
@@ -79,12 +88,15 @@ SCHEMAS: Mapping[str, Schema] = {
         "incident": TEXT, "at": TIME, "before": _or_null(TEXT), "after": _enum(IncidentState), "reason": TEXT, "detail": TEXT,
     }, "One line of an incident's history."),
     "IncidentWithHistory": _object(_INCIDENT | {"events": {"type": "array", "items": _ref("IncidentEvent")}}, "One with its history."),
-    "Retraining": _object({
-        "id": TEXT, "model": TEXT, "version": TEXT, "state": _enum(RetrainingState), "reason": TEXT, "incident": _or_null(TEXT),
-        "columns": TEXTS, "requested_at": TIME, "updated_at": _or_null(TIME), "approved_by": _or_null(TEXT), "detail": TEXT,
-        "run_url": _or_null(TEXT), "new_version": _or_null(TEXT), "verdict": TEXT,
-        "helped": {"type": ["string", "null"], "enum": [*map(str, Helped), None]},
-    }, "One request to retrain. `updated_at` is wall clock; `helped` is null until there is enough evidence."),
+    "Silence": _object({
+        "id": TEXT, "model": TEXT, "check": _or_null(TEXT), "column": _or_null(TEXT), "incident": _or_null(TEXT), "starts_at": TIME,
+        "ends_at": TIME, "by": TEXT, "reason": TEXT, "ended_by": _or_null(TEXT),
+    }, "What people want to hear nothing of for a while. `model` is `*` for all; null matches all. Times are wall clock."),
+    "Retraining": _object(_RETRAINING, "One request to retrain. `updated_at` is wall clock; `helped` is null until there is enough evidence."),
+    "RetrainingEvent": _object({
+        "retraining": TEXT, "at": TIME, "before": _or_null(TEXT), "after": _enum(RetrainingState), "by": TEXT, "detail": TEXT,
+    }, "One line of the history of a request to retrain, by the wall clock. `by` is empty where driftd itself did it."),
+    "RetrainingWithHistory": _object(_RETRAINING | {"events": {"type": "array", "items": _ref("RetrainingEvent")}}, "With its history."),
     "Reference": _object({
         "model": TEXT, "version": TEXT, "number": WHOLE, "kind": TEXT, "hash": TEXT, "active": YES_NO, "rows": WHOLE, "columns": WHOLE,
         "created_at": TIME, "provenance": {"type": "object"},
@@ -105,6 +117,10 @@ SINCE = ("since", TIME, "Only windows that start then or later; a date, or RFC 3
 LIMIT = ("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, "The newest so many.")
 CHECK = ("check", _enum(Check), "Only this check.")
 VERDICTS = ("verdict", {"type": "array", "items": _enum(Verdict), "minItems": 1}, "Only these verdicts, by commas: warn,alert.")
+WHICH = ("which", {"type": "string", "enum": [str(each) for each in Which], "default": str(Which.IN_FORCE)}, "Those in force, or all.")
+CHECKED: Schema = {"type": "string", "enum": list(CHECKS)}
+SIMPLE_DURATION = r"^[1-9][0-9]{0,3}(s|m|h)$"
+"""Of what ``for`` takes (``1d12h``, too), what a description can say that is never too long."""
 SEGMENT = ("segment", TEXT, "Only this segment, `origin=JFK`; `*` for all rows.")
 Parameter = tuple[str, Schema, str]
 
@@ -119,14 +135,57 @@ def _page(text: str, place: str) -> Schema:
     return {"get": {"summary": text, "parameters": _place(place), "responses": _responses({}, 400, 404, 503) | found}}
 
 
-def _write(text: str) -> Schema:
-    by = {"type": "string", "maxLength": MAX_NAME, "pattern": f"^{NAME_PATTERN}$", "description": "Who asks for it."}
-    body = {"type": "object", "properties": {"by": by}}
+BY: Schema = {"type": "string", "maxLength": MAX_NAME, "pattern": f"^{NAME_PATTERN}$", "description": "Who asks for it."}
+SAID: Schema = {"type": "string", "maxLength": MAX_TEXT, "pattern": f"^{NAME_PATTERN}$"}
+PERSON: Schema = {"type": "object", "properties": {"by": BY}}
+REFUSALS = (400, 401, 403, 404, 409, 413, 503)
+
+
+def _limited(longest: int, text: str) -> Schema:
+    return {"type": ["string", "null"], "maxLength": longest, "description": text}
+
+
+WISH: Schema = {
+    "type": "object", "required": ["model"], "additionalProperties": False, "properties": {
+        "model": {"type": "string", "minLength": 1, "maxLength": MAX_VERSION}, "by": BY, "reason": _limited(MAX_DETAIL, "Why."),
+    },
+}
+REPORT: Schema = {
+    "type": "object", "required": ["state"], "additionalProperties": False, "properties": {
+        "state": {"type": "string", "enum": [str(state) for state in REPORTABLE]},
+        "version": _limited(MAX_VERSION, "What was trained; needed where it succeeded."),
+        "detail": _limited(MAX_DETAIL, "A sentence for people."),
+        "run_url": _limited(MAX_URL, "Where the run can be seen, https://…."), "by": BY,
+    },
+}
+
+
+def _write(text: str, answer: str = "IncidentWithHistory", *, body: Schema = PERSON, place: str | None = "id") -> Schema:
     return {"post": {
-        "summary": text, "security": [{"token": []}], "parameters": _place("id"),
-        "requestBody": {"required": False, "content": {"application/json": {"schema": body}}},
-        "responses": _responses(_ref("IncidentWithHistory"), 400, 401, 403, 404, 409, 413, 503),
+        "summary": text, "security": [{"token": []}], "parameters": _place(place),
+        "requestBody": {"required": body is not PERSON, "content": {"application/json": {"schema": body}}},
+        "responses": _responses(_ref(answer), *REFUSALS),
     }}
+
+
+def _silence(text: str, place: str | None = None, **matcher: Schema) -> Schema:
+    """Exactly one of ``for`` and ``until`` says when it ends."""
+    ends = {"for": {"type": "string", "maxLength": 20, "pattern": SIMPLE_DURATION}, "until": TIME}
+    body = {
+        "type": "object", "properties": {"by": BY, "reason": SAID, **ends, **matcher}, "additionalProperties": False,
+        "required": ["model"] if matcher else [], "oneOf": [{"required": [name]} for name in ends],
+    }
+    return {"post": {
+        "summary": text, "security": [{"token": []}], "parameters": _place(place),
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": _responses(_ref("Silence"), *REFUSALS),
+    }}
+
+
+def _end(text: str) -> Schema:
+    by = {"name": "by", "in": "query", "required": False, "schema": BY, "description": "Who asks for it."}
+    return {"delete": {"summary": text, "security": [{"token": []}], "parameters": [by, *_place("id")],
+                       "responses": _responses(_ref("Silence"), *REFUSALS)}}
 
 
 def _place(name: str | None) -> list[Schema]:
@@ -152,8 +211,18 @@ PATHS: Mapping[str, Schema] = {
     "/api/v1/incidents/{id}/report": _page("Evidently's page of the window in which it fired, where one is kept", "id"),
     "/api/v1/incidents/{id}/ack": _write("Someone is on it: no more reminders"),
     "/api/v1/incidents/{id}/resolve": _write("Someone says that it is over"),
-    "/api/v1/retrainings": _read("Requests to retrain", _list_of("retrainings", "Retraining"), MODEL, LIMIT),
-    "/api/v1/retrainings/{id}": _read("One request to retrain", _ref("Retraining"), place="id"),
+    "/api/v1/incidents/{id}/silence": _silence("Hear no more of it for a while, but for its end", "id"),
+    "/api/v1/silences": _read("Silences, those in force or all", _list_of("silences", "Silence"), MODEL, WHICH, LIMIT)
+    | _silence("Hear nothing of a model for a while, or of a check or column of it", model=SAID, check=CHECKED, column=SAID),
+    "/api/v1/silences/{id}": _end("End a silence now"),
+    "/api/v1/retrainings": {
+        **_read("Requests to retrain", _list_of("retrainings", "Retraining"), MODEL, LIMIT),
+        **_write("Someone wants a model retrained, whatever the policy says", "RetrainingWithHistory", body=WISH, place=None),
+    },
+    "/api/v1/retrainings/{id}": _read("One request to retrain with its history", _ref("RetrainingWithHistory"), place="id"),
+    "/api/v1/retrainings/{id}/approve": _write("Someone lets a proposed request go out", "RetrainingWithHistory"),
+    "/api/v1/retrainings/{id}/cancel": _write("Someone takes a request back", "RetrainingWithHistory"),
+    "/api/v1/retrainings/{id}/status": _write("A trainer says how it goes", "RetrainingWithHistory", body=REPORT),
     "/api/v1/references": _read("Reference profiles", _list_of("references", "Reference"), MODEL),
     "/api/v1/openapi.json": _read("This document", {"type": "object"}),
 }

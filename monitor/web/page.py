@@ -26,7 +26,7 @@ from monitor.web.errors import not_found
 from monitor.web.panel import Panel, performance_glance, performance_panel
 from monitor.web.parts import Parts, parts_of
 from monitor.web.performance import standing_findings
-from monitor.web.view import TONES, AccountLine, Measure, Standing, account_lines, cells, measures, standing
+from monitor.web.view import TONES, AccountLine, Measure, Standing, account_lines, cells, measures, muted_words, standing
 
 TEMPLATES = Path(__file__).parent / "templates"
 REFRESH_SECONDS = 10
@@ -40,7 +40,10 @@ ROWS_READ = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One model at a glance. ``performance``: its first metric in a few words; empty where there is nothing to tell."""
+    """One model at a glance. ``performance``: its first metric in a few words; empty where there is nothing to tell.
+
+    ``muted``: why people hear nothing of its incident, and until when; empty where they do.
+    """
 
     model: Model
     standing: Standing
@@ -49,6 +52,7 @@ class Card:
     last: AccountLine | None
     incident: Incident | None
     performance: str = ""
+    muted: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +167,7 @@ def _card(parts: Parts, found: Model) -> Card:
     stands = standing(incident, counts)
     last = account_lines(parts.store.window_accounts(model=found.name, segment=ALL_ROWS, newest=ROWS_READ), 1)
     return Card(model=found, standing=stands, tone=TONES[stands], bars=strip(cells(counts)), last=next(iter(last), None),
-                incident=incident)
+                incident=incident, muted="" if incident is None else muted_words(incident, parts.store.silences(at=parts.now())))
 
 
 def _html(template: str, parts: Parts, page: Overview | ModelPage) -> Response:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
 
@@ -13,7 +13,7 @@ from monitor.core.incidents import Step
 from monitor.core.rules import Model
 from monitor.health import Health
 from monitor.metrics import Metrics
-from monitor.ports import Message, PageShelf, Store
+from monitor.ports import Message, PageShelf, RetrainingDesk, Store
 from monitor.web.auth import TokenSource, no_token
 
 
@@ -32,7 +32,8 @@ class Parts:
     """``models`` and ``tell`` may be set once the daemon knows them: HTTP is up first.
 
     ``tell`` makes the messages that go out when a person changed an incident. ``hosts``: names allowed in the Host header, None for all.
-    ``shelf``: pages of incidents, None where none are written.
+    ``shelf``: pages of incidents, None where none are written. ``desk``: where requests to retrain are changed, None while the daemon
+    starts; ``callbacks``: by model, the token with which its trainer reports.
     """
 
     store: Store
@@ -43,6 +44,8 @@ class Parts:
     token: TokenSource = no_token
     hosts: frozenset[str] | None = None
     shelf: PageShelf | None = None
+    desk: RetrainingDesk | None = None
+    callbacks: Mapping[str, TokenSource] = field(default_factory=dict)
     now: Callable[[], datetime] = utc_now
 
     def reports(self) -> frozenset[str]:

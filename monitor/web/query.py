@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
@@ -20,6 +21,9 @@ from monitor.web.parts import parts_of
 DEFAULT_LIMIT = 1000
 MAX_LIMIT = 10_000
 MAX_NAME = 80
+MAX_TEXT = 300
+API = "api"
+"""Who asks for a change where nobody is named."""
 _ODD = r"\u007f-\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufff0-\uffff"
 NAME_PATTERN = rf" *[^\u0000-\u0020{_ODD}][^\u0000-\u001f{_ODD}]*"
 """What names a person: no control, format or blank characters but spaces, and not of spaces alone."""
@@ -89,24 +93,62 @@ def model(request: Request) -> str | None:
     return name
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the body of a request says: texts by key. ``by``: who asks for it."""
+
+    by: str
+    texts: Mapping[str, str]
+
+    def text(self, key: str) -> str | None:
+        """One of them; None where it is left out."""
+        return self.texts.get(key)
+
+
+async def said(request: Request, *known: str) -> Said:
+    """A body of texts under some of the ``known`` keys. Another key is refused: a misspelt matcher would match more than was meant."""
+    document = await _document(request)
+    for key, value in document.items():
+        if key not in known:
+            raise bad_query(f"unknown key {key[:50]!r}, known here: {sorted(known)}")
+        if key != "by" and not (isinstance(value, str) and is_name(value, MAX_TEXT)):
+            raise bad_query(f"{key}: expected a text of 1 to {MAX_TEXT} printable characters")
+    return Said(by=_by(document), texts={key: str(value) for key, value in document.items() if key != "by"})
+
+
 async def person(request: Request) -> str:
     """Who asks for a change: ``{"by": "mara"}`` in the body; without a body, ``api``."""
+    return _by(await _document(request))
+
+
+def name(request: Request, key: str) -> str:
+    """Who asks for a change, where the request has no body: ``?by=mara``; ``api`` where it is left out."""
+    return _by({"by": request.query_params.get(key, API)})
+
+
+async def _document(request: Request) -> Mapping[str, object]:
     body = await request.body()
     if not body.strip():
-        return "api"
+        return {}
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
         raise bad_query('the body is no JSON: expected {"by": "your name"}') from None
-    by = document.get("by", "api") if isinstance(document, dict) else None
-    if not isinstance(by, str) or not _is_name(by):
+    if not isinstance(document, dict):
+        raise bad_query('by: expected an object, like {"by": "mara"}')
+    return document
+
+
+def _by(document: Mapping[str, object]) -> str:
+    by = document.get("by", API)
+    if not isinstance(by, str) or not is_name(by):
         raise bad_query(f'by: expected a name of 1 to {MAX_NAME} printable characters, like {{"by": "mara"}}')
     return by.strip()
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str, most: int = MAX_NAME) -> bool:
     """Whether it fits ``NAME_PATTERN``, and is text that can be stored: JSON may hold half a character."""
-    return len(text) <= MAX_NAME and _NAME.fullmatch(text) is not None and not re.search("[\ud800-\udfff]", text)
+    return len(text) <= most and _NAME.fullmatch(text) is not None and not re.search("[\ud800-\udfff]", text)
 
 
 def _one_of(name: str, text: str, options: Iterable[E]) -> E:

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import cast
 
@@ -19,7 +19,8 @@ from monitor.errors import UsageError
 from monitor.health import Health
 from monitor.log import Action, logger
 from monitor.metrics import Metrics
-from monitor.ports import Message, PageShelf, Store
+from monitor.ports import Message, PageShelf, RetrainingDesk, Store
+from monitor.settings.secret import Secret
 from monitor.settings.service import HttpSettings
 from monitor.web.app import build
 from monitor.web.auth import no_token
@@ -44,12 +45,14 @@ log = logger(__name__)
 class WebServer:
     """``start`` returns when the port answers; ``show`` tells it the models once they are known."""
 
-    def __init__(self, *, store: Store, health: Health, metrics: Metrics, http: HttpSettings, deadlines: Deadlines = DEADLINES) -> None:
+    def __init__(self, *, store: Store, health: Health, metrics: Metrics, http: HttpSettings, deadlines: Deadlines = DEADLINES,
+                 callbacks: Mapping[str, Secret] | None = None) -> None:
         self._host, self._wanted, self._deadlines = http.host, http.port, deadlines
         self._parts = Parts(
             store=store, health=health, metrics=metrics,
             token=no_token if http.token is None else http.token.read,
             hosts=LOOPBACK_NAMES if is_loopback(http.host) else None,
+            callbacks={name: secret.read for name, secret in (callbacks or {}).items()},
         )
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -63,9 +66,10 @@ class WebServer:
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def show(self, models: Iterable[Model], tell: Callable[[Step], tuple[Message, ...]] = tell_nobody,
-             shelf: PageShelf | None = None) -> None:
-        """The models to show, what makes the messages when a person changes an incident, and where pages of incidents are kept."""
-        self._parts.models, self._parts.tell, self._parts.shelf = tuple(models), tell, shelf
+             shelf: PageShelf | None = None, desk: RetrainingDesk | None = None) -> None:
+        """The models to show, what makes the messages when a person changes an incident, where pages of incidents are kept, and where
+        requests to retrain are changed."""
+        self._parts.models, self._parts.tell, self._parts.shelf, self._parts.desk = tuple(models), tell, shelf, desk
 
     def start(self) -> None:
         """Bind, serve in a thread, and wait until it answers. Raises UsageError where the address cannot be had."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from monitor.core.incidents import Incident, IncidentState
+from monitor.core.incidents import Incident, IncidentState, MuteReason
+from monitor.core.messages import moment
 from monitor.core.results import ALL_ROWS, Account, Check, Result, Verdict
+from monitor.core.silences import ANY_MODEL, Silence
 from monitor.ports import StoredWindow, VerdictCount
 
 WORST_FIRST = (Verdict.ALERT, Verdict.ERROR, Verdict.WARN, Verdict.INSUFFICIENT, Verdict.OK, Verdict.SKIPPED)
@@ -118,6 +120,25 @@ def standing(incident: Incident | None, counts: Iterable[VerdictCount]) -> Stand
         Verdict.INSUFFICIENT: Standing.INSUFFICIENT, Verdict.SKIPPED: Standing.NOT_JUDGED,
     }
     return by_verdict[last[0].worst]
+
+
+def muted_words(incident: Incident, silences: Iterable[Silence]) -> str:
+    """Why people hear nothing of an open incident, and until when: ``silenced until 2026-12-24 06:00 UTC by mara``; empty where they do.
+
+    ``silences``: those in force. Of one that names a check or a column it is known only once it has held something back.
+    """
+    held = incident.muted == MuteReason.SILENCED
+    found = [s for s in silences if s.model in (ANY_MODEL, incident.model) and s.incident in (None, incident.id)
+             and (held or (s.check is None and s.column is None))]
+    if found:
+        last = max(found, key=lambda silence: silence.ends_at)
+        return f"silenced until {moment(last.ends_at)} by {last.by}"
+    words = {
+        MuteReason.SILENCED: "nobody was told while it was silenced; the next bad window tells",
+        MuteReason.OLD_WINDOW: "nobody was told: its windows are old",
+        MuteReason.MAINTENANCE: "stands still in maintenance",
+    }
+    return next((said for why, said in words.items() if incident.muted == why), "")
 
 
 def cells(counts: Iterable[VerdictCount]) -> tuple[Cell, ...]:

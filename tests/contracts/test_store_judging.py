@@ -6,15 +6,16 @@ import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
 from monitor.core.audit import AuditEntry, Via
 from monitor.core.incidents import IncidentState
 from monitor.core.results import Account, Check, Verdict
-from monitor.core.retraining import Retraining, RetrainingState
-from monitor.ports import Progress, Store, VerdictCount
+from monitor.core.retraining import Retraining, RetrainingEvent, RetrainingState, given_up
+from monitor.core.rules import Allowance
+from monitor.ports import AskedAfter, Progress, Store, VerdictCount
 from tests.contracts.store_story import HOUR, NOW, START, checkpoint, delta, event, incident, judgement, key, message, profile_of, result
 
 FIRING, PENDING, RESOLVED, ACKNOWLEDGED = (
@@ -161,13 +162,66 @@ def test_a_second_incident_of_a_model_is_not_opened_beside_one_that_is_open(stor
 
 
 def test_a_retraining_is_asked_for_once_by_its_id(store: Store) -> None:
-    assert store.last_retraining("m") is None
+    assert store.recent_retrainings("m", 5) == []
     assert store.record(judgement(0, retraining=retraining()))
     assert store.record(judgement(1, retraining=replace(retraining(), reason="asked again")))
-    assert store.record(judgement(2, retraining=retraining("ret_0", at=key(2).end)))
-    assert store.retrainings() == store.retrainings(model="m") == [retraining(), retraining("ret_0", at=key(2).end)]
-    assert store.last_retraining("m") == retraining("ret_0", at=key(2).end)
-    assert (store.retrainings(model="o"), store.last_retraining("o")) == ([], None)
+    later = retraining("ret_0", at=key(2).end)
+    assert store.record(judgement(2, retraining=later))
+    assert store.retrainings() == store.retrainings(model="m") == [retraining(), later]
+    assert (store.recent_retrainings("m", 5), store.recent_retrainings("m", 1)) == ([later, retraining()], [later])
+    assert (store.retrainings(model="o"), store.recent_retrainings("o", 5)) == ([], [])
+    assert [line.after for line in store.retraining_events("ret_1")] == [RetrainingState.REQUESTED], "its history is begun once"
+
+
+def test_a_request_is_written_only_after_what_it_was_decided_after(store: Store) -> None:
+    nothing = AskedAfter(last=None, state=None)
+    assert store.record(judgement(0, retraining=retraining(), asked_after=nothing))
+    second = retraining("ret_2", at=key(1).end)
+    assert not store.record(judgement(1, retraining=second, asked_after=nothing)), "another replica asked meanwhile"
+    first = AskedAfter(last="ret_1", state=RetrainingState.REQUESTED)
+    failed = replace(retraining(), state=RetrainingState.FAILED)
+    ended = RetrainingEvent(retraining="ret_1", at=START, before=RetrainingState.REQUESTED, after=RetrainingState.FAILED)
+    assert store.save_retraining(failed, ended)
+    assert not store.record(judgement(1, retraining=second, asked_after=first)), "its state changed meanwhile"
+    assert store.record(judgement(1, retraining=second, asked_after=replace(first, state=RetrainingState.FAILED)))
+    assert store.recent_retrainings("m", 5) == [second, failed]
+
+
+def test_the_budget_of_all_models_holds_whoever_asks(store: Store) -> None:
+    allowance = Allowance(requests=1, per=timedelta(days=1))
+    after = AskedAfter(last=None, state=None, allowance=allowance)
+    assert store.record(judgement(0, retraining=retraining(), asked_after=after))
+    other = replace(retraining("ret_o", at=START + timedelta(hours=3)), model="o")
+    late = replace(other, requested_at=START + timedelta(days=1))
+    assert store.asked_between(START - timedelta(hours=1), START + timedelta(hours=1)) == [START]
+    assert (store.asked_between(START, late.requested_at), store.asked_between(START - timedelta(days=1), START)) == ([], [])
+    mine = replace(judgement(0), model="o", results=())
+    assert not store.record(replace(mine, retraining=other, asked_after=after)), "the other model has spent it"
+    assert store.record(replace(mine, retraining=late, asked_after=after))
+    assert len(store.retrainings()) == 2
+
+
+def test_a_request_that_is_given_up_ends_with_the_window(store: Store) -> None:
+    assert store.record(judgement(0, retraining=retraining()))
+    change = given_up(retraining(), at=START, after="7d")
+    asked = AskedAfter(last="ret_1", state=RetrainingState.REQUESTED)
+    assert store.record(judgement(1, given_up=change, asked_after=asked))
+    assert store.retrainings() == [change.retraining]
+    assert store.retraining_events("ret_1")[-1] == change.event
+
+
+def test_what_the_policy_looks_back_on(store: Store) -> None:
+    assert (store.first_start("m", "1"), store.recent_incidents("m", 5)) == (None, [])
+    for hour in (2, 1):
+        store.add_empty_window(key(hour))
+    assert store.first_start("m", "1") == key(1).start
+    assert store.first_start("m", "2") is None
+    assert store.record(judgement(0, incident=incident(RESOLVED), events=(event(None, RESOLVED),)))
+    assert store.record(judgement(1, incident=incident(id="inc_2", hour=1), events=(event(None, FIRING, id="inc_2", hour=1),)))
+    assert [found.id for found in store.recent_incidents("m", 5)] == ["inc_1", "inc_2"]
+    assert [found.id for found in store.recent_incidents("m", 1)] == ["inc_2"]
+    assert store.recent_incidents("o", 5) == []
+
 
 
 def fill(store: Store, hours: int) -> None:

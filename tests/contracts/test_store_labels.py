@@ -15,7 +15,7 @@ from monitor.core.incidents import IncidentState
 from monitor.core.labels.chunks import by_id, joined_labels, joined_predicted
 from monitor.core.results import ALL_ROWS, OTHER_VERSIONS, Verdict
 from monitor.core.retraining import Retraining, RetrainingState
-from monitor.ports import Curve, KeptWindow, LabelAccount, Store, Tally
+from monitor.ports import AskedAfter, Curve, KeptWindow, LabelAccount, Store, Tally
 from tests.contracts.label_story import (
     applied,
     classes_of,
@@ -354,6 +354,17 @@ def test_a_revision_carries_the_incident_from_the_state_it_was_made_in(store: St
     from_there = event(IncidentState.ACKNOWLEDGED, RESOLVED)
     assert store.record_revision(replace(resolving, events=(from_there,)))
     assert store.open_incident("m") is None
+
+
+def test_a_revision_asks_only_after_what_it_was_decided_after(store: Store) -> None:
+    where = settled_window(store, 1)
+    known = AskedAfter(last="ret_0", state=RetrainingState.REQUESTED)
+    assert not store.record_revision(revision(where, None, 1, retraining=asked(), asked_after=known))
+    assert store.record_revision(revision(where, None, 1, retraining=asked(), asked_after=AskedAfter(last=None, state=None)))
+    assert [line.after for line in store.retraining_events("ret_1")] == [RetrainingState.REQUESTED]
+    again = revision(where, 1, 2, retraining=replace(asked(), id="ret_2"), asked_after=AskedAfter(last=None, state=None))
+    assert not store.record_revision(again)
+    assert store.retrainings() == [asked()]
 
 
 def test_a_revision_opens_no_second_incident(store: Store) -> None:

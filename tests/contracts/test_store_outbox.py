@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from monitor.ports import Delivery, Message, Receipt, Store
+from monitor.ports import PICTURE, Delivery, Message, Receipt, Store
 from tests.contracts.store_story import NOW, judgement, message
 
 SECOND = timedelta(seconds=1)
@@ -188,3 +189,37 @@ def test_a_clock_that_was_set_back_by_less_than_a_wait_makes_it_no_longer(store:
     assert [delivery.id for delivery in claim(store, now=NOW)] == [due.id]
     assert claim(store, now=NOW + 19 * SECOND) == []
     assert texts(claim(store, now=NOW + 20 * SECOND)) == ["leased"]
+
+
+def test_nothing_waits_for_a_picture_and_a_picture_waits_for_what_was_told_before_it(store: Store) -> None:
+    put(store, message("fires"), replace(message("picture"), kind=PICTURE))
+    put(store, message("repeats"))
+    [first] = claim(store)
+    assert texts([first]) == ["fires"]
+    assert claim(store) == []
+    store.delivered(first, Receipt(thread="171.5"), NOW)
+    picture, second = claim(store)
+    assert (texts([picture, second]), picture.thread, picture.earlier) == (["picture", "repeats"], "171.5", None)
+    store.postponed(picture, "no time", NOW + 60 * SECOND)
+    store.delivered(second, Receipt(thread="171.5"), NOW)
+    put(store, message("resolves"))
+    assert texts(claim(store)) == ["resolves"]
+
+
+def test_a_message_that_tells_of_no_columns_comes_with_the_last_one_that_did(store: Store) -> None:
+    put(store, message("fires"), replace(message("lost"), kind="repeat"))
+    [first] = claim(store)
+    assert first.earlier is None
+    store.delivered(first, Receipt(), NOW)
+    [lost] = claim(store)
+    store.dead(lost, "it never went out", NOW)
+    put(store, replace(message("acknowledged"), kind="update"), replace(message("elsewhere"), kind="update", incident="inc_2"))
+    changed, elsewhere = claim(store)
+    assert (changed.earlier, elsewhere.earlier) == (first.body, None)
+    store.delivered(changed, Receipt(), NOW)
+    put(store, replace(message("repeats"), kind="repeat"))
+    [again] = claim(store)
+    store.delivered(again, Receipt(), NOW)
+    put(store, replace(message("resolves"), kind="resolved"))
+    [end] = claim(store)
+    assert end.earlier == again.body

@@ -4,10 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from monitor.core.audit import AuditEntry, Via
+from monitor.core.incidents import IncidentState, MuteReason, TransitionReason
 from monitor.core.retraining import Helped, Retraining, RetrainingEvent, RetrainingState
 from monitor.core.silences import Silence
 from monitor.ports import Message, Store
-from tests.contracts.store_story import HOUR, NOW, START
+from tests.contracts.store_story import HOUR, NOW, START, incident, judgement
+from tests.contracts.store_story import event as incident_event
+
+FIRING, ACKNOWLEDGED = IncidentState.FIRING, IncidentState.ACKNOWLEDGED
 
 
 def silence(id: str = "sil_1", **changes: object) -> Silence:
@@ -90,5 +94,31 @@ def test_what_came_of_a_retraining_is_kept(store: Store) -> None:
     done = asked(state=RetrainingState.SUCCEEDED, updated_at=NOW, detail="trained on April", run_url="https://ci.example/7",
                  new_version="2", helped=Helped.HELPED, verdict="roc_auc +0.021 [0.012, 0.030]")
     assert store.save_retraining(done, event(RetrainingState.SUCCEEDED, RetrainingState.RUNNING))
-    assert store.retraining("ret_1") == store.last_retraining("m") == done
+    assert [store.retraining("ret_1")] == store.recent_retrainings("m", 5) == [done]
     assert store.retrainings(model="m") == [done]
+
+
+def test_who_changed_an_incident_is_written_with_the_change_or_not_at_all(store: Store) -> None:
+    assert store.record(judgement(incident=incident(), events=(incident_event(None, FIRING),)))
+    acked, change = incident(ACKNOWLEDGED), incident_event(FIRING, ACKNOWLEDGED)
+    assert store.save_incident(acked, change, (), entry("inc_1", "acknowledge"))
+    assert not store.save_incident(acked, change, (), entry("inc_1", "acknowledge")), "it is acknowledged already"
+    assert store.audit() == [entry("inc_1", "acknowledge")]
+
+
+def test_what_an_incident_is_muted_for_is_kept_and_told_late_is_a_line_of_its_history(store: Store) -> None:
+    held = replace(incident(), muted=MuteReason.OLD_WINDOW)
+    lines = (incident_event(None, FIRING), replace(incident_event(FIRING, FIRING), reason=TransitionReason.HELD_BACK, detail="old window"))
+    assert store.record(judgement(0, incident=held, events=lines))
+    assert store.open_incident("m") == held
+    late = replace(incident_event(FIRING, FIRING, hour=1), reason=TransitionReason.TOLD_LATE)
+    told = replace(held, muted=None, notified_at=NOW)
+    assert store.record(judgement(1, opened=held, incident=told, events=(late,)))
+    assert store.open_incident("m") == told
+    assert store.incident_events("inc_1") == [*lines, late]
+
+
+def test_a_judgement_made_before_another_muted_the_incident_is_made_again(store: Store) -> None:
+    assert store.record(judgement(0, incident=incident(), events=(incident_event(None, FIRING),)))
+    assert store.save_incident(replace(incident(), muted=MuteReason.SILENCED), incident_event(FIRING, FIRING))
+    assert not store.record(judgement(1, opened=incident(), incident=replace(incident(), bad_windows=2)))

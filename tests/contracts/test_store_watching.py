@@ -10,7 +10,7 @@ import pytest
 from monitor.core.gaps import Gap, GapReason
 from monitor.core.incidents import IncidentEvent, IncidentState, TransitionReason
 from monitor.errors import Fenced
-from monitor.ports import GapEnd, Receipt, Store
+from monitor.ports import PICTURE, GapEnd, Receipt, Store
 from tests.contracts.store_story import HOUR, NOW, START, TP0, TP1, advance, checkpoint, delta, incident, judgement, key, message
 
 GAP = Gap(model="m", topic="flights", partition=0, reason=GapReason.RETENTION, first=5, beyond=9, since=START + HOUR / 2, at=NOW)
@@ -125,3 +125,11 @@ def test_a_receiver_fails_when_its_last_delivery_was_given_up(store: Store) -> N
     assert store.failing_receivers(["other"]) == {}, "slack is configured no more"
     store.delivered(second, Receipt(), NOW + timedelta(seconds=1))
     assert store.failing_receivers(["slack", "unused"]) == {}
+
+
+def test_a_picture_that_was_given_up_is_no_failing_receiver(store: Store) -> None:
+    store.record(judgement(0, messages=(message("a", about=None), replace(message("b", about=None), kind=PICTURE))))
+    told, picture = store.claim("slack", owner="o", lease=60, limit=2, now=NOW)
+    store.delivered(told, Receipt(), NOW)
+    store.dead(picture, "missing_scope", NOW + timedelta(seconds=1))
+    assert store.failing_receivers(["slack"]) == {}

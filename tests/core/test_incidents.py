@@ -14,6 +14,7 @@ from monitor.core.incidents import (
     Incident,
     IncidentState,
     Judged,
+    Notify,
     NotifyKind,
     Step,
     TransitionReason,
@@ -24,6 +25,7 @@ from monitor.core.incidents import (
     revise,
     step,
 )
+from monitor.core.maintenance import OneOff
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import AlertRules
 from monitor.core.signals import Signal, signal
@@ -149,8 +151,13 @@ def test_every_reason_is_reached() -> None:
     assert fired is not None
     reasons |= {e.reason for change in (acknowledge, resolve, expect) for e in change(fired, by="eve", at=WALL).events}
     reasons |= {e.reason for e in step(fired, window(1, result(1, Verdict.ALERT, Check.PERFORMANCE, None)), rules()).events}
+    faulty = step(fired, window(1, result(1, Verdict.ALERT, Check.QUALITY, None)), rules())
+    drop = step(faulty.incident, window(2, result(2, Verdict.ALERT, Check.PERFORMANCE, None)), rules())
+    still = replace(rules(), maintenance=(OneOff(starts=START, ends=START + 9 * DAY),))
+    reasons |= {e.reason for taken in (faulty, drop, step(fired, window(1, result(1, Verdict.OK)), still)) for e in taken.events}
     of_conditions = {TransitionReason.CONDITION_STANDS, TransitionReason.CONDITION_PASSED}  # test_conditions.py
-    assert reasons == set(TransitionReason) - of_conditions
+    of_muting = {TransitionReason.HELD_BACK, TransitionReason.TOLD_LATE}  # test_incident_table.py
+    assert reasons == set(TransitionReason) - of_conditions - of_muting
 
 
 def test_the_times_of_an_incident_are_event_time() -> None:
@@ -289,7 +296,8 @@ def test_an_acknowledged_incident_is_not_repeated_and_its_end_is_told() -> None:
     assert fired is not None
     taken = acknowledge(fired, by="eve", at=WALL)
     assert taken.incident is not None
-    assert (taken.incident.state, taken.incident.acknowledged_by, taken.notify) == (IncidentState.ACKNOWLEDGED, "eve", None)
+    assert (taken.incident.state, taken.incident.acknowledged_by) == (IncidentState.ACKNOWLEDGED, "eve")
+    assert taken.notify == Notify(kind=NotifyKind.UPDATE, reason=TransitionReason.ACKNOWLEDGED_BY_PERSON)
     assert taken.events[0].at == WALL
     assert taken.events[0].detail == "by eve"
     quick = rules(resolve_after=1, repeat_after=DAY)

@@ -75,11 +75,11 @@ def test_a_bad_window_that_stays_bad_as_its_labels_come_interrupts_no_row_of_goo
 
 
 def test_people_are_told_at_once_and_once_when_a_drift_that_they_know_of_turns_out_to_cost_performance() -> None:
-    known = replace(opened(5), checks=("volume",))
+    known = replace(opened(5), checks=("drift",))
     costly = revise(known, judged(5, Verdict.OK, estimated=True).results, judged(5, Verdict.ALERT, revision=1), AlertRules())
     assert costly.notify == Notify(kind=NotifyKind.REPEAT, reason=TransitionReason.PERFORMANCE_DROPPED_TOO)
     assert costly.incident is not None
-    assert costly.incident.checks == ("volume", "performance")
+    assert costly.incident.checks == ("drift", "performance")
     again = revise(costly.incident, judged(6, Verdict.OK, estimated=True).results, judged(6, Verdict.ALERT, revision=1), AlertRules())
     assert again.notify is None
     waiting = replace(known, state=IncidentState.PENDING, fired_at=None, notified_at=None)

@@ -9,10 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitor.core.incidents import Incident, IncidentState, Notify, NotifyKind, TransitionReason
+from monitor.core.incidents import Incident, IncidentState, Notify, NotifyKind, TransitionReason, acknowledge
 from monitor.core.messages import (
     MAX_COLUMNS,
-    MAX_RESULTS,
     MAX_TEXT,
     ColumnLine,
     IncidentMessage,
@@ -22,14 +21,13 @@ from monitor.core.messages import (
     incident_message,
     message_body,
     model_url,
-    retraining_body,
-    retraining_dedupe,
-    retraining_request,
     span,
     to_body,
+    with_earlier,
 )
 from monitor.core.results import Account, Check, Result, Verdict
 from monitor.core.retraining import Retraining, RetrainingState
+from monitor.core.retraining_messages import MAX_RESULTS, Case, retraining_body, retraining_dedupe, retraining_request
 from monitor.errors import DecodeError
 
 START = datetime(2013, 7, 1, tzinfo=UTC)
@@ -85,8 +83,46 @@ def test_a_body_goes_through_json_and_comes_back_as_it_was() -> None:
 
 def test_a_body_from_before_performance_was_told_is_still_read() -> None:
     told = incident_message(Occasion(incident=INCIDENT, notify=FIRING, performance="f1 fell"))
-    old = {name: value for name, value in to_body(told).items() if name != "performance"}
+    old = {name: value for name, value in to_body(told).items() if name not in ("performance", "sure", "acknowledged_by")}
     assert from_body(old, IncidentMessage) == replace(told, performance="")
+
+
+def test_who_acknowledged_it_is_told() -> None:
+    taken = acknowledge(replace(INCIDENT, notified_at=START + DAY), by="ann", at=START + 2 * DAY)
+    assert taken.incident is not None
+    assert taken.notify is not None
+    said = incident_message(Occasion(incident=taken.incident, notify=taken.notify))
+    assert said.sentence == ("flight-delay: drift alert on dep_delay, p_late, since 2013-07-01 00:00 UTC; acknowledged by ann")
+    assert (said.kind, said.acknowledged_by) == (NotifyKind.UPDATE, "ann")
+
+
+def test_an_incident_that_nobody_was_told_of_is_acknowledged_in_silence() -> None:
+    assert acknowledge(INCIDENT, by="ann", at=START).notify is None
+
+
+def test_a_change_that_is_no_acknowledgement_is_told_by_its_reason() -> None:
+    update = Notify(kind=NotifyKind.UPDATE, reason=TransitionReason.RESOLVED_BY_PERSON)
+    assert incident_message(Occasion(incident=INCIDENT, notify=update)).sentence.endswith("UTC; resolved by a person")
+
+
+def test_the_end_keeps_what_was_told_of_columns_and_performance() -> None:
+    lines = (ColumnLine(column="dep_delay", sentence="dep_delay: mean 12.6 → 756"),)
+    first = incident_message(Occasion(incident=INCIDENT, notify=FIRING, columns=lines, performance="f1 fell", evidence="D 0.6",
+                                      sure="p 1e-9", headline="dep_delay: ×60", account=Account(counted=7)))
+    end = incident_message(Occasion(incident=replace(INCIDENT, state=IncidentState.RESOLVED), notify=RESOLVED, account=Account(counted=9)))
+    whole = with_earlier(end, first)
+    assert (whole.columns, whole.performance, whole.evidence, whole.sure) == (lines, "f1 fell", "D 0.6", "p 1e-9")
+    assert (whole.sentence, whole.kind, whole.account) == (end.sentence, NotifyKind.RESOLVED, Account(counted=9))
+    person = with_earlier(replace(end, account=None), first)
+    assert person.account == Account(counted=7)
+
+
+def test_what_a_message_tells_itself_is_not_taken_from_an_earlier_one() -> None:
+    first = incident_message(Occasion(incident=INCIDENT, notify=FIRING, performance="f1 fell"))
+    later = incident_message(Occasion(incident=INCIDENT, notify=REPEAT, performance="f1 fell further"))
+    assert with_earlier(later, first) == later
+    other = incident_message(Occasion(incident=replace(INCIDENT, id="inc_2"), notify=RESOLVED))
+    assert with_earlier(other, first) == other
 
 
 def test_a_drop_of_performance_goes_to_the_trainer_with_its_interval() -> None:
@@ -94,7 +130,7 @@ def test_a_drop_of_performance_goes_to_the_trainer_with_its_interval() -> None:
         evidence(0), check=Check.PERFORMANCE, column=None, metric="f1", value=0.6, segment="s" * 200, ci_low=0.5, ci_high=math.inf,
         labelled=7, estimated=False,
     )  # fmt: skip
-    request = retraining_request(REQUEST, cause="f1 fell", performance="f1 fell", results=[dropped])
+    request = retraining_request(REQUEST, Case(cause="f1 fell", performance="f1 fell", results=(dropped,)))
     (told,) = request.results
     assert (told.ci_low, told.ci_high, told.labelled, told.estimated, len(told.segment)) == (0.5, None, 7, False, 100)
     assert request.performance == "f1 fell"
@@ -151,7 +187,7 @@ REQUEST = Retraining(
 
 def test_a_request_to_retrain_has_the_frame_of_standard_webhooks_and_its_evidence() -> None:
     rows = [evidence(n) for n in range(MAX_RESULTS + 5)] + [evidence(99, Verdict.OK)]
-    body = json.loads(json.dumps(retraining_body(retraining_request(REQUEST, cause="x: ×60", results=rows)), allow_nan=False))
+    body = json.loads(json.dumps(retraining_body(retraining_request(REQUEST, Case(cause="x: ×60", results=tuple(rows)))), allow_nan=False))
     assert (body["type"], body["timestamp"]) == ("driftd.retraining.requested", "2013-07-01T00:00:00Z")
     assert body["data"]["id"] == "ret_1"
     assert body["data"]["cause"] == "x: ×60"

@@ -1,4 +1,4 @@
-"""When retraining is asked for: windows in a row, cooldown, and what a request says."""
+"""When retraining is asked for: windows in a row, cooldown, and what a request says; the life of a request."""
 
 from __future__ import annotations
 
@@ -9,8 +9,22 @@ import pytest
 
 from monitor.core.incidents import Incident, IncidentState
 from monitor.core.results import Check, Result, Verdict
-from monitor.core.retraining import Retraining, RetrainingReason, RetrainingState, consider, decide, retraining_id
+from monitor.core.retrain_policy import RetrainingReason, Situation
+from monitor.core.retrain_policy import consider as considered
+from monitor.core.retraining import (
+    REPORTED,
+    Report,
+    Retraining,
+    RetrainingState,
+    approve,
+    begun,
+    cancel,
+    given_up,
+    reported,
+    retraining_id,
+)
 from monitor.core.rules import RetrainingRules
+from monitor.errors import UsageError
 
 START = datetime(2013, 7, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -38,7 +52,16 @@ def rules(drift: int = 3, cooldown: timedelta = DAY, **when: int) -> RetrainingR
     return RetrainingRules(when={"drift": drift, **when}, cooldown=cooldown)
 
 
-def asked(at: datetime, state: RetrainingState = RetrainingState.REQUESTED) -> Retraining:
+def consider(rules, model, history, incident, last, now):
+    recent = () if last is None else (last,)
+    return considered(rules, Situation(model=model, now=now, history=history, incident=incident, recent=recent))
+
+
+def decide(rules, model, history, incident, last, now):
+    return consider(rules, model, history, incident, last, now).retraining
+
+
+def asked(at: datetime, state: RetrainingState = RetrainingState.SUCCEEDED) -> Retraining:
     return Retraining(
         id=retraining_id("m", at), model="m", version="v0", state=state, reason="", incident=None, columns=(), requested_at=at
     )
@@ -72,12 +95,6 @@ def test_a_check_must_alert_in_windows_in_a_row(letters: str, windows: int, reas
     decision = consider(rules(windows), "m", history(letters), None, None, now(letters))
     assert decision.reason is reason
     assert (decision.retraining is not None) == (reason is YES)
-
-
-def test_decide_gives_the_request_alone() -> None:
-    whole = consider(rules(), "m", history("BBB"), None, None, now("BBB"))
-    assert decide(rules(), "m", history("BBB"), None, None, now("BBB")) == whole.retraining
-    assert decide(rules(), "m", history("GGG"), None, None, now("GGG")) is None
 
 
 @pytest.mark.parametrize(
@@ -157,3 +174,76 @@ def test_the_worst_slice_does_not_break_a_row_of_windows_without_labels() -> Non
     asked = RetrainingRules(when={"performance": 3}, cooldown=DAY)
     assert decide(asked, "m", (*alerts, told), None, None, now("1234")) is not None
     assert decide(asked, "m", (*alerts, replace(told, metric="accuracy")), None, None, now("1234")) is None
+
+
+# --- the life of a request -----------------------------------------------------------------------------------
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+ALL = tuple(RetrainingState)
+
+
+@pytest.mark.parametrize("before", ALL)
+@pytest.mark.parametrize("after", ALL)
+def test_a_trainer_may_say_what_the_table_allows_and_nothing_else(before: RetrainingState, after: RetrainingState) -> None:
+    request = replace(asked(START, before), new_version="8" if before is RetrainingState.SUCCEEDED else None)
+    report = Report(state=after, version="8" if after is RetrainingState.SUCCEEDED else None, detail="so", run_url="https://ci/7")
+    if before is after:
+        assert reported(request, report, by="ci", at=NOON) is None
+        return
+    if after not in REPORTED.get(before, ()):
+        with pytest.raises(UsageError, match=f"is {before}.*cannot become {after}; allowed: "):
+            reported(request, report, by="ci", at=NOON)
+        return
+    change = reported(request, report, by="ci", at=NOON)
+    assert change is not None
+    assert (change.event.before, change.event.after, change.event.by, change.event.at) == (before, after, "ci", NOON)
+    assert (change.retraining.state, change.retraining.updated_at, change.retraining.detail) == (after, NOON, "so")
+    assert (change.retraining.run_url, change.retraining.new_version) == ("https://ci/7", report.version)
+
+
+def test_what_is_allowed_is_said() -> None:
+    with pytest.raises(UsageError, match="allowed: succeeded or failed"):
+        reported(asked(START, RetrainingState.RUNNING), Report(state=RetrainingState.ACCEPTED), by="ci", at=NOON)
+    with pytest.raises(UsageError, match="allowed: nothing more"):
+        reported(asked(START, RetrainingState.CANCELLED), Report(state=RetrainingState.RUNNING), by="ci", at=NOON)
+
+
+def test_a_success_needs_its_version_and_keeps_it() -> None:
+    with pytest.raises(UsageError, match="needs the version"):
+        reported(asked(START, RetrainingState.RUNNING), Report(state=RetrainingState.SUCCEEDED), by="ci", at=NOON)
+    done = replace(asked(START, RetrainingState.SUCCEEDED), new_version="8")
+    assert reported(done, Report(state=RetrainingState.SUCCEEDED), by="ci", at=NOON) is None
+    with pytest.raises(UsageError, match="is succeeded with version 8: it cannot become succeeded"):
+        reported(done, Report(state=RetrainingState.SUCCEEDED, version="9"), by="ci", at=NOON)
+
+
+@pytest.mark.parametrize("state", ALL)
+def test_only_a_proposal_is_approved_and_only_what_has_not_ended_is_cancelled(state: RetrainingState) -> None:
+    request = asked(START, state)
+    if state is RetrainingState.PROPOSED:
+        change = approve(request, by="ann", at=NOON)
+        assert (change.retraining.state, change.retraining.approved_by) == (RetrainingState.REQUESTED, "ann")
+    else:
+        with pytest.raises(UsageError, match=f"is {state}: only a proposed one"):
+            approve(request, by="ann", at=NOON)
+    if state in (RetrainingState.SUCCEEDED, RetrainingState.FAILED, RetrainingState.CANCELLED):
+        with pytest.raises(UsageError, match="only one that has not ended"):
+            cancel(request, by="ann", at=NOON)
+    else:
+        assert cancel(request, by="ann", at=NOON).event.after is RetrainingState.CANCELLED
+
+
+def test_what_nobody_ends_is_given_up() -> None:
+    run = given_up(asked(START, RetrainingState.RUNNING), at=NOON, after="7d")
+    assert (run.retraining.state, run.event.detail) == (RetrainingState.FAILED, "timed out: no end was reported within 7d")
+    proposal = given_up(asked(START, RetrainingState.PROPOSED), at=NOON, after="7d")
+    assert (proposal.retraining.state, proposal.event.detail) == (RetrainingState.CANCELLED, "not approved within 7d")
+
+
+def test_a_history_begins_with_why() -> None:
+    first = begun(replace(asked(START, RetrainingState.REQUESTED), reason="drift"), at=NOON)
+    assert (first.before, first.after, first.detail, first.by) == (None, RetrainingState.REQUESTED, "drift", "")
+
+
+def test_a_persons_wish_has_a_name_of_its_own() -> None:
+    assert len({retraining_id("m", START), retraining_id("m", START, by="ann"), retraining_id("m", START, by="bo")}) == 3

@@ -34,7 +34,8 @@ def test_the_injected_fault_is_told_once_and_resolved_once_and_the_webhook_is_si
         run = Run(
             folder=tmp_path, store=f"sqlite:///{tmp_path}/driftd.db", bootstrap=kafka.bootstrap, topic=topic, api_version=kafka.api_version,
             extra={"slack": {"token": TOKEN, "channel": "#ml-alerts", "api_url": slack.url}},
-            model={"retraining": {"webhook": {"url": trainer.url, "secret": SECRET}, "when": {"drift": "3 windows"}, "cooldown": "30d"}},
+            model={"retraining": {"webhook": {"url": trainer.url, "secret": SECRET}, "when": {"drift": "3 windows"}, "cooldown": "30d",
+                                  "veto": False}},
         )
         run.build_reference(between("2013-01-01", "2013-03-01"))
         said = run.errors("run", str(run.config), "--until-idle")

@@ -15,7 +15,8 @@ from monitor.cli import incidents, retrainings
 from monitor.clock import SystemClock
 from monitor.core.incidents import Incident, Judged, step
 from monitor.core.results import Check, Result, Verdict
-from monitor.core.retraining import decide
+from monitor.core.retrain_policy import Situation, consider
+from monitor.core.retraining_messages import Case
 from monitor.core.rules import AlertRules, RetrainingRules
 from monitor.demo.slack_server import SlackServer
 from monitor.errors import UsageError
@@ -92,10 +93,12 @@ def judge(store: Store, letters: str) -> Incident | None:
         history += results
         end = START + (n + 1) * DAY
         taken = step(store.open_incident("m"), Judged(model="m", start=end - DAY, end=end, results=results, headline="x moved"), ALERTS)
-        asked = decide(RETRAINING, "m", history, taken.incident, store.last_retraining("m"), end)
+        recent = store.recent_retrainings("m", 20)
+        seen = Situation(model="m", now=end, history=history, incident=taken.incident, recent=recent)
+        asked = consider(RETRAINING, seen).retraining
         messages = incident_messages(taken, None, (), ("slack",))
         if asked is not None:
-            messages += (retraining_message(asked, None, "retraining:m", results=history),)
+            messages += (retraining_message(asked, Case(results=tuple(history)), "retraining:m"),)
         assert store.record(Judgement(
             model="m", judged_until=end, previous=None if n == 0 else end - DAY, results=results, incident=taken.incident,
             events=taken.events, retraining=asked, messages=messages,
@@ -173,7 +176,9 @@ def test_a_person_acknowledges_and_resolves_and_the_channel_hears_of_the_end(con
     assert "is resolved" in run(incidents.app, "resolve", config, opened.id, "--by", "eve")
     assert store.open_incident("m") is None
     assert deliver(config, store) == 0
-    assert [post.edits for post in slack.posts] == [1, 0]
+    first, note = slack.posts
+    assert (first.edits, note.edits) == (2, 0), "the first message shows who acknowledged it, and that it is over"
+    assert "Acknowledged by: eve" in json.dumps(first.body)
     assert "resolved by a person" in slack.posts[1].text
     with pytest.raises(UsageError, match="resolved already"):
         run(incidents.app, "resolve", config, opened.id)

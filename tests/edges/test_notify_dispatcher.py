@@ -15,6 +15,7 @@ from monitor.core.cause import Cause
 from monitor.core.incidents import Incident, IncidentState, Notify, NotifyKind, Step, TransitionReason
 from monitor.core.results import Account, Verdict
 from monitor.core.retraining import Retraining, RetrainingState
+from monitor.core.retraining_messages import Case
 from monitor.doubles.store import MemoryStore
 from monitor.errors import Permanent, Retryable
 from monitor.notify import Attempt, Dispatcher, Outcome, incident_messages, retraining_message
@@ -417,7 +418,7 @@ def test_a_step_that_tells_nobody_makes_none() -> None:
 def test_a_request_to_retrain_is_a_message_of_its_own() -> None:
     request = Retraining(id="ret_1", model="m", version="1", state=RetrainingState.REQUESTED, reason="r", incident="inc_1", columns=(),
                          requested_at=START)
-    made = retraining_message(request, Cause(headline="x moved"), "retraining:m", page_url="http://page")
+    made = retraining_message(request, Case(cause="x moved", page_url="http://page"), "retraining:m")
     assert (made.receiver, made.kind, made.dedupe, made.incident) == ("retraining:m", "retraining", "retraining:m:ret_1", None)
     data = made.body["data"]
     assert isinstance(data, dict)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from monitor.clock import SystemClock
 from monitor.core.incidents import Incident, IncidentState, Notify, NotifyKind, TransitionReason
-from monitor.core.messages import ColumnLine, Occasion, incident_message, message_body
+from monitor.core.messages import ColumnLine, IncidentMessage, Occasion, incident_message, message_body
 from monitor.core.results import Account, Verdict
 from monitor.demo import scripted_http as http
 from monitor.demo.slack_limits import refusal
@@ -25,7 +25,7 @@ from monitor.demo.slack_server import SlackPost, SlackServer, refuses
 from monitor.errors import Permanent, Retryable
 from monitor.notify.slack import SlackBot, auth_test
 from monitor.notify.slack_api import Client
-from monitor.notify.slack_message import SlackMessage, build, build_note, clip, escape
+from monitor.notify.slack_message import BUDGET, SlackMessage, build, build_note, clip, escape, length_of
 from monitor.notify.slack_webhook import SlackWebhook
 from monitor.notify.transport import Limits
 from monitor.ports import Delivery
@@ -45,6 +45,7 @@ REASONS = {
     NotifyKind.FIRING: TransitionReason.OPEN_AFTER_REACHED,
     NotifyKind.REPEAT: TransitionReason.REPEAT_INTERVAL_ELAPSED,
     NotifyKind.RESOLVED: TransitionReason.RESOLVE_AFTER_REACHED,
+    NotifyKind.UPDATE: TransitionReason.ACKNOWLEDGED_BY_PERSON,
 }
 
 
@@ -131,7 +132,9 @@ def test_a_reminder_is_a_reply_that_the_channel_sees(slack: SlackServer) -> None
     thread = bot(slack).send(delivery()).thread
     bot(slack).send(delivery(NotifyKind.REPEAT, thread))
     first, reminder = slack.posts
-    assert (first.edits, reminder.thread_ts, reminder.body["reply_broadcast"]) == (0, first.ts, True)
+    assert (first.edits, reminder.thread_ts, reminder.body["reply_broadcast"]) == (1, first.ts, True)
+    assert texts(reminder) == "🔴 flight-delay: still going on after 1 d (1 bad window): drift alert on dep_delay"
+    assert "still going on after 1 d" in texts(first), "the first message shows how things stand"
 
 
 @pytest.mark.parametrize("kind", [NotifyKind.REPEAT, NotifyKind.RESOLVED])
@@ -301,6 +304,103 @@ def test_slack_sdk_is_kept_from_sending_in_ways_that_this_client_does_not_guard(
     client = Client(token=TOKEN, api_url="http://127.0.0.1:9/", limits=Limits(), now=START)
     with pytest.raises(Exception, match="are not sent by this client"):
         client.api_call("files.upload", files={"file": b""})
+
+
+# --- how things stand ----------------------------------------------------------------------------------------
+
+ACKNOWLEDGED = replace(INCIDENT, state=IncidentState.ACKNOWLEDGED, acknowledged_by="ann <!here>")
+FULL = occasion(sure="ks 0.6 is 3 times its limit", performance="f1 fell from 0.84 to 0.71 [0.69, 0.73]",
+                columns=(ColumnLine(column="dep_delay", sentence="dep_delay: mean 12.6 → 756"),
+                         ColumnLine(column="x", sentence="x: 1 → 2")))
+
+
+def update(thread: str | None) -> Delivery:
+    body = message_body(occasion(NotifyKind.UPDATE, incident=ACKNOWLEDGED, headline="", evidence="", columns=()))
+    return replace(delivery(NotifyKind.UPDATE, thread, body), earlier=message_body(FULL))
+
+
+def test_an_acknowledgement_is_shown_in_the_first_message_and_calls_nobody(slack: SlackServer) -> None:
+    thread = bot(slack).send(delivery(body=message_body(FULL))).thread
+    receipt = bot(slack).send(update(thread))
+    (post,) = slack.posts
+    assert (post.edits, receipt.thread) == (1, thread)
+    said = texts(post)
+    for part in ("🔴 Alert, acknowledged: flight-delay", "acknowledged by ann <!here>", "Acknowledged by: ann <!here>", "• x: 1 → 2",
+                 "How sure: ks 0.6 is 3 times its limit", "Performance: f1 fell from 0.84 to 0.71 [0.69, 0.73]"):
+        assert part in said
+    assert "<!here>" not in post.text
+    assert post.body["metadata"]["event_payload"]["delivery"] == "msg_firing", "it is still that message"
+
+
+def test_an_acknowledgement_that_has_no_message_to_show_it_in_is_not_posted(slack: SlackServer) -> None:
+    assert bot(slack).send(update(None)).detail == "there is no message to rewrite"
+    assert slack.requests == []
+    thread = bot(slack).send(delivery()).thread
+    slack.delete(slack.posts[0])
+    bot(slack).send(update(thread))
+    assert slack.posts == []
+
+
+def test_an_incoming_webhook_leaves_its_messages_as_they_are(slack: SlackServer) -> None:
+    assert hook(slack.webhook_url).send(update(None)).detail == "an incoming webhook cannot rewrite a message"
+    assert slack.requests == []
+
+
+def test_the_end_is_shown_with_what_was_told_before(slack: SlackServer) -> None:
+    thread = bot(slack).send(delivery(body=message_body(FULL))).thread
+    end = message_body(occasion(NotifyKind.RESOLVED, columns=()))
+    bot(slack).send(replace(delivery(NotifyKind.RESOLVED, thread, end), earlier=message_body(FULL)))
+    said = texts(slack.posts[0])
+    for part in ("🟢 Resolved: flight-delay", "resolved after 3 d", "Columns, reference → then:", "• x: 1 → 2",
+                 "Performance as it was told: f1 fell"):
+        assert part in said
+
+
+def test_a_reminder_tells_the_thread_what_it_costs(slack: SlackServer) -> None:
+    thread = bot(slack).send(delivery()).thread
+    bot(slack).send(delivery(NotifyKind.REPEAT, thread, message_body(occasion(NotifyKind.REPEAT, performance="f1 fell"))))
+    assert texts(slack.posts[1]).splitlines()[1] == "Performance: f1 fell"
+
+
+def test_an_earlier_body_that_is_no_message_is_given_up(slack: SlackServer) -> None:
+    with pytest.raises(Permanent, match="stored body is no IncidentMessage"):
+        bot(slack).send(replace(update("C1:1.1"), earlier={"kind": "odd"}))
+
+
+MESSAGES = st.builds(
+    IncidentMessage, kind=st.sampled_from(NotifyKind), reason=st.text(max_size=50), incident=st.text(max_size=3000),
+    model=st.text(max_size=3000), severity=st.sampled_from(Verdict), sentence=st.text(max_size=3000), cause=st.text(max_size=9000),
+    since=st.just(START), until=st.just(START + DAY), lasted=st.just(86_400.0), bad_windows=st.integers(0, 10**9),
+    checks=st.lists(st.text(max_size=900), max_size=9).map(tuple),
+    columns=st.lists(st.builds(ColumnLine, column=st.text(max_size=900), sentence=st.text(max_size=900)), max_size=60).map(tuple),
+    more_columns=st.integers(0, 10**6), account=st.none() | st.just(Account(counted=10**15, late=10**15, duplicate=1)),
+    url=st.none() | st.text(max_size=4000), condition=st.text(max_size=9), evidence=st.text(max_size=9000),
+    performance=st.text(max_size=9000), sure=st.text(max_size=9000), acknowledged_by=st.text(max_size=4000),
+)  # fmt: skip
+FILL = st.sampled_from(["&", "<!channel>", "é", "👩\u200d👧", " ", "x"])
+
+
+def written(message: SlackMessage) -> int:
+    """Characters of all texts of all blocks."""
+    blocks = [*message.blocks, *(block for attachment in message.attachments for block in attachment["blocks"])]  # type: ignore[attr-defined]
+    return sum(map(length_of, blocks))
+
+
+@pytest.mark.fault(31)
+@given(MESSAGES, st.none() | FILL)
+def test_any_message_whatsoever_is_within_every_limit_and_nothing_in_it_is_obeyed(said: IncidentMessage, fill: str | None) -> None:
+    if fill is not None:
+        many = fill * 3000
+        said = replace(said, sentence=many, cause=many, evidence=many, performance=many + ".", sure=many, incident=many,
+                       checks=(many,) * 3, acknowledged_by=many, url="https://drift.example/" + "y" * 2900,
+                       columns=(ColumnLine(column=many[:100], sentence=many[:900]),) * 50)
+    for message in (build(said), build_note(said)):
+        assert refusal(as_arguments(message)) is None
+        assert written(message) <= BUDGET
+        json.dumps(as_arguments(message)).encode()
+        for text in mrkdwn(as_arguments(message)):
+            ours = text.startswith("<") and text.endswith("|Open driftd>")
+            assert text.count("<") == text.count(">") == ours
 
 
 # --- who am I ------------------------------------------------------------------------------------------------

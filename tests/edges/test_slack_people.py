@@ -48,7 +48,7 @@ ASKED = Retraining(id="ret_1", model="m", version="1", state=RetrainingState.PRO
 PERFORMANCE = PerformanceRules(metrics=("roc_auc", "f1"), max_drop=0.03, label_delay=timedelta(days=30))
 REASONS = {
     NotifyKind.FIRING: TransitionReason.OPEN_AFTER_REACHED, NotifyKind.REPEAT: TransitionReason.REPEAT_INTERVAL_ELAPSED,
-    NotifyKind.RESOLVED: TransitionReason.RESOLVE_AFTER_REACHED,
+    NotifyKind.RESOLVED: TransitionReason.RESOLVE_AFTER_REACHED, NotifyKind.UPDATE: TransitionReason.ACKNOWLEDGED_BY_PERSON,
 }
 
 
@@ -83,7 +83,8 @@ def test_buttons_stand_under_an_incidents_own_message_while_it_goes_on_and_bear_
     assert [("confirm" in element) for element in block["elements"]] == [False, False, False, True]  # type: ignore[attr-defined]
     assert buttons(message(NotifyKind.REPEAT), ALL) == [block]
     assert buttons(message(NotifyKind.RESOLVED), ALL) == []
-    assert names(buttons(message(), ALL, acknowledged=True)) == names([block])[1:]
+    taken = message(NotifyKind.UPDATE, state=ACKNOWLEDGED, acknowledged_by="ann")
+    assert names(buttons(taken, ALL)) == names([block])[1:]
 
 
 def test_nothing_is_offered_that_nobody_may() -> None:

@@ -36,7 +36,7 @@ from monitor.metrics import Metrics
 from monitor.notify.slack import SlackBot
 from monitor.notify.slack_answer import Answers
 from monitor.notify.slack_buttons import proposal_buttons
-from monitor.notify.slack_clicks import Approval, Desk
+from monitor.notify.slack_clicks import Approval, ClickDesk
 from monitor.notify.slack_command import Questions
 from monitor.notify.slack_link import Closed, open_link
 from monitor.notify.slack_rights import Deed, Rights
@@ -102,7 +102,8 @@ class Listening:
         given = {"token": TOKEN, "channel": "#ml-alerts", "app_token": APP_TOKEN, "api_url": self.slack.url, "timeout": "2s",
                  **self.settings}
         now = SystemClock().now
-        desk = Desk(store=self.store, now=now, rights=self.rights, tell=lambda _: (), approve=self.approve, accept_shift=self.accept_shift)
+        desk = ClickDesk(store=self.store, now=now, rights=self.rights, tell=lambda _: (), approve=self.approve,
+                         accept_shift=self.accept_shift)
         questions = Questions(store=self.store, models=(FLIGHTS,), rights=self.rights, now=now, lag=lambda _: 1234)
         return SlackSocket(slack=SlackSettings.model_validate(given), desk=desk, questions=questions, clock=SystemClock(),
                            health=self.health, metrics=self.metrics, owner=self.owner, bounds=self.bounds)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from monitor.web.openapi import PATHS
 from tests.edges.web_site import TOKEN, Site, site
-from tests.edges.web_story import OPEN_ID, PAST_ID
+from tests.edges.web_story import OPEN_ID, OVER_ID, PAST_ID, SILENCE_ID
 from tests.fuzz.requests import fire_again
 
 OPERATIONS = [(path, verb) for path, verbs in PATHS.items() for verb in verbs]
@@ -25,6 +25,8 @@ KNOWN: Mapping[str, list[dict[str, str]]] = {
     "/api/v1/incidents/{id}/report": [{"id": OPEN_ID}, {"id": PAST_ID}],
     "/api/v1/incidents/{id}/ack": [{"id": OPEN_ID}, {"id": PAST_ID}],
     "/api/v1/incidents/{id}/resolve": [{"id": OPEN_ID}, {"id": PAST_ID}],
+    "/api/v1/incidents/{id}/silence": [{"id": OPEN_ID}, {"id": PAST_ID}],
+    "/api/v1/silences/{id}": [{"id": SILENCE_ID}, {"id": OVER_ID}],
     "/api/v1/retrainings/{id}": [{"id": "ret-1"}],
 }
 """What there is at a path: made-up names alone would only ever give 404."""
@@ -50,7 +52,7 @@ def test_every_answer_is_as_described(here: Site, path: str, verb: str) -> None:
     @given(st.one_of(cases))
     def described(case: schemathesis.Case) -> None:
         answer = case.call_and_validate(headers=BEARER, timeout=5)
-        if verb == "post" and answer.status_code == 200:
+        if verb == "post" and answer.status_code == 200 and path.endswith(("/ack", "/resolve")):
             fire_again(here.store)
 
     described()

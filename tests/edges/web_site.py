@@ -42,6 +42,11 @@ class Site:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         return self.client.post(path, headers=headers, **options)  # type: ignore[arg-type]
 
+    def delete(self, path: str, *, token: str | None = TOKEN, **parameters: str) -> httpx.Response:
+        """Ask that it ends."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return self.client.delete(path, headers=headers, params=parameters)
+
 
 @contextmanager
 def site(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from monitor.core.audit import Via
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState, TransitionReason
 from monitor.core.profile import Grid, Profile
 from monitor.core.reference import Reference
@@ -14,6 +15,7 @@ from monitor.core.results import Account, Check, Result, Verdict, WindowKey
 from monitor.core.retraining import Retraining, RetrainingState
 from monitor.core.rules import Model, Stream, StreamKind, Task
 from monitor.core.schema import Column, Kind, Reason, Role
+from monitor.core.silences import Silence, silence_audit
 from monitor.ports import Advance, Checkpoint, Judgement, Message, Quarantined, StreamCount, TopicPartition, WindowDelta
 from monitor.storage import SqlStore, open_store
 
@@ -24,6 +26,7 @@ FAULT_DAYS = range(66, 69)
 OLD_FAULT_DAYS = range(30, 32)
 LAST = FIRST + (DAYS - 1) * DAY
 OPEN_ID, PAST_ID = "inc-5a1c09", "inc-07be41"
+SILENCE_ID, OVER_ID = "sil-4711", "sil-0815"
 WITHIN = "within the limit"
 SECONDS = "mean 12.6 → 756: 60 times the reference, as minutes given in seconds"
 EVIL = "<script>alert(1)</script>"
@@ -240,6 +243,14 @@ def _rows(store: SqlStore) -> None:
         _judge(store, day)
 
 
+def _silences(store: SqlStore) -> None:
+    """One that is in force for long, and one that is over; neither is about an incident."""
+    quiet = Silence(id=SILENCE_ID, model=NEW.name, column="bags", starts_at=LAST, ends_at=datetime(2999, 1, 1, tzinfo=UTC), by="mara",
+                    reason="we know")
+    for silence in (quiet, replace(quiet, id=OVER_ID, ends_at=LAST + DAY)):
+        store.add_silence(silence, silence_audit(silence, by="mara", at=LAST, via=Via.API, action="silence"))
+
+
 def tell(path: Path) -> SqlStore:
     """A new store in that folder, with the whole story in it."""
     store = open_store(f"sqlite:///{path}/story.db")
@@ -249,6 +260,7 @@ def tell(path: Path) -> SqlStore:
     )
     store.add_reference(reference, activate=True, at=FIRST)
     _rows(store)
+    _silences(store)
     lost = store.claim("retrain", owner="me", lease=30, limit=1, now=LAST + 2 * DAY)
     for delivery in lost:
         store.dead(delivery, "410 Gone", LAST + 2 * DAY)

@@ -24,6 +24,7 @@ REASONS = {
     NotifyKind.FIRING: TransitionReason.OPEN_AFTER_REACHED,
     NotifyKind.REPEAT: TransitionReason.REPEAT_INTERVAL_ELAPSED,
     NotifyKind.RESOLVED: TransitionReason.RESOLVE_AFTER_REACHED,
+    NotifyKind.UPDATE: TransitionReason.ACKNOWLEDGED_BY_PERSON,
 }
 
 

@@ -234,9 +234,9 @@ def run_in(setting: Setting) -> Run:
     }  # fmt: skip
     extra: dict[str, Any] = {"kafka": kafka, "checkpoint": {"every": setting.every, "max_rows": setting.max_rows}}
     if setting.told is not None:
-        extra["slack"] = {"token": TOKEN, "channel": "#ml-alerts", "api_url": setting.told.slack.url}
+        extra["slack"] = {"token": TOKEN, "channel": "#ml-alerts", "api_url": setting.told.slack.url, "pictures": False}
         webhook = {"url": setting.told.trainer.url, "secret": SECRET}
-        model["retraining"] = {"webhook": webhook, "when": {"drift": "2 windows"}, "cooldown": "4h"}
+        model["retraining"] = {"webhook": webhook, "when": {"drift": "2 windows"}, "cooldown": "4h", "veto": False, "timeout": "6h"}
     return Run(folder=setting.folder, store=setting.store, bootstrap=setting.bootstrap, topic=setting.topic, extra=extra,
                model=model | dict(setting.model), group=setting.group)  # fmt: skip
 

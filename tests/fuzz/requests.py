@@ -31,10 +31,12 @@ READ = [
     f"/api/v1/models/{FLIGHTS.name}/windows?since=2013-03-01&limit=5",
     "/api/v1/results?check=drift&verdict=warn,alert&limit=3&model=fare-price",
     "/api/v1/incidents?limit=1", f"/api/v1/incidents/{PAST_ID}", "/api/v1/retrainings?limit=2", "/api/v1/retrainings/ret-1",
-    "/api/v1/references?model=bag-loss",
+    "/api/v1/references?model=bag-loss", "/api/v1/silences?which=all",
 ]  # fmt: skip
-WRITTEN = [f"/api/v1/incidents/{OPEN_ID}/ack", f"/api/v1/incidents/{OPEN_ID}/resolve"]
-BODIES = ['{"by": "mara"}', "", "{}", '{"by": "\\u0000"}', "[1]", '{"by": "x", "more": [1]}']
+WRITTEN = [f"/api/v1/incidents/{OPEN_ID}/ack", f"/api/v1/incidents/{OPEN_ID}/resolve", f"/api/v1/incidents/{OPEN_ID}/silence",
+           "/api/v1/silences"]
+BODIES = ['{"by": "mara"}', '{"for": "1h", "model": "*", "column": "x"}', '{"until": "9999-12-31T23:59:59Z"}',
+          "", "{}", '{"by": "\\u0000"}', "[1]", '{"by": "x", "more": [1]}']
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,7 @@ def opened(folder: Path) -> Iterator[Check]:
         request = asked(data)
         answer = loop.run_until_complete(answered(app, request))
         sound(request, answer)
-        if answer.status == 200 and request.method == "POST":
+        if answer.status == 200 and request.method == "POST" and unquote(request.path.decode("latin-1")).endswith(("/ack", "/resolve")):
             fire_again(store)
 
     try:

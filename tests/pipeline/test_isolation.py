@@ -1,11 +1,11 @@
-"""What is broken stops nothing else: a window, a version, a model, a reference; and old trouble reminds nobody."""
+"""What is broken stops nothing else: a window, a version, a model, a reference."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,7 @@ import pytest
 from monitor.core.finding import Finding
 from monitor.core.reference import Reference
 from monitor.core.results import Verdict
-from monitor.core.rules import AlertRules
 from monitor.errors import DecodeError
-from monitor.pipeline import Routes
 from monitor.ports import StoredWindow
 from monitor.storage import open_store
 from tests.pipeline.test_judge import RULES, hour_of, put_hour, telling, the_reference
@@ -123,33 +121,3 @@ def test_a_check_that_raises_is_an_error_of_its_window_and_the_next_one_is_judge
     assert {r.window_start for r in errors} == {START, START + HOUR}
     assert {r.reason for r in errors} == {"this window could not be judged: RuntimeError: a fault of ours"}
     assert all(r.verdict is not Verdict.ERROR for r in world.store.results() if r.check == "volume")
-
-
-@pytest.mark.fault(41)
-def test_a_backlog_of_old_bad_windows_is_one_message_and_no_burst_of_reminders() -> None:
-    rules = replace(RULES, alerts=AlertRules(open_after=1, resolve_after=2, repeat_after=timedelta(hours=1)), retraining=None)
-    world = World(store=Unsteady(), models=(rules,), routes=Routes(people=("slack",)))
-    world.store.add_reference(the_reference(), activate=True, at=world.clock.now())
-    world.crash()
-    for hour in range(20):
-        put_hour(world, hour, 60)
-    world.read_all()
-    world.judge.finish()
-    assert [row.kind for row in world.store.deliveries()] == ["firing"]
-    [incident] = world.store.incidents()
-    reminded = [e for e in world.store.incident_events(incident.id) if e.reason == "repeat interval elapsed"]
-    assert len(reminded) == 19  # the history knows
-
-
-@pytest.mark.fault(41)
-def test_a_window_that_ended_just_now_still_reminds() -> None:
-    rules = replace(RULES, alerts=AlertRules(open_after=1, resolve_after=2, repeat_after=timedelta(hours=1)), retraining=None)
-    world = World(store=Unsteady(), models=(rules,), routes=Routes(people=("slack",)))
-    world.store.add_reference(the_reference(), activate=True, at=world.clock.now())
-    world.crash()
-    for hour in range(3):
-        put_hour(world, hour, 60)
-    world.clock.wall = START + 3 * HOUR
-    world.read_all()
-    world.judge.finish()
-    assert [row.kind for row in world.store.deliveries()] == ["firing", "repeat", "repeat"]

@@ -11,7 +11,7 @@ import pytest
 from monitor.core.incidents import IncidentState, acknowledge
 from monitor.core.reference import Reference
 from monitor.core.results import Check, Verdict
-from monitor.core.rules import AlertRules, DriftRules, DriftTest, RetrainingRules, StreamKind
+from monitor.core.rules import AlertRules, DriftRules, DriftTest, Model, RetrainingRules, StreamKind
 from monitor.doubles.log import MemoryLog
 from monitor.pipeline import Judge, References, Routes, Telling
 from monitor.pipeline.judge import MAX_EMPTY_WINDOWS, STALE_CLAIM
@@ -299,7 +299,7 @@ def test_the_end_of_time_goes_on_where_another_replica_had_one_window_first(worl
     other = world.replica()
     other.read_all()
     store = unsteady(world)
-    store.before_record = lambda: store.record(other.judge._judge(MODEL, START, None, START + 3 * HOUR))
+    store.before_record = lambda: store.record(other.judge._judge(MODEL, START, None, START + 3 * HOUR)[0])
     assert world.judge.finish() == 2, "it has judged those that were left"
     assert judged(world) == [0, 1, 2]
 
@@ -366,14 +366,14 @@ RULES = replace(
     MODEL,
     drift=DriftRules(tests=(DriftTest(method="psi", threshold=1.0),)),
     alerts=AlertRules(open_after=1, resolve_after=2, repeat_after=timedelta(hours=24)),
-    retraining=RetrainingRules(when={"drift": 2}, cooldown=timedelta(hours=24)),
+    retraining=RetrainingRules(when={"drift": 2}, cooldown=timedelta(hours=24), veto=False),
 )
 STORY = (1, 1, 60, 60, 60, 1, 1, 1)
 """The factor of each hour's delays: for three hours they come in seconds."""
 
 
-def telling(store: Store) -> World:
-    made = World(store=store, models=(RULES,), routes=Routes(people=("slack",), retraining="retrain", page_url="https://d.example"))
+def telling(store: Store, rules: Model = RULES) -> World:
+    made = World(store=store, models=(rules,), routes=Routes(people=("slack",), retraining="retrain", page_url="https://d.example"))
     made.store.add_reference(the_reference(), activate=True, at=made.clock.now())
     made.crash()
     return made

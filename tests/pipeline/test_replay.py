@@ -39,10 +39,11 @@ def reference(rng: np.random.Generator) -> object:
     return replace(reference_of(days), model="m", version="*", window=HOUR)
 
 
-def judged_world(path: Path | None = None) -> World:
-    """Ten hours, three of them drifted, one of them silent; always the same ones."""
+def judged_world(place: Path | str | None = None) -> World:
+    """Ten hours, three of them drifted, one of them silent; always the same ones. ``place``: a folder for SQLite, or the URL of a store."""
     rng = np.random.default_rng(4)
-    world = World(models=(RULES,)) if path is None else World(models=(RULES,), store=open_store(f"sqlite:///{path}/driftd.db"))
+    url = f"sqlite:///{place}/driftd.db" if isinstance(place, Path) else place
+    world = World(models=(RULES,)) if url is None else World(models=(RULES,), store=open_store(url))
     world.store.add_reference(reference(rng), activate=True, at=START)  # type: ignore[arg-type]
     for n in range(HOURS):
         if n != 8:
@@ -92,7 +93,7 @@ def test_since_leaves_earlier_windows_out(world: World) -> None:
 
 
 def test_retraining_is_asked_for_as_the_new_rules_say(world: World) -> None:
-    eager = replace(RULES, retraining=RetrainingRules(when={"drift": 2}))
+    eager = replace(RULES, retraining=RetrainingRules(when={"drift": 2}, veto=False))
     asked = [j.retraining for j in rejudge(world.store, eager, world.clock) if j.retraining is not None]
     assert [(one.model, one.requested_at) for one in asked] == [("m", START + 4 * HOUR)]
 

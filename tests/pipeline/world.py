@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from monitor.core.gaps import GapReason, OnLoss
 from monitor.core.results import Account
-from monitor.core.rules import Model, Stream, StreamKind, Task
+from monitor.core.rules import Model, Stream, StreamKind, Switch, Task
 from monitor.core.schema import Column, Kind
 from monitor.doubles.log import MemoryLog
 from monitor.doubles.store import MemoryStore
@@ -94,7 +94,10 @@ def message(id: object, minutes: float, delay: object = 5, carrier: object = "AA
 
 @dataclass
 class World:
-    """Everything between a log and a store, made anew by ``crash``."""
+    """Everything between a log and a store, made anew by ``crash``.
+
+    Its windows are of 2013, which nobody is told of by itself: unless ``ages``, none is too old.
+    """
 
     store: Store = field(default_factory=Unsteady)
     log: MemoryLog = field(default_factory=lambda: MemoryLog({TOPIC: 3}))
@@ -105,8 +108,11 @@ class World:
     out_of_range: OnLoss = OnLoss.EARLIEST
     tester: SampleTester | None = None
     id_bytes: int = MOST_BYTES
+    ages: bool = False
 
     def __post_init__(self) -> None:
+        if not self.ages:
+            self.models = [replace(model, alerts=replace(model.alerts, max_age=Switch.OFF)) for model in self.models]
         self.crash()
 
     def crash(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import Retryable
-from monitor.settings import Secret, SlackSettings, WebhookSettings, load_settings
+from monitor.settings import Secret, SlackSettings, TrainerSettings, load_settings
 
 
 def test_a_text_is_read_but_never_shown() -> None:
@@ -62,4 +62,4 @@ def test_settings_can_be_made_in_code_too() -> None:
 
 def test_a_webhook_without_secret_cannot_sign() -> None:
     with pytest.raises(ValueError, match="webhook without secret"):
-        _ = WebhookSettings(url="https://ci.example/x").signing_secret
+        _ = TrainerSettings(url="https://ci.example/x").signing_secret

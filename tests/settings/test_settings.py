@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from monitor.core.maintenance import OneOff, Recurring
 from monitor.core.rules import (
+    AlertRules,
     Budget,
     DriftTest,
     Formula,
     GivenRange,
+    Lasting,
     MinEffect,
     PerformanceRules,
     Previous,
@@ -101,7 +105,7 @@ def test_the_contract_of_the_design_is_read_to_the_letter(tmp_path: Path) -> Non
     assert model.quality.max_null_share is None
     assert (model.alerts.open_after, model.alerts.resolve_after, model.alerts.repeat_after) == (1, 2, timedelta(days=1))
     assert model.retraining is not None
-    assert model.retraining.when == {"performance": 2, "drift": 3}
+    assert model.retraining.when == {"performance": Lasting(bad=2, within=2), "drift": Lasting(bad=3, within=3)}
     reference = settings.reference_file("flight-delay")
     assert reference is not None
     assert (reference.version, reference.data) == ("*", tmp_path / "reference.parquet")
@@ -492,3 +496,29 @@ def test_an_open_after_that_cannot_be_is_refused(tmp_path: Path, written: str) -
 def test_the_smallest_effects_can_be_set_apart(tmp_path: Path) -> None:
     drift = loaded(tmp_path, model_text("    drift: {min_effect: {ks: 0.1}}\n")).models()[0].drift
     assert drift.min_effect == MinEffect(ks=0.1, wasserstein=0.1, tvd=0.03)
+
+
+def alerts(tmp_path: Path, text: str) -> AlertRules:
+    path = tmp_path / "driftd.yaml"
+    path.write_text(CONTRACT.replace("alerts: {open_after: 1, resolve_after: 2, repeat_after: 24h}", f"alerts: {text}"), encoding="utf-8")
+    return load_settings(path).model("flight-delay").alerts
+
+
+@pytest.mark.parametrize(("text", "most"), [("{}", None), ("{max_age: auto}", None), ("{max_age: off}", Switch.OFF),
+                                            ("{max_age: 2d}", timedelta(days=2))])
+def test_how_old_a_window_may_be_to_be_told(tmp_path: Path, text: str, most: timedelta | Switch | None) -> None:
+    assert alerts(tmp_path, text).max_age == most
+
+
+def test_times_of_maintenance(tmp_path: Path) -> None:
+    four, berlin = timedelta(hours=4), ZoneInfo("Europe/Berlin")
+    entries = "[{every: Saturday 02:00, for: 4h, timezone: Europe/Berlin, reason: rebuilt}, {every: 2:30, for: 4h}, " \
+              "{from: 2026-12-24, until: '2026-12-24T06:00:00+02:00'}]"
+    assert alerts(tmp_path, f"{{maintenance: {entries}}}").maintenance == (
+        Recurring(at=time(2), weekday=5, lasts=four, zone=berlin, reason="rebuilt"),
+        Recurring(at=time(2, 30), lasts=four, zone=UTC),
+        OneOff(starts=datetime(2026, 12, 24, tzinfo=UTC), ends=datetime(2026, 12, 24, 4, tzinfo=UTC)),
+    )
+    daily = Recurring(at=time(2), lasts=four, zone=UTC)
+    assert alerts(tmp_path, "{maintenance: {every: 02:00, for: 4h}}").maintenance == (daily,), "one is a list"
+    assert alerts(tmp_path, "{maintenance: [{every: 02:00, for: 4h, from: , reason: }]}").maintenance[0].reason == ""

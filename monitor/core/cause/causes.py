@@ -33,12 +33,13 @@ class ColumnCause:
 class Cause:
     """``headline`` is one line, empty where nothing is bad. ``columns``: features first, then by score. ``only``: the one
     version or segment that it is in, where others are well; empty where it is everywhere or nobody can tell. ``performance``: what is
-    known of it in one sentence, that of no drop too; empty where it is not judged."""
+    known of it in one sentence, that of no drop too; empty where it is not judged. ``sure``: how sure it is, in words."""
 
     headline: str
     columns: tuple[ColumnCause, ...] = ()
     only: str = ""
     performance: str = ""
+    sure: str = ""
 
     @property
     def evidence(self) -> str:

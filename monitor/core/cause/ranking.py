@@ -15,6 +15,7 @@ from monitor.core.cause.sentence import said
 from monitor.core.cause.signatures import recognised
 from monitor.core.cause.signatures.collapse import collapse
 from monitor.core.cause.signatures.sign import Sign
+from monitor.core.cause.sureness import sure_of
 from monitor.core.decay import change_sentence, performance_sentence, worst_first
 from monitor.core.evaluate import Subject
 from monitor.core.explained import Explanation, explained_by
@@ -57,7 +58,8 @@ def explain(results: Iterable[Result], subjects: Sequence[Subject], rules: Model
         since=_since(opened, together, min(result.window_start for result in bad)),
         until=max(result.window_end for result in bad),
     )
-    return Cause(headline=headline(told), columns=columns, only=where, performance=performance_sentence(results, rules))
+    return Cause(headline=headline(told), columns=columns, only=where, performance=performance_sentence(results, rules),
+                 sure=sure_of(bad, columns[0] if columns else None))
 
 
 def _dropped(bad: Iterable[Result]) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.core.drift import DRIFT_TESTS
@@ -20,6 +21,14 @@ from monitor.core.schema import Column, Kind
 NO_BASELINE = Baseline(window_rows=(), distances={}, shares={})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one column tells by itself: findings, or a difference that is judged beside those of the other columns."""
+
+    findings: tuple[Finding, ...] = ()
+    difference: Difference | None = None
+
+
 def judge_drift(
     columns: Sequence[Column], profile: Profile, reference: Reference, rules: DriftRules, alpha: float, start: datetime
 ) -> list[Finding]:
@@ -27,13 +36,32 @@ def judge_drift(
 
     ``alpha``: false alarms of a window, over all columns; ``start``: when it began, for the reference may have a rhythm.
     """
-    findings = [_unknown(column.name) for column in columns if column.name not in reference.profile.columns]
-    known = [column for column in columns if column.name in reference.profile.columns]
+    share = share_of(columns, reference, alpha)
+    return told_together({column.name: look_at(column, profile, reference, rules, share, start) for column in columns}, share)
+
+
+def share_of(columns: Sequence[Column], reference: Reference, alpha: float) -> float:
+    """The false alarms that one of the columns may raise in a window, where all of them may raise ``alpha``."""
+    return alpha / max(sum(column.name in reference.profile.columns for column in columns), 1)
+
+
+def look_at(
+    column: Column, profile: Profile, reference: Reference, rules: DriftRules, share: float, start: datetime
+) -> Look:
+    """One column of a window by itself. ``share``: as in ``share_of``."""
+    if column.name not in reference.profile.columns:
+        return Look(findings=(_unknown(column.name),))
     if rules.tests:
-        for test in (test for test in rules.tests if test.method in DRIFT_TESTS):  # others are not for profiles: ``sampled``
-            findings += [_explicit(column, test, profile, reference) for column in known if _fits(column, test)]
-        return findings
-    return findings + _learned([column.name for column in known], profile, reference, rules.min_effect, alpha, start)
+        asked = [test for test in rules.tests if test.method in DRIFT_TESTS]  # others are not for profiles: ``sampled``
+        return Look(findings=tuple(_explicit(column, test, profile, reference) for test in asked if _fits(column, test)))
+    return _learned(column.name, profile, reference, rules.min_effect, share, start)
+
+
+def told_together(looks: Mapping[str, Look], share: float) -> list[Finding]:
+    """The findings of a window from what each of its columns tells by itself. ``share``: as in ``share_of``."""
+    findings = [finding for look in looks.values() for finding in look.findings]
+    unlearned = {name: look.difference for name, look in looks.items() if look.difference is not None}
+    return findings + _by_significance(unlearned, share * len(unlearned))
 
 
 def _unknown(name: str) -> Finding:
@@ -55,29 +83,21 @@ def _empty(name: str, metric: str, window: ColumnProfile, reference: ColumnProfi
 # --- the default verdict -------------------------------------------------------------------------------------
 
 
-def _learned(
-    names: Sequence[str], profile: Profile, reference: Reference, floors: MinEffect, alpha: float, start: datetime
-) -> list[Finding]:
-    findings: list[Finding] = []
-    unlearned: dict[str, Difference] = {}
-    share = alpha / max(len(names), 1)
-    for name in names:
-        here, there = profile.columns[name], reference.profile.columns[name]
-        metric = METRICS[type(there)]
-        try:
-            empty, limit = _empty(name, metric, here, there), limit_of(name, reference)
-            if empty is not None:
-                findings.append(empty)
-            elif limit is not None:
-                value = column_distance(there, here, rhythm_of(name, reference), start)
-                learned = limit.threshold(share, here.n)
-                threshold = max(learned, _floor(value, learned, here, there, floors))
-                findings.append(_against(name, metric, value, threshold, limit.p_value(value, share, here.n)))
-            else:
-                unlearned[name] = difference(pair_of(there, here), floors)
-        except BROKEN as error:
-            findings.append(_finding(name, metric, Verdict.ERROR, f"{metric} of {name} failed: {error}"))
-    return findings + _by_significance(unlearned, share * len(unlearned))
+def _learned(name: str, profile: Profile, reference: Reference, floors: MinEffect, share: float, start: datetime) -> Look:
+    here, there = profile.columns[name], reference.profile.columns[name]
+    metric = METRICS[type(there)]
+    try:
+        empty, limit = _empty(name, metric, here, there), limit_of(name, reference)
+        if empty is not None:
+            return Look(findings=(empty,))
+        if limit is None:
+            return Look(difference=difference(pair_of(there, here), floors))
+        value = column_distance(there, here, rhythm_of(name, reference), start)
+        learned = limit.threshold(share, here.n)
+        threshold = max(learned, _floor(value, learned, here, there, floors))
+        return Look(findings=(_against(name, metric, value, threshold, limit.p_value(value, share, here.n)),))
+    except BROKEN as error:
+        return Look(findings=(_finding(name, metric, Verdict.ERROR, f"{metric} of {name} failed: {error}"),))
 
 
 def rhythm_of(name: str, reference: Reference) -> Rhythm:

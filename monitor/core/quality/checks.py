@@ -34,16 +34,20 @@ QUALITY_CHECKS: Mapping[QualityKind, Judge] = MappingProxyType({
 
 def judge_quality(columns: Sequence[Column], profile: Profile, reference: Reference, rules: QualityRules, alpha: float) -> list[Finding]:
     """One finding per column and check that applies. The profile is on the reference's grid; ``alpha``: false alarms of a window."""
-    known = [column for column in columns if column.name in reference.profile.columns]
-    share = alpha / max(len(known) * len(QUALITY_CHECKS), 1)
-    findings: list[Finding] = []
-    for column in known:
-        look = Look(name=column.name, kind=column.kind, profile=profile, reference=reference, rules=rules, alpha=share)
-        findings += _column(look)
-    return findings
+    share = share_of(columns, reference, alpha)
+    return [finding for column in columns for finding in judge_column(column, profile, reference, rules, share)]
 
 
-def _column(look: Look) -> list[Finding]:
+def share_of(columns: Sequence[Column], reference: Reference, alpha: float) -> float:
+    """The false alarms that one check of one column may raise in a window, where all of them may raise ``alpha``."""
+    return alpha / max(sum(column.name in reference.profile.columns for column in columns) * len(QUALITY_CHECKS), 1)
+
+
+def judge_column(column: Column, profile: Profile, reference: Reference, rules: QualityRules, share: float) -> list[Finding]:
+    """One finding per check that applies; none of a column that the reference does not know. ``share``: as in ``share_of``."""
+    if column.name not in reference.profile.columns:
+        return []
+    look = Look(name=column.name, kind=column.kind, profile=profile, reference=reference, rules=rules, alpha=share)
     asked = [kind for kind in QUALITY_CHECKS if given(kind, look.rules) is not Switch.OFF]
     gone = judge_gone(look) if QualityKind.NULL in asked else None
     if gone is not None:
