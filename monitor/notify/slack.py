@@ -9,10 +9,11 @@ from slack_sdk.web import SlackResponse
 
 from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage, from_body
+from monitor.core.retraining import RetrainingState
 from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
 from monitor.errors import DecodeError, Permanent
 from monitor.notify.slack_api import LONGEST_WORD, SlackApi, SlackError
-from monitor.notify.slack_buttons import buttons
+from monitor.notify.slack_buttons import buttons, proposal_buttons
 from monitor.notify.slack_message import SlackMessage, build, build_note, degraded, message_of, metadata
 from monitor.notify.slack_picture import send_picture
 from monitor.notify.slack_retraining import build_retraining, retraining_metadata
@@ -95,7 +96,9 @@ class SlackBot:
         except DecodeError as error:
             raise Permanent(str(error)) from None
         call = self._call(delivery, retraining_metadata(note, delivery.id))
-        return call.reply(build_retraining(note), first) or call.post(build_retraining(note), self._channel, first and first[0])
+        asks = note.state is RetrainingState.PROPOSED
+        content = build_retraining(note, proposal_buttons(note.id, self._offered) if asks else [])
+        return call.reply(content, first) or call.post(content, self._channel, first and first[0])
 
     def _opened(self, delivery: Delivery) -> tuple[SlackApi, Search]:
         now = self._clock.now()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,17 @@ import typer
 from typer.testing import CliRunner
 
 from monitor.cli import check
+from monitor.core.audit import Via
+from monitor.core.retraining import RetrainingEvent
+from monitor.demo.slack_clicks import buttons_of
 from monitor.demo.slack_server import SlackServer
+from monitor.notify import retraining_notes
 from monitor.parts import Parts, build
+from monitor.ports import Store
 from monitor.settings import load_settings
 from tests.contracts.store_story import event, incident, judgement
-from tests.edges.test_slack_socket import ACK, APP_TOKEN, FIRING, TOKEN, answered, eventually, fired
+from tests.edges.test_slack_socket import ACK, ANN, APP_TOKEN, APPROVE, BOB, FIRING, PROPOSED, TOKEN, answered, eventually, fired, shown
+from tests.webhook_server import WebhookReceiver
 
 app = typer.Typer()
 app.command()(check.command)
@@ -31,7 +39,7 @@ def slack() -> Iterator[SlackServer]:
     server.close()
 
 
-def configured(folder: Path, slack: SlackServer, app_token: str = APP_TOKEN) -> Path:
+def configured(folder: Path, slack: SlackServer, app_token: str = APP_TOKEN, retraining: str = "") -> Path:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         closed = probe.getsockname()[1]
@@ -48,7 +56,12 @@ models:
     streams: {{predictions: {{topic: t, time: ts, prediction: p}}}}
     columns: {{x: numeric}}
     reference: {{rolling: 14d}}
-""")
+""" + (f"""\
+    retraining:
+      webhook: {{url: "{retraining}", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}}
+      when: {{drift: 2 windows}}
+      approval: ask
+""" if retraining else ""))
     return file
 
 
@@ -73,6 +86,37 @@ def test_a_daemon_with_an_app_token_listens_and_shows_that_it_does(tmp_path: Pat
         assert isinstance(parts.failed, KeyError), "the daemon stops with it"
     assert slack.sockets is not None
     slack.sockets.wait_for(0)
+
+
+def test_a_proposal_is_approved_by_its_button_and_the_trainer_is_asked(tmp_path: Path, slack: SlackServer) -> None:
+    trainer = WebhookReceiver()
+    file = configured(tmp_path, slack, f"{APP_TOKEN}, approvers: {ANN.id}", retraining=trainer.url)
+    with ExitStack() as closers:
+        closers.callback(trainer.close)
+        parts = build(load_settings(file), file, closers)
+        assert parts.slack is not None
+        parts.slack.start()
+        store: Store = parts.dispatcher._store  # type: ignore[assignment]  # the daemon's own
+        proposed = replace(PROPOSED, incident=None)
+        begun = RetrainingEvent(retraining=proposed.id, at=proposed.requested_at, before=None, after=proposed.state)
+        store.add_retraining(proposed, begun, retraining_notes(proposed, ["slack"]))
+        parts.dispatcher.run_once()
+        (post,) = slack.posts
+        assert list(buttons_of(post)) == [APPROVE]
+        eventually(lambda: "connected" in get(parts, "/readyz?verbose"))
+        slack.click(post, APPROVE, BOB)
+        assert answered(slack) == "Not done: only those in slack.approvers may approve a retraining by Slack; your id there would be U0BOB."
+        slack.click(post, APPROVE)
+        assert answered(slack, 2) == "Approved: m is asked to be retrained."
+        eventually(lambda: not buttons_of(slack.posts[0]))
+        assert "🔁 Retraining approved by ann (U0ANN)" in shown(slack.posts[0])
+        slack.click(post, APPROVE)
+        assert answered(slack, 3).startswith("Not done: the request is requested already, approved by ann (U0ANN)")
+        parts.dispatcher.run_once()
+        (asked,) = trainer.requests
+        assert json.loads(asked.body)["data"]["id"] == proposed.id
+        assert [(line.action, line.by, line.via) for line in store.audit(subject=proposed.id)] == [("approve", "ann (U0ANN)", Via.SLACK)]
+        assert "approved by ann (U0ANN)" in shown(slack.posts[-1])
 
 
 def test_a_daemon_without_one_does_not(tmp_path: Path, slack: SlackServer) -> None:
