@@ -67,6 +67,7 @@ class Action(StrEnum):
     DELIVERY_POSTPONED = "delivery.postponed"
     DELIVERY_DEAD = "delivery.dead"
     RECEIVER_DISABLED = "receiver.disabled"
+    DIGEST_TOLD = "digest.told"
 
     SLACK_CONNECTED = "slack.connected"
     SLACK_DISCONNECTED = "slack.disconnected"

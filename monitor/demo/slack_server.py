@@ -19,6 +19,7 @@ from monitor.demo.slack_clicks import ANN, SlackUser, block_actions, slash_comma
 from monitor.demo.slack_files import UPLOAD_PATH, Files, SlackFile, as_told
 from monitor.demo.slack_history import NEEDS, SlackPost, channels, history, replies
 from monitor.demo.slack_limits import refusal
+from monitor.demo.slack_rates import Rates
 from monitor.demo.slack_sockets import Delivered, SlackSockets
 
 TEAM, BOT, WEBHOOK_CHANNEL = "driftd demo", "driftd", "#incoming-webhook"
@@ -41,6 +42,8 @@ def refuses(error: str) -> Fault:
 class SlackServer(ScriptedServer):
     """``posts`` are the messages in the order of posting, as they stand now. ``scopes``: what the token may do.
 
+    ``apart``: seconds between two messages to one channel, where sooner ones are to be refused (see ``Rates``).
+
     ``on_message`` is told every post, and every change of one (its ``edits`` are not 0), by the thread of the request.
     ``app_token`` opens Socket Mode; None: that is off. ``told`` are answers that one person alone sees, in their order.
     """
@@ -51,6 +54,7 @@ class SlackServer(ScriptedServer):
         token: str | None = None,
         on_message: Callable[[SlackPost], None] | None = None,
         scopes: Collection[str] = CHAT,
+        apart: float | None = None,
         app_token: str | None = None,
     ) -> None:
         self.told: list[dict[str, Any]] = []
@@ -59,6 +63,7 @@ class SlackServer(ScriptedServer):
         self._answerable: dict[str, str] = {}
         self._answers: Counter[str] = Counter()
         self.posts: list[SlackPost] = []
+        self.rates = Rates(apart)
         self.scopes = frozenset(scopes)
         self._files = Files()
         self._channels: dict[str, str] = {}
@@ -80,9 +85,12 @@ class SlackServer(ScriptedServer):
         if request.path.startswith(UPLOAD_PATH):
             return self._upload(request)
         method = request.path.partition("?")[0].removeprefix("/api/")
+        if method == "chat.postMessage" and (limited := self.rates.refusal(str(_arguments(request).get("channel", "")))) is not None:
+            return limited
         answer = self._method(method, request)
         body = json.dumps({"ok": "error" not in answer, **answer}).encode()
-        return Reply(body=body, headers={"content-type": "application/json; charset=utf-8"})
+        scopes = {"x-oauth-scopes": ",".join(sorted(self.scopes))} if method == "auth.test" else {}
+        return Reply(body=body, headers={"content-type": "application/json; charset=utf-8", **scopes})
 
     def delete(self, post: SlackPost) -> None:
         """Somebody deletes a message."""
@@ -251,6 +259,8 @@ class SlackServer(ScriptedServer):
     def _webhook(self, request: Request) -> Reply:
         if request.path != WEBHOOK_PATH:
             return Reply(status=404, body=b"no_service")
+        if (limited := self.rates.refusal(WEBHOOK_CHANNEL)) is not None:
+            return replace(limited, body=b"rate_limited")
         try:
             message = json.loads(request.body)
         except ValueError:

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from monitor.errors import Permanent, Retryable
-from monitor.notify.transport import addresses, trusted
+from monitor.notify.transport import addresses, tls_context
 
 CONNECT_SECONDS = 5.0
 OPEN_SECONDS = 10.0
@@ -79,7 +79,7 @@ def open_link(url: str, *, plain: bool = False, link_local: bool = False) -> Lin
     closing = ExitStack()
     try:
         connection = closing.enter_context(connect(
-            url, sock=raw, ssl=trusted() if secure else None, proxy=None, compression=None, open_timeout=OPEN_SECONDS,
+            url, sock=raw, ssl=tls_context() if secure else None, proxy=None, compression=None, open_timeout=OPEN_SECONDS,
             ping_interval=PING_SECONDS, ping_timeout=PONG_SECONDS, close_timeout=CLOSE_SECONDS, max_size=MAX_FRAME, logger=_quiet,
         ))
     except (WebSocketException, OSError, EOFError, ValueError) as error:  # TimeoutError and ssl's are OSErrors; ValueError: a redirect

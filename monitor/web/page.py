@@ -18,6 +18,8 @@ from starlette.responses import HTMLResponse, Response
 from monitor import __version__
 from monitor.core.incidents import Incident, IncidentState
 from monitor.core.results import ALL_ROWS, BAD, Check, Result, Verdict
+from monitor.core.retrain_policy import LEAST_REMEMBERED
+from monitor.core.retraining import UNFINISHED, Retraining
 from monitor.core.rules import Model
 from monitor.ports import DeliveryRow, Store, StoredReference, StreamCount
 from monitor.settings.durations import duration_text
@@ -42,7 +44,8 @@ ROWS_READ = 400
 class Card:
     """One model at a glance. ``performance``: its first metric in a few words; empty where there is nothing to tell.
 
-    ``muted``: why people hear nothing of its incident, and until when; empty where they do.
+    ``muted``: why people hear nothing of its incident, and until when; empty where they do. ``asked``: the request to retrain that has
+    not ended.
     """
 
     model: Model
@@ -53,6 +56,7 @@ class Card:
     incident: Incident | None
     performance: str = ""
     muted: str = ""
+    asked: Retraining | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,10 +168,12 @@ def _in_segments(store: Store, found: Model) -> tuple[Result, ...]:
 def _card(parts: Parts, found: Model) -> Card:
     counts = parts.store.verdict_counts(found.name, windows=STRIP_WINDOWS)
     incident = parts.store.open_incident(found.name)
+    recent = parts.store.recent_retrainings(found.name, LEAST_REMEMBERED)
     stands = standing(incident, counts)
     last = account_lines(parts.store.window_accounts(model=found.name, segment=ALL_ROWS, newest=ROWS_READ), 1)
     return Card(model=found, standing=stands, tone=TONES[stands], bars=strip(cells(counts)), last=next(iter(last), None),
-                incident=incident, muted="" if incident is None else muted_words(incident, parts.store.silences(at=parts.now())))
+                incident=incident, muted="" if incident is None else muted_words(incident, parts.store.silences(at=parts.now())),
+                asked=next((each for each in recent if each.state in UNFINISHED), None))
 
 
 def _html(template: str, parts: Parts, page: Overview | ModelPage) -> Response:

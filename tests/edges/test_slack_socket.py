@@ -41,7 +41,7 @@ from monitor.notify.slack_command import Questions
 from monitor.notify.slack_link import Closed, open_link
 from monitor.notify.slack_rights import Deed, Rights
 from monitor.notify.slack_socket import LONGEST, Bounds, SlackSocket, connection_test, pause
-from monitor.notify.transport import trusted
+from monitor.notify.transport import tls_context
 from monitor.ports import Delivery, Message, Store
 from monitor.settings.receivers import SlackSettings
 from monitor.settings.secret import Secret
@@ -689,7 +689,7 @@ def test_a_link_by_tls_is_opened_to_whom_the_authorities_know_alone(certificate:
         with pytest.raises(Retryable, match=r"could not be opened \(TLS: CERTIFICATE_VERIFY_FAILED\)$"):
             open_link(url)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        trusted.cache_clear()
+        tls_context.cache_clear()
         link = open_link(url)
         assert link.receive(5.0) == "hello"
         with pytest.raises(Closed, match="closed by Slack with 1000"):
@@ -698,7 +698,7 @@ def test_a_link_by_tls_is_opened_to_whom_the_authorities_know_alone(certificate:
             link.acknowledge("e1")
         link.close()
     finally:
-        trusted.cache_clear()
+        tls_context.cache_clear()
         server.shutdown()
         listening.join()
 
