@@ -70,6 +70,8 @@ def _needs_login(kafka: KafkaSettings) -> Iterator[Fault]:
 
 def _slack(file: FileSettings) -> Iterator[Fault]:
     yield from _slack_faults(file.slack)
+    if file.slack is not None:
+        yield from _slack_app(file.slack)
 
 
 def _slack_faults(slack: SlackSettings | None) -> Iterator[Fault]:
@@ -77,7 +79,6 @@ def _slack_faults(slack: SlackSettings | None) -> Iterator[Fault]:
         return
     yield from _either(("slack",), slack, "token")
     yield from _either(("slack",), slack, "webhook_url")
-    yield from _slack_app(slack)
     if (slack.token is None) == (slack.webhook_url is None):
         yield ("slack",), "expected exactly one of token, token_file, webhook_url, webhook_url_file"
     elif slack.token is not None and slack.channel is None:
@@ -123,6 +124,10 @@ def _receivers(file: FileSettings) -> Iterator[Fault]:
     yield from receiver_faults(file)
     for name, receiver in file.receivers.items():
         yield from ((("receivers", name, *loc), said) for loc, said in _slack_faults(receiver.slack))
+        given = set() if receiver.slack is None else receiver.slack.model_fields_set
+        for key in sorted(given & {"app_token", "app_token_file", "allow_users", "approvers"}):
+            if not (key == "app_token" and "app_token_file" in given):
+                yield ("receivers", name, "slack", key), "not used here: the slack at the top listens, for all messages of its bot"
 
 
 def _digest(file: FileSettings) -> Iterator[Fault]:

@@ -16,11 +16,14 @@ import typer
 from typer.testing import CliRunner
 
 from monitor.cli import check
+from monitor.clock import SystemClock
 from monitor.core.audit import Via
 from monitor.core.retraining import RetrainingEvent
 from monitor.demo.slack_clicks import buttons_of
 from monitor.demo.slack_server import SlackServer
-from monitor.notify import retraining_notes
+from monitor.notify import receivers_of, retraining_notes
+from monitor.notify.slack import SlackBot
+from monitor.notify.slack_rights import Rights
 from monitor.parts import Parts, build
 from monitor.ports import Store
 from monitor.settings import load_settings
@@ -128,6 +131,19 @@ def test_a_daemon_without_one_does_not(tmp_path: Path, slack: SlackServer) -> No
         assert "driftd_slack_socket_connected{" not in get(parts, "/metrics")
     assert slack.sockets is not None
     assert slack.sockets.opened == 0
+
+
+def test_further_channels_of_the_same_bot_have_its_buttons(tmp_path: Path, slack: SlackServer) -> None:
+    file = configured(tmp_path, slack)
+    others = f"""receivers:
+  same: {{slack: {{token: {TOKEN}, channel: "#b", api_url: "{slack.url}"}}}}
+  other: {{slack: {{token: xoxb-another, channel: "#c", api_url: "{slack.url}"}}}}
+"""
+    file.write_text(file.read_text().replace("models:", others + "models:"))
+    made = {each.name: each._offered for each in receivers_of(load_settings(file), SystemClock()) if isinstance(each, SlackBot)}
+    assert made == {"slack": Rights().offered(), "same": Rights().offered(), "other": frozenset()}
+    file = configured(tmp_path, slack, "")
+    assert [each._offered for each in receivers_of(load_settings(file), SystemClock()) if isinstance(each, SlackBot)] == [frozenset()]
 
 
 def get(parts: Parts, path: str) -> str:
