@@ -9,8 +9,9 @@ SUMMARY_COLUMNS = 5
 
 
 def summary_of(checks: tuple[str, ...], columns: tuple[str, ...]) -> str:
-    """``drift and quality alert on dep_delay, carrier and 3 more columns``."""
-    return f"{' and '.join(checks)} alert on {_listed(columns)}"
+    """``drift, quality and performance alert on dep_delay, carrier and 3 more columns``."""
+    together = " and ".join(filter(None, (", ".join(checks[:-1]), *checks[-1:])))
+    return f"{together} alert on {_listed(columns)}"
 
 
 def _listed(columns: tuple[str, ...]) -> str:

@@ -18,7 +18,6 @@ from monitor.core.incidents import (
     NotifyKind,
     Step,
     TransitionReason,
-    _together,
     acknowledge,
     expect,
     incident_id,
@@ -453,10 +452,3 @@ def test_the_worst_slice_is_no_evidence_that_a_model_is_well() -> None:
     assert signal([told]) is Signal.SILENT
     assert signal([told, few]) is Signal.SILENT
     assert signal([told, few, result(0, Verdict.OK)]) is Signal.GOOD
-
-
-@pytest.mark.parametrize(
-    ("checks", "said"), [(("drift",), "drift"), (("drift", "quality"), "drift and quality"), (("a", "b", "c"), "a, b and c"), ((), "")]
-)
-def test_checks_are_told_as_people_list_things(checks: tuple[str, ...], said: str) -> None:
-    assert _together(checks) == said
