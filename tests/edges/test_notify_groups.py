@@ -28,7 +28,7 @@ from monitor.notify.slack import SlackBot
 from monitor.notify.slack_group import KINDS, MOST_LINES, Crowd, build_group, build_group_note, crowd_of
 from monitor.notify.slack_message import SlackMessage
 from monitor.notify.slack_webhook import SlackWebhook
-from monitor.ports import Delivery, Grouping, Judgement, Message, Receipt, group_id
+from monitor.ports import PICTURE, Delivery, Grouping, Judgement, Message, Receipt, group_id
 from monitor.settings.secret import Secret
 
 START = datetime(2013, 7, 1, 9, 40, tzinfo=UTC)
@@ -62,6 +62,7 @@ REASONS = {
     NotifyKind.FIRING: TransitionReason.OPEN_AFTER_REACHED,
     NotifyKind.REPEAT: TransitionReason.REPEAT_INTERVAL_ELAPSED,
     NotifyKind.RESOLVED: TransitionReason.RESOLVE_AFTER_REACHED,
+    NotifyKind.UPDATE: TransitionReason.ACKNOWLEDGED_BY_PERSON,
 }
 
 
@@ -321,6 +322,20 @@ def test_later_messages_of_each_go_into_the_thread_and_rewrite_nothing(slack: Sl
     assert world.states == {"sent": 25}
 
 
+def test_in_the_thread_of_many_a_change_of_one_is_a_note_and_no_picture_is_put(slack: SlackServer) -> None:
+    world = World(bot(slack))
+    world.put(*map(message, range(6)))
+    world.after(10)
+    body = message_body(occasion(3, NotifyKind.UPDATE, acknowledged_by="ann"))
+    picture = Message(receiver="slack", kind=PICTURE, dedupe="picture:3", incident="inc_3", body={})
+    world.put(picture, message(3, NotifyKind.UPDATE, body))
+    world.after(0)
+    first, note = slack.posts
+    assert (first.edits, note.thread_ts, note.body["reply_broadcast"]) == (0, first.ts, False)
+    assert "model-03" in texts(note)
+    assert world.states == {"sent": 8}
+
+
 def test_reminders_of_many_are_one_that_the_channel_sees(slack: SlackServer) -> None:
     world = World(bot(slack))
     world.put(*map(message, range(6)))
@@ -449,6 +464,20 @@ def test_the_doubles_webhook_refuses_who_is_too_fast() -> None:
         assert 59 < caught.value.retry_after <= 60
     finally:
         slack.close()
+
+
+def test_what_posts_nothing_is_kept_apart_from_nothing() -> None:
+    class Quiet(Scripted):
+        min_interval = 3600.0
+
+        def send(self, delivery: Delivery) -> Receipt:
+            self.alone.append(delivery.incident or "")
+            return Receipt(detail="nothing to do", posted=False)
+
+    world = World(Quiet())
+    world.put(*map(message, range(4)))
+    assert world.after(10) == 4
+    assert world.receiver.alone == incidents(0, 1, 2, 3)
 
 
 def test_a_stop_waits_for_no_pace() -> None:
