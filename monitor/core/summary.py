@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 SUMMARY_COLUMNS = 5
 """Columns named in a summary; the rest is a number."""
@@ -10,7 +10,12 @@ SUMMARY_COLUMNS = 5
 
 def summary_of(checks: tuple[str, ...], columns: tuple[str, ...]) -> str:
     """``drift and quality alert on dep_delay, carrier and 3 more columns``."""
-    return f"{' and '.join(checks)} alert on {_listed(columns)}"
+    return f"{listed(checks)} alert on {_listed(columns)}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """``drift``, ``drift and quality``, ``drift, quality and performance``."""
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
 def _listed(columns: tuple[str, ...]) -> str:

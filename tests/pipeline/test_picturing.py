@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from monitor.core.messages import from_body
 from monitor.core.picture import Picture
 from monitor.doubles.store import MemoryStore
 from monitor.errors import Retryable
+from monitor.log import configure
 from monitor.pipeline import Routes
 from monitor.ports import PICTURE
 from tests.core.judged import numeric, reference_of
@@ -60,7 +63,10 @@ def test_where_nobody_takes_pictures_none_is_taken(monkeypatch: pytest.MonkeyPat
     assert kinds(world) == [("hook", "firing")]
 
 
-def test_a_picture_that_cannot_be_taken_holds_up_no_message(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_picture_that_cannot_be_taken_holds_up_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    configure(form="json", stream=said)
+
     def fails(*_: object) -> None:
         raise ZeroDivisionError("a fault of ours")
 
@@ -68,7 +74,7 @@ def test_a_picture_that_cannot_be_taken_holds_up_no_message(monkeypatch: pytest.
     world = drifting()
     world.judge.finish()
     assert kinds(world) == [("slack", "firing"), ("hook", "firing")]
-    assert "incident.picture" in capsys.readouterr().out
+    assert "incident.picture" in said.getvalue()
 
 
 def test_where_the_store_is_away_the_window_waits_with_its_picture(monkeypatch: pytest.MonkeyPatch) -> None:
