@@ -16,7 +16,7 @@ from monitor.ports import PICTURE, Message
 class MemoryDigests(MemoryBase):
     """What digests need of the store."""
 
-    def told(self, receiver: str) -> Told | None:
+    def digested(self, receiver: str) -> Told | None:
         """What a receiver's last digest told."""
         return self._data.digests.get(receiver)
 

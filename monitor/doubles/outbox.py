@@ -59,6 +59,10 @@ class MemoryOutbox(MemoryBase):
                 gone = replace(data.outbox[delivery.id], state=DEAD, error=error, ended_at=now, leased_until=None)
                 data.outbox[delivery.id] = gone
 
+    def told(self, incident: str) -> Sequence[str]:
+        """The receivers that have or had a message about an incident, in the order of their first one."""
+        return list(dict.fromkeys(e.message.receiver for e in self._data.outbox.values() if e.message.incident == incident))
+
     def outbox_depth(self) -> Mapping[str, int]:
         """Deliveries by state."""
         counts = Counter(entry.state for entry in self._data.outbox.values())

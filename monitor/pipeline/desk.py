@@ -24,12 +24,9 @@ from monitor.core.retraining import (
 from monitor.core.retraining_messages import Case, ReferenceLine
 from monitor.core.rules import Model
 from monitor.errors import UnknownError, UsageError
-from monitor.log import Action, logger
 from monitor.pipeline.asking import training_of
 from monitor.pipeline.telling import Telling
 from monitor.ports import Clock, Message, Store
-
-log = logger(__name__)
 
 TRIES = 5
 """A change that another one was quicker than is made again from what there is then."""
@@ -75,7 +72,6 @@ class Desk:
         audit = AuditEntry(at=now, by=by, via=via, action="retrain", model=model, subject=wish.id, detail=reason)
         if not self._store.add_retraining(wish, begun(wish, at=now, by=by), messages, audit):
             raise UsageError(f"retraining {wish.id} is there already: look again")
-        self._tell(wish, by)
         return wish
 
     def approval(self, retraining: Retraining, *, by: str, at: datetime) -> tuple[RetrainingChange, tuple[Message, ...]]:
@@ -105,7 +101,6 @@ class Desk:
                 return found
             audit = None if via is None else AuditEntry(at=now, by=by, via=via, action=action, model=found.model, subject=id)
             if self._store.save_retraining(made.retraining, made.event, self._messages(made), audit):
-                self._tell(made.retraining, by)
                 return made.retraining
         raise UsageError(f"retraining {id} changes all the time: look again")
 
@@ -141,7 +136,3 @@ class Desk:
         since = retraining.requested_at - reach * model.window - model.label_delay
         found = self._store.results(model=model.name, since=since, newest=MOST_RESULTS)
         return tuple(result for result in found if result.window_end <= retraining.requested_at)
-
-    def _tell(self, retraining: Retraining, by: str) -> None:
-        log.info("retraining changed", action=Action.RETRAINING_CHANGED, model=retraining.model, retraining=retraining.id,
-                 state=retraining.state, by=by)

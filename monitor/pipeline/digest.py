@@ -47,7 +47,7 @@ class Digests:
     def sweep(self) -> None:
         """Write what is due. Raises Retryable when the store is away."""
         for receiver, models in self._daily.audience.items():
-            told, now = self._store.told(receiver), self._clock.now()
+            told, now = self._store.digested(receiver), self._clock.now()
             if told is None:
                 self._store.write_digest(self._told(receiver, now), None)
                 continue

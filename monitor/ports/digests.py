@@ -16,7 +16,7 @@ class DigestStore(Protocol):
 
     def progress(self, model: str) -> Progress: ...
 
-    def told(self, receiver: str) -> Told | None:
+    def digested(self, receiver: str) -> Told | None:
         """What a receiver's last digest told; None: it had none yet."""
 
     def warned(self, span: Span, *, verdicts: Sequence[str], newest: int) -> Warned:

@@ -145,6 +145,9 @@ class OutboxStore(Protocol):
     def postponed(self, delivery: Delivery, error: str, until: datetime) -> None: ...
     def dead(self, delivery: Delivery, error: str, now: datetime) -> None: ...
 
+    def told(self, incident: str) -> Sequence[str]:
+        """The receivers that have or had a message about an incident, in the order of their first one."""
+
     def outbox_depth(self) -> Mapping[str, int]:
         """Deliveries by state: pending, sent, dead."""
 

@@ -9,23 +9,22 @@ from monitor.core.results import Check
 from monitor.core.rules import Formula, Severity
 from monitor.core.schema import Kind, Role
 from monitor.errors import Permanent
-from monitor.settings.block import Block
 from monitor.settings.build import role_columns, segment_faults, watched_columns
 from monitor.settings.document import Document, Finding, Loc
 from monitor.settings.durations import duration_text, shown
+from monitor.settings.faults import Fault
+from monitor.settings.faults import either as _either
 from monitor.settings.file import FileSettings, people_of
 from monitor.settings.kafka import KafkaSettings, SaslMechanism
 from monitor.settings.model import ModelSettings
 from monitor.settings.performance import evidence_faults, label_faults, metric_faults
 from monitor.settings.problems import suggestion
-from monitor.settings.receivers import SLACK_API_URL, SlackSettings, why_unusable
+from monitor.settings.receiver_faults import receiver_faults, route_faults
+from monitor.settings.receivers import APP_TOKEN, SLACK_API_URL, SlackSettings, why_unusable
 from monitor.settings.repair import section_of
 from monitor.settings.retraining import when_faults
 from monitor.settings.rules import ANY_VERSION
 from monitor.settings.trainers import trainer_faults
-
-Fault = tuple[Loc, str]
-"""Where, seen from the part that is checked, and what."""
 
 LEARNED = ("rolling", "seasonal", "previous")
 MIN_WINDOWS = 3  # a limit can be learned from (core/drift/calibration)
@@ -36,6 +35,8 @@ def cross_check(file: FileSettings, document: Document, found: Sequence[Finding]
     """What is wrong between keys, for the sections in which nothing else was wrong."""
     broken = {section_of(finding.loc) for finding in found}
     faults = [fault for section, check in TOP_CHECKS.items() if (section,) not in broken for fault in check(file)]
+    if not any((section,) in broken for section in ROUTE_NEEDS):
+        faults += route_faults(file)
     for name, model in file.models.items():
         for needs, check_model in MODEL_CHECKS:
             if ("models", name) not in broken and not any(("models", name, section) in broken for section in needs):
@@ -67,14 +68,13 @@ def _needs_login(kafka: KafkaSettings) -> Iterator[Fault]:
         yield ("kafka", "sasl_mechanism"), f"{kafka.sasl_mechanism} needs sasl_plain_password or sasl_plain_password_file"
 
 
-def _either(at: Loc, block: Block, name: str) -> Iterator[Fault]:
-    secret = getattr(block, name)
-    if f"{name}_file" in block.model_fields_set and secret is not None and secret.file is None:
-        yield (*at, f"{name}_file"), f"given beside {name}; expected only one of them"
-
-
 def _slack(file: FileSettings) -> Iterator[Fault]:
-    slack = file.slack
+    yield from _slack_faults(file.slack)
+    if file.slack is not None:
+        yield from _slack_app(file.slack)
+
+
+def _slack_faults(slack: SlackSettings | None) -> Iterator[Fault]:
     if slack is None:
         return
     yield from _either(("slack",), slack, "token")
@@ -94,6 +94,21 @@ def _slack(file: FileSettings) -> Iterator[Fault]:
         yield ("slack", "api_url"), why
 
 
+def _slack_app(slack: SlackSettings) -> Iterator[Fault]:
+    """Buttons and commands: by the app's token, under messages of its bot."""
+    yield from _either(("slack",), slack, "app_token")
+    if slack.app_token is None:
+        for name in ("allow_users", "approvers"):
+            if name in slack.model_fields_set:
+                yield ("slack", name), "not used without app_token: nobody can act by Slack; expected app_token or app_token_file beside it"
+        return
+    key = "app_token" if slack.app_token.file is None else "app_token_file"
+    if slack.app_token.text is not None and not slack.app_token.text.startswith(APP_TOKEN):
+        yield ("slack", key), f"is no app-level token; expected one that begins with {APP_TOKEN}"
+    if slack.token is None:
+        yield ("slack", key), "needs a bot's token too, since buttons stand under its messages; expected token or token_file beside it"
+
+
 def _inline_webhook(slack: SlackSettings) -> Iterator[Fault]:
     if slack.webhook_url is None or slack.webhook_url.text is None:
         return
@@ -103,6 +118,16 @@ def _inline_webhook(slack: SlackSettings) -> Iterator[Fault]:
         found = (str(error),)
     for why in found:
         yield ("slack", "webhook_url"), why
+
+
+def _receivers(file: FileSettings) -> Iterator[Fault]:
+    yield from receiver_faults(file)
+    for name, receiver in file.receivers.items():
+        yield from ((("receivers", name, *loc), said) for loc, said in _slack_faults(receiver.slack))
+        given = set() if receiver.slack is None else receiver.slack.model_fields_set
+        for key in sorted(given & {"app_token", "app_token_file", "allow_users", "approvers"}):
+            if not (key == "app_token" and "app_token_file" in given):
+                yield ("receivers", name, "slack", key), "not used here: the slack at the top listens, for all messages of its bot"
 
 
 def _digest(file: FileSettings) -> Iterator[Fault]:
@@ -116,6 +141,17 @@ def _digest(file: FileSettings) -> Iterator[Fault]:
 
 def _http(file: FileSettings) -> Iterator[Fault]:
     yield from _either(("http",), file.http, "token")
+
+
+def _mlflow(file: FileSettings) -> Iterator[Fault]:
+    if file.mlflow is None:
+        for name, model in file.models.items():
+            if model.registry is not None:
+                yield ("models", name, "registry"), "needs to know where the registry is; expected mlflow: {url: …} at the top"
+        return
+    yield from _either(("mlflow",), file.mlflow, "token")
+    for why in file.mlflow.faults():
+        yield ("mlflow", "url"), why
 
 
 def _heartbeat(file: FileSettings) -> Iterator[Fault]:
@@ -244,7 +280,8 @@ def _reference(model: ModelSettings) -> Iterator[Fault]:
         return
     given = [name for name in (*LEARNED, "data", "canary") if getattr(reference, name) is not None]
     learned = [name for name in LEARNED if name in given]
-    if not given and not reference.sample_rows:  # rows alone: of the references that the command builds
+    of_command = reference.sample_rows or "bootstrap" in reference.model_fields_set
+    if not given and not of_command:  # rows alone: of the references that the command builds
         yield ("reference",), "expected one of data, rolling, seasonal, previous, canary; found none"
     if len(learned) > 1:
         yield ("reference",), f"expected at most one of {', '.join(LEARNED)}; found {' and '.join(learned)}"
@@ -329,8 +366,12 @@ def _reaches(model: ModelSettings) -> Iterator[tuple[timedelta, str]]:
 
 
 TOP_CHECKS: dict[str, Callable[[FileSettings], Iterator[Fault]]] = {
-    "kafka": _kafka, "slack": _slack, "digest": _digest, "http": _http, "heartbeat": _heartbeat, "retention": _retention,
+    "kafka": _kafka, "slack": _slack, "receivers": _receivers, "digest": _digest, "http": _http, "heartbeat": _heartbeat,
+    "mlflow": _mlflow, "retention": _retention,
 }
+
+ROUTE_NEEDS = ("slack", "receivers", "routes")
+"""With a fault in one of them, what a route names would only seem to be missing."""
 
 MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[ModelSettings], Iterator[Fault]]], ...] = (
     (("streams",), _streams),

@@ -15,7 +15,9 @@ from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
 from monitor.settings.problems import suggestion
 from monitor.settings.receivers import SlackSettings
+from monitor.settings.registry import MlflowSettings
 from monitor.settings.retraining import Requests
+from monitor.settings.routes import RouteSettings
 from monitor.settings.service import (
     CheckpointSettings,
     HeartbeatSettings,
@@ -25,6 +27,7 @@ from monitor.settings.service import (
     MemorySettings,
     ReportsSettings,
 )
+from monitor.settings.targets import ReceiverSettings
 
 STORE_SCHEMES = ("postgresql+psycopg", "sqlite")
 _SCHEME = re.compile(r"([A-Za-z0-9+._-]*)://", re.ASCII)
@@ -50,6 +53,10 @@ class FileSettings(Block):
     )
     kafka: KafkaSettings = Field(description=KafkaSettings.__doc__)
     slack: SlackSettings | None = Field(default=None, description=SlackSettings.__doc__)
+    receivers: dict[Name, ReceiverSettings] = Field(default_factory=dict, description="Further receivers by name, told as Slack is.")
+    routes: tuple[RouteSettings, ...] = Field(
+        default=(), description="Who is told of what: the first that fits counts; left out, or where none fits: everybody."
+    )
     digest: Annotated[DigestSettings | None, BeforeValidator(off_or_block), OffOr()] = Field(
         default=DigestSettings(), description=DigestSettings.__doc__
     )
@@ -62,6 +69,7 @@ class FileSettings(Block):
         default=timedelta(days=400),
         description="How long windows, results, incidents that are over and sent messages are kept; off: for ever.",
     )
+    mlflow: MlflowSettings | None = Field(default=None, description=MlflowSettings.__doc__)
     log: LogSettings = Field(default=LogSettings(), description=LogSettings.__doc__)
     retraining_budget: Requests | None = Field(
         default=None, description="Requests to retrain allowed for all models together, e.g. 10 per 1d of event time."
@@ -70,5 +78,5 @@ class FileSettings(Block):
 
 
 def people_of(file: FileSettings) -> tuple[str, ...]:
-    """The names of the receivers that tell people."""
-    return () if file.slack is None else (SLACK_RECEIVER,)
+    """The names of the receivers that tell people, in the order of the file."""
+    return (*(() if file.slack is None else (SLACK_RECEIVER,)), *file.receivers)

@@ -7,20 +7,23 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from monitor.core.routing import Route
 from monitor.core.rules import Model
 from monitor.core.schema import Column, Kind, Role
 from monitor.errors import Problem, UsageError
 from monitor.settings.build import build_model, mapped_paths, role_columns, segment_faults
 from monitor.settings.digest import DigestSettings
 from monitor.settings.document import Document, Loc
-from monitor.settings.file import FileSettings, people_of
+from monitor.settings.file import SLACK_RECEIVER, FileSettings, people_of
 from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
 from monitor.settings.notes import notes_of
 from monitor.settings.problems import path_text
 from monitor.settings.receivers import SlackSettings
+from monitor.settings.registry import MlflowSettings
 from monitor.settings.secret import Secret
 from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
+from monitor.settings.targets import Target
 from monitor.settings.trainers import TrainerSettings
 
 RETRAINING_PREFIX = "retraining:"
@@ -168,18 +171,48 @@ class Settings:
         return None if self.retraining_webhook(name) is None else RETRAINING_PREFIX + name
 
     def people_receivers(self) -> tuple[str, ...]:
-        """The names of the receivers that tell people."""
+        """The names of the receivers that tell people; which of them are told of what is for ``routes`` to say."""
         return people_of(self.file)
+
+    @property
+    def targets(self) -> Mapping[str, Target]:
+        """The receivers that tell people, by name."""
+        own: dict[str, Target] = {} if self.slack is None else {SLACK_RECEIVER: self.slack}
+        return own | {name: target for name, receiver in self.file.receivers.items() for target in receiver.given.values()}
+
+    def picture_receivers(self) -> frozenset[str]:
+        """The names of the receivers that take pictures."""
+        return frozenset(name for name, target in self.targets.items() if isinstance(target, SlackSettings) and target.takes_pictures)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Who is told of what; a model's own receivers stand before all routes."""
+        own = ((name, model.alerts.receivers) for name, model in self.file.models.items())
+        named = (Route(models=(name,), receivers=receivers) for name, receivers in own if receivers is not None)
+        return (*named, *(route.route() for route in self.file.routes))
+
+    @property
+    def mlflow(self) -> MlflowSettings | None:
+        """The registry of versions."""
+        return self.file.mlflow
+
+    def registered(self) -> Mapping[str, str]:
+        """By model, its name in the registry; only models that are in it."""
+        return {name: model.registry.name for name, model in self.file.models.items() if model.registry is not None}
 
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
         """Every secret by its path in the file: ``slack.token``."""
         found = [(f"kafka.{key}", secret) for key, secret in self.kafka.secrets()]
         if self.slack is not None:
             found += [(f"slack.{key}", secret) for key, secret in self.slack.secrets()]
+        given = ((f"receivers.{name}.{kind}", target) for name, receiver in self.file.receivers.items()
+                 for kind, target in receiver.given.items())
+        found += [(f"{at}.{key}", secret) for at, target in given for key, secret in target.secrets()]
         if self.http.token is not None:
             found.append(("http.token", self.http.token))
         if self.heartbeat is not None and self.heartbeat.url is not None:
             found.append(("heartbeat.url", self.heartbeat.url))
+        if self.file.mlflow is not None and self.file.mlflow.token is not None:
+            found.append(("mlflow.token", self.file.mlflow.token))
         for name, webhook in self.webhooks.items():
             found += [(f"models.{name}.retraining.webhook.{key}", secret) for key, secret in webhook.secrets()]
         found += [(f"models.{name}.retraining.callback_token", token) for name, token in self.callback_tokens.items()]

@@ -29,7 +29,7 @@ class DigestVerbs:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def told(self, receiver: str) -> Told | None:
+    def digested(self, receiver: str) -> Told | None:
         """What a receiver's last digest told."""
         with self._db.read() as connection:
             row = connection.execute(select(digests).where(digests.c.receiver == receiver)).one_or_none()

@@ -76,6 +76,12 @@ class OutboxVerbs:
         """It never goes out, and holds back no later message; nothing where another has claimed it since."""
         self._settle(delivery, {"state": DEAD, "error": error, "ended_at": now})
 
+    def told(self, incident: str) -> Sequence[str]:
+        """The receivers that have or had a message about an incident, in the order of their first one."""
+        mine = select(deliveries.c.receiver).where(deliveries.c.incident == incident)
+        with self._db.read() as connection:
+            return list(connection.execute(mine.group_by(deliveries.c.receiver).order_by(func.min(deliveries.c.number))).scalars())
+
     def outbox_depth(self) -> Mapping[str, int]:
         """Deliveries by state: pending, sent, dead."""
         query = select(deliveries.c.state, func.count().label("deliveries")).group_by(deliveries.c.state)

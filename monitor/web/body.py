@@ -6,17 +6,19 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from monitor.core.retraining import REPORTABLE, Report, RetrainingState
 from monitor.web.errors import bad_query
-from monitor.web.query import MAX_NAME, is_name
+from monitor.web.query import MAX_NAME, NAME_PATTERN, is_name
 
 MAX_VERSION, MAX_DETAIL, MAX_URL = 200, 1000, 2000
-_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
-"""What no database takes."""
+TEXT_PATTERN = r"[^\u0000]*"
+URL_PATTERN = r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#][!-~]*)?"
+"""A web address in ASCII: the page and messages show it."""
+
+_NAMED, _URL, _HALF = re.compile(NAME_PATTERN), re.compile(URL_PATTERN), re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +33,8 @@ class Wish:
 async def wish(request: Request) -> Wish:
     """``{"model": "flight-delay", "by": "mara", "reason": "new airports"}``."""
     given = await _object(request, "model", "by", "reason")
-    model = _text(given, "model", MAX_VERSION)
-    if not model:
+    model = _named(given, "model")
+    if model is None:
         raise bad_query('model: expected the name of a model, like {"model": "flight-delay"}')
     return Wish(model=model, by=_name(given) or "api", reason=_text(given, "reason", MAX_DETAIL))
 
@@ -43,10 +45,10 @@ async def report(request: Request) -> tuple[Report, str]:
     state = next((known for known in REPORTABLE if known == given.get("state")), None)
     if state is None:
         raise bad_query(f"state: expected one of {[str(known) for known in REPORTABLE]}")
-    version = _text(given, "version", MAX_VERSION)
+    version = _named(given, "version")
     if state is RetrainingState.SUCCEEDED and not version:
         raise bad_query('version: succeeded needs the version that was trained, like {"state": "succeeded", "version": "8"}')
-    found = Report(state=state, version=version or None, detail=_text(given, "detail", MAX_DETAIL), run_url=_url(given))
+    found = Report(state=state, version=version, detail=_text(given, "detail", MAX_DETAIL), run_url=_url(given))
     return found, _name(given)
 
 
@@ -68,8 +70,18 @@ def _text(given: Mapping[str, object], name: str, longest: int) -> str:
     value = given.get(name)
     if value is None:
         return ""
-    if not isinstance(value, str) or len(value) > longest or _UNWRITABLE.search(value):
+    if not isinstance(value, str) or len(value) > longest or "\0" in value or _HALF.search(value):
         raise bad_query(f"{name}: expected a text of at most {longest} characters")
+    return value.strip()
+
+
+def _named(given: Mapping[str, object], name: str) -> str | None:
+    """What a version or a model is called; None where it is missing or null."""
+    value = given.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > MAX_VERSION or not _NAMED.fullmatch(value) or _HALF.search(value):
+        raise bad_query(f"{name}: expected a name of 1 to {MAX_VERSION} printable characters")
     return value.strip()
 
 
@@ -83,15 +95,9 @@ def _name(given: Mapping[str, object]) -> str:
 
 
 def _url(given: Mapping[str, object]) -> str | None:
-    """A web address: the page and messages show it."""
-    text = _text(given, "run_url", MAX_URL)
-    if not text:
+    value = given.get("run_url")
+    if value is None:
         return None
-    try:
-        parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and text.isprintable() and " " not in text
-    except ValueError:
-        good = False
-    if not good:
+    if not isinstance(value, str) or len(value) > MAX_URL or not _URL.fullmatch(value):
         raise bad_query("run_url: expected an address like https://ci.example/runs/7")
-    return text
+    return value

@@ -5,11 +5,13 @@ from __future__ import annotations
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Match, Route
 
 from monitor.errors import Retryable, UsageError
 from monitor.log import redact
 
 RETRY_AFTER_SECONDS = "5"
+METHOD_NOT_ALLOWED = 405
 
 
 class Refused(HTTPException):
@@ -37,7 +39,14 @@ def on_http_error(request: Request, error: Exception) -> Response:
     code = error.code if isinstance(error, Refused) else {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
     message = error.detail if isinstance(error, Refused) else f"{error.detail}: {request.method} {_path(request)}"
     hint = error.hint if isinstance(error, Refused) else None
-    return answer(_path(request), error.status_code, code, message, hint=hint, headers=dict(error.headers or {}))
+    headers = dict(error.headers or {}) | (_allow(request) if error.status_code == METHOD_NOT_ALLOWED else {})
+    return answer(_path(request), error.status_code, code, message, hint=hint, headers=headers)
+
+
+def _allow(request: Request) -> dict[str, str]:
+    """The methods of every route of this path: one reads and another writes, and Starlette names those of the first alone."""
+    matching = (route for route in request.app.routes if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE)
+    return {"Allow": ", ".join(sorted({method for route in matching for method in route.methods or ()}))}
 
 
 def on_store_away(request: Request, error: Exception) -> Response:

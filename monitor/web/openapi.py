@@ -14,7 +14,7 @@ from monitor.core.incidents import IncidentState
 from monitor.core.results import ALL_ROWS, Check, Verdict
 from monitor.core.retraining import REPORTABLE, Helped, RetrainingState
 from monitor.core.rules import Model, Task
-from monitor.web.body import MAX_DETAIL, MAX_URL, MAX_VERSION
+from monitor.web.body import MAX_DETAIL, MAX_URL, MAX_VERSION, TEXT_PATTERN, URL_PATTERN
 from monitor.web.parts import parts_of
 from monitor.web.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME, MAX_TEXT, NAME_PATTERN
 from monitor.web.silences import CHECKS, Which
@@ -92,7 +92,7 @@ SCHEMAS: Mapping[str, Schema] = {
         "id": TEXT, "model": TEXT, "check": _or_null(TEXT), "column": _or_null(TEXT), "incident": _or_null(TEXT), "starts_at": TIME,
         "ends_at": TIME, "by": TEXT, "reason": TEXT, "ended_by": _or_null(TEXT),
     }, "What people want to hear nothing of for a while. `model` is `*` for all; null matches all. Times are wall clock."),
-    "Retraining": _object(_RETRAINING, "One request to retrain. `updated_at` is wall clock; `helped` is null until there is enough evidence."),
+    "Retraining": _object(_RETRAINING, "A request to retrain. `updated_at` is wall clock; `helped` is null until there is enough evidence."),
     "RetrainingEvent": _object({
         "retraining": TEXT, "at": TIME, "before": _or_null(TEXT), "after": _enum(RetrainingState), "by": TEXT, "detail": TEXT,
     }, "One line of the history of a request to retrain, by the wall clock. `by` is empty where driftd itself did it."),
@@ -141,23 +141,33 @@ PERSON: Schema = {"type": "object", "properties": {"by": BY}}
 REFUSALS = (400, 401, 403, 404, 409, 413, 503)
 
 
-def _limited(longest: int, text: str) -> Schema:
-    return {"type": ["string", "null"], "maxLength": longest, "description": text}
+def _named(text: str) -> Schema:
+    return {"type": "string", "maxLength": MAX_VERSION, "pattern": f"^{NAME_PATTERN}$", "description": text}
+
+
+def _limited(longest: int, text: str, pattern: str = TEXT_PATTERN) -> Schema:
+    return {"type": ["string", "null"], "maxLength": longest, "pattern": f"^{pattern}$", "description": text}
 
 
 WISH: Schema = {
     "type": "object", "required": ["model"], "additionalProperties": False, "properties": {
-        "model": {"type": "string", "minLength": 1, "maxLength": MAX_VERSION}, "by": BY, "reason": _limited(MAX_DETAIL, "Why."),
+        "model": _named("A configured model."), "by": _or_null(BY), "reason": _limited(MAX_DETAIL, "Why."),
     },
 }
-REPORT: Schema = {
-    "type": "object", "required": ["state"], "additionalProperties": False, "properties": {
-        "state": {"type": "string", "enum": [str(state) for state in REPORTABLE]},
-        "version": _limited(MAX_VERSION, "What was trained; needed where it succeeded."),
-        "detail": _limited(MAX_DETAIL, "A sentence for people."),
-        "run_url": _limited(MAX_URL, "Where the run can be seen, https://…."), "by": BY,
-    },
-}
+_SUCCEEDED, _UNDER_WAY = str(RetrainingState.SUCCEEDED), [str(state) for state in REPORTABLE if state is not RetrainingState.SUCCEEDED]
+
+
+def _report(state: Schema, version: Schema, *needed: str) -> Schema:
+    return {"type": "object", "required": ["state", *needed], "additionalProperties": False, "properties": {
+        "state": state, "version": version, "detail": _limited(MAX_DETAIL, "A sentence for people."),
+        "run_url": _limited(MAX_URL, "Where the run can be seen.", URL_PATTERN), "by": _or_null(BY),
+    }}
+
+
+REPORT: Schema = {"anyOf": [
+    _report({"type": "string", "enum": _UNDER_WAY}, _or_null(_named("What is trained."))),
+    _report({"type": "string", "enum": [_SUCCEEDED]}, _named("What was trained."), "version"),
+]}
 
 
 def _write(text: str, answer: str = "IncidentWithHistory", *, body: Schema = PERSON, place: str | None = "id") -> Schema:

@@ -18,6 +18,8 @@ from starlette.responses import HTMLResponse, Response
 from monitor import __version__
 from monitor.core.incidents import Incident, IncidentState
 from monitor.core.results import ALL_ROWS, BAD, Check, Result, Verdict
+from monitor.core.retrain_policy import LEAST_REMEMBERED
+from monitor.core.retraining import UNFINISHED, Retraining
 from monitor.core.rules import Model
 from monitor.ports import DeliveryRow, Store, StoredReference, StreamCount
 from monitor.settings.durations import duration_text
@@ -30,7 +32,7 @@ from monitor.web.view import TONES, AccountLine, Measure, Standing, account_line
 
 TEMPLATES = Path(__file__).parent / "templates"
 REFRESH_SECONDS = 10
-FINDINGS, ACCOUNTS, MODEL_ACCOUNTS, INCIDENTS, DEAD = 12, 10, 20, 20, 5
+FINDINGS, ACCOUNTS, MODEL_ACCOUNTS, INCIDENTS, RETRAININGS, DEAD = 12, 10, 20, 20, 5, 5
 """Lines shown of each kind."""
 MEASURES = 60
 """Sparklines on a page, the worst first: 200 of them would be a megabyte every ten seconds."""
@@ -42,7 +44,8 @@ ROWS_READ = 400
 class Card:
     """One model at a glance. ``performance``: its first metric in a few words; empty where there is nothing to tell.
 
-    ``muted``: why people hear nothing of its incident, and until when; empty where they do.
+    ``muted``: why people hear nothing of its incident, and until when; empty where they do. ``asked``: the request to retrain that has
+    not ended.
     """
 
     model: Model
@@ -53,6 +56,7 @@ class Card:
     incident: Incident | None
     performance: str = ""
     muted: str = ""
+    asked: Retraining | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,7 @@ class ModelPage:
 
     card: Card
     incidents: tuple[Incident, ...]
+    retrainings: tuple[Retraining, ...]
     performance: Panel | None
     measures: tuple[MeasureRow, ...]
     more_measures: int
@@ -134,6 +139,7 @@ def _model_page(parts: Parts, found: Model) -> ModelPage:
     return ModelPage(
         card=_card(parts, found),
         incidents=tuple(reversed(store.incidents(model=name, newest=INCIDENTS))),
+        retrainings=tuple(reversed(store.retrainings(model=name)[-RETRAININGS:])),
         performance=performance_panel(store, found),
         measures=tuple(MeasureRow(measure=each, drawing=spark(each)) for each in found_measures[:MEASURES]),
         more_measures=max(len(found_measures) - MEASURES, 0),
@@ -164,10 +170,12 @@ def _in_segments(store: Store, found: Model) -> tuple[Result, ...]:
 def _card(parts: Parts, found: Model) -> Card:
     counts = parts.store.verdict_counts(found.name, windows=STRIP_WINDOWS)
     incident = parts.store.open_incident(found.name)
+    recent = parts.store.recent_retrainings(found.name, LEAST_REMEMBERED)
     stands = standing(incident, counts)
     last = account_lines(parts.store.window_accounts(model=found.name, segment=ALL_ROWS, newest=ROWS_READ), 1)
     return Card(model=found, standing=stands, tone=TONES[stands], bars=strip(cells(counts)), last=next(iter(last), None),
-                incident=incident, muted="" if incident is None else muted_words(incident, parts.store.silences(at=parts.now())))
+                incident=incident, muted="" if incident is None else muted_words(incident, parts.store.silences(at=parts.now())),
+                asked=next((each for each in recent if each.state in UNFINISHED), None))
 
 
 def _html(template: str, parts: Parts, page: Overview | ModelPage) -> Response:

@@ -12,11 +12,14 @@ from monitor import contract
 from monitor.core.audit import Via
 from monitor.core.retraining import Retraining
 from monitor.errors import UnknownError, UsageError
+from monitor.log import Action, logger
 from monitor.ports import RetrainingDesk
 from monitor.web import body, query
 from monitor.web.auth import authorize
 from monitor.web.errors import Refused, not_found
 from monitor.web.parts import Parts, parts_of
+
+log = logger(__name__)
 
 TRAINER = "trainer"
 """Who reports, unless the report names somebody."""
@@ -77,4 +80,5 @@ def _done(parts: Parts, wish: Wish) -> Response:
         raise not_found(str(error)) from None
     except UsageError as error:
         raise Refused(409, "conflict", str(error)) from None
+    log.info("retraining changed", action=Action.RETRAINING_CHANGED, model=after.model, retraining=after.id, state=str(after.state))
     return JSONResponse(contract.retraining_history_object(after, parts.store.retraining_events(after.id)))

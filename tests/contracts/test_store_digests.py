@@ -51,10 +51,10 @@ def test_only_the_last_revision_of_a_result_counts(store: Store) -> None:
 
 def test_what_was_told_is_kept_by_receiver(store: Store) -> None:
     told = Told(receiver="slack", told_until=NOW, judged={"m": START, "n": START + HOUR})
-    assert store.told("slack") is None
+    assert store.digested("slack") is None
     assert store.write_digest(told, None)
-    assert store.told("slack") == told
-    assert store.told("mail") is None
+    assert store.digested("slack") == told
+    assert store.digested("mail") is None
 
 
 def test_a_digest_and_its_message_are_written_once(store: Store) -> None:
@@ -67,7 +67,7 @@ def test_a_digest_and_its_message_are_written_once(store: Store) -> None:
     assert store.write_digest(Told(receiver="slack", told_until=later, judged={"m": START}), NOW, (note,))
     assert not store.write_digest(Told(receiver="slack", told_until=later, judged={}), NOW, (note,))
     assert [(row.id, row.created_at) for row in store.deliveries()] == [(note.id, later)]
-    assert store.told("slack") == Told(receiver="slack", told_until=later, judged={"m": START})
+    assert store.digested("slack") == Told(receiver="slack", told_until=later, judged={"m": START})
 
 
 def test_of_many_replicas_one_writes_it(store: Store) -> None:

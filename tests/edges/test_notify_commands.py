@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from monitor.clock import SystemClock
 from monitor.core.incidents import Incident, Judged, step
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.retrain_policy import Situation, consider
+from monitor.core.retraining import RetrainingState
 from monitor.core.retraining_messages import Case
-from monitor.core.rules import AlertRules, RetrainingRules
+from monitor.core.rules import AlertRules, Approval, RetrainingRules
 from monitor.demo.slack_server import SlackServer
 from monitor.errors import UsageError
 from monitor.notify import Dispatcher, incident_messages, receivers_of, retraining_message
@@ -85,7 +87,7 @@ def result(n: int, verdict: Verdict) -> Result:
     )
 
 
-def judge(store: Store, letters: str) -> Incident | None:
+def judge(store: Store, letters: str, policy: RetrainingRules = RETRAINING) -> Incident | None:
     """One day a letter, B or G, as the pipeline does it."""
     history: list[Result] = []
     for n, letter in enumerate(letters):
@@ -95,9 +97,9 @@ def judge(store: Store, letters: str) -> Incident | None:
         taken = step(store.open_incident("m"), Judged(model="m", start=end - DAY, end=end, results=results, headline="x moved"), ALERTS)
         recent = store.recent_retrainings("m", 20)
         seen = Situation(model="m", now=end, history=history, incident=taken.incident, recent=recent)
-        asked = consider(RETRAINING, seen).retraining
+        asked = consider(policy, seen).retraining
         messages = incident_messages(taken, None, (), ("slack",))
-        if asked is not None:
+        if asked is not None and asked.state is RetrainingState.REQUESTED:
             messages += (retraining_message(asked, Case(results=tuple(history)), "retraining:m"),)
         assert store.record(Judgement(
             model="m", judged_until=end, previous=None if n == 0 else end - DAY, results=results, incident=taken.incident,
@@ -186,15 +188,27 @@ def test_a_person_acknowledges_and_resolves_and_the_channel_hears_of_the_end(con
         run(incidents.app, "ack", config, opened.id)
 
 
-def test_what_a_person_expects_is_for_references_that_learn(config: Path, store: Store) -> None:
+def test_what_a_person_expects_is_learned_where_references_are_merged(config: Path, store: Store) -> None:
     opened = judge(store, "B")
     assert opened is not None
-    with pytest.raises(UsageError, match="model 'm' has no rolling, seasonal or previous reference that could learn it: build a new one"):
-        run(incidents.app, "resolve", config, opened.id, "--expected")
     config.write_text(config.read_text().replace("    columns:", "    reference: {rolling: 14d}\n    columns:"))
-    assert "is resolved" in run(incidents.app, "resolve", config, opened.id, "--expected", "--by", "eve")
+    said = run(incidents.app, "resolve", config, opened.id, "--expected", "--by", "eve")
+    assert f"incident {opened.id} is resolved as expected: references that are merged from windows learn it" in said
     assert [e.reason for e in store.incident_events(opened.id)][-1] == "resolved by a person as expected"
     assert [d.expected for d in store.disturbances("m", START + DAY)] == [True]
+    assert [(e.by, e.via, e.action, e.subject) for e in store.audit()] == [("eve", "cli", "resolve as expected", opened.id)]
+
+
+def test_what_a_person_expects_takes_windows_that_a_reference_can_be_made_of(config: Path, store: Store) -> None:
+    opened = judge(store, "B")
+    assert opened is not None
+    with pytest.raises(UsageError, match="no version that alerted has a reference"):
+        run(incidents.app, "resolve", config, opened.id, "--expected")
+    config.write_text(config.read_text().replace("  m:", "  other:"))
+    with pytest.raises(UsageError, match=r"model 'm' is not in .*: resolve without --expected"):
+        run(incidents.app, "resolve", config, opened.id, "--expected")
+    assert (still := store.incident(opened.id)) is not None
+    assert still.resolved_at is None
 
 
 def test_a_persons_name_is_the_users_where_none_is_given(config: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,19 +229,50 @@ def test_a_change_that_came_too_late_says_so(config: Path, store: Store) -> None
         return incidents.acknowledge(incident, by=by, at=at)
 
     with pytest.raises(UsageError, match="has changed meanwhile"):
-        incidents._change(config, opened.id, "eve", meanwhile)  # type: ignore[arg-type]
+        incidents._change(config, opened.id, "eve", meanwhile, "acknowledge")  # type: ignore[arg-type]
 
 
 def test_retrainings_are_listed_and_shown(config: Path, store: Store) -> None:
-    judge(store, "BB")
+    judge(store, "GBB")
     (line,) = run(retrainings.app, "list", config, "--format", "jsonl").splitlines()
     read = json.loads(line)
-    assert (read["model"], read["state"], read["columns"]) == ("m", "requested", ["x"])
     assert "requested" in run(retrainings.app, "list", config)
-    assert "drift alerted in 2 windows in a row" in run(retrainings.app, "show", config, read["id"])
+    shown = run(retrainings.app, "show", config, read["id"])
+    assert "drift alerted in 2 windows in a row" in shown
+    assert "  2013-07-04T00:00:00Z  none → requested" in shown
     with pytest.raises(UsageError, match="there is no retraining 'ret_no'"):
         run(retrainings.app, "show", config, "ret_no")
 
 
-def test_a_cause_from_a_log_cannot_move_the_cursor() -> None:
-    assert incidents.field_line("cause", "a\x1b[2Jb\nc") == "cause            a\N{REPLACEMENT CHARACTER}[2Jb\N{REPLACEMENT CHARACTER}c"
+def test_a_person_cancels_asks_and_reports_by_command(config: Path, store: Store, slack: SlackServer, hook: WebhookReceiver) -> None:
+    judge(store, "GBB")
+    [asked] = store.retrainings()
+    assert run(retrainings.app, "cancel", config, asked.id, "--by", "mara") == f"retraining {asked.id} is cancelled\n"
+    with pytest.raises(UsageError, match="only one that has not ended can be cancelled"):
+        run(retrainings.app, "cancel", config, asked.id)
+    said = run(retrainings.app, "request", config, "m", "--reason", "new airports", "--by", "mara")
+    wish = store.retrainings()[-1]
+    assert said == f"retraining {wish.id} is requested\n"
+    assert run(retrainings.app, "status", config, wish.id, "running", "--run-url", "https://ci.example/7") == f"retraining {wish.id} is running\n"
+    with pytest.raises(UsageError, match="succeeded needs the version"):
+        run(retrainings.app, "status", config, wish.id, "succeeded")
+    run(retrainings.app, "status", config, wish.id, "succeeded", "--version", "8", "--detail", "on June")
+    assert "running → succeeded by" in run(retrainings.app, "show", config, wish.id)
+    assert deliver(config, store) == 0
+    assert [json.loads(request.body)["data"]["id"] for request in hook.requests] == [asked.id, wish.id]
+    first, *thread = [post for post in slack.posts if post.thread_ts is None or post.thread_ts]
+    assert [post.thread_ts for post in thread] == [first.ts] * 4, "the incident's thread tells how its requests go on"
+    assert "retraining is cancelled: cancelled by mara" in thread[0].text
+    assert "retraining succeeded: version 8, on June" in thread[-1].text
+    assert [(entry.by, str(entry.via), entry.action) for entry in store.audit()] == [("mara", "cli", "cancel"), ("mara", "cli", "retrain")]
+
+
+def test_what_is_proposed_goes_out_by_command(config: Path, store: Store, hook: WebhookReceiver) -> None:
+    judge(store, "GBB", replace(RETRAINING, approval=Approval.ASK))
+    [proposed] = store.retrainings()
+    assert (str(proposed.state), deliver(config, store), hook.requests) == ("proposed", 0, [])
+    assert run(retrainings.app, "approve", config, proposed.id) == f"retraining {proposed.id} is requested\n"
+    assert deliver(config, store) == 0
+    (request,) = hook.requests
+    asked = standardwebhooks.Webhook(KEY).verify(request.body, dict(request.headers))
+    assert (asked["data"]["id"], len(asked["data"]["results"])) == (proposed.id, 2)

@@ -88,7 +88,7 @@ def test_a_picture_is_painted_uploaded_and_put_into_the_thread(slack: SlackServe
     receipt = bot(slack, easel).send(delivery(thread))
     (file,) = slack.files.values()
     first, reply = slack.posts
-    assert (file.content, file.name, file.title, file.shared) == (PNG, "driftd-msg_pic.png", SHOWN.title, True)
+    assert (file.content, file.name, file.title, file.shared) == (PNG, "driftd-msg_pic.png", "Window yesterday", True)
     assert file.alt_text == f"{SHOWN.title}; dep_delay: mean 12.6 → 756"
     assert (reply.thread_ts, reply.body["files"][0]["id"], first.edits) == (first.ts, file.id, 0)
     assert methods(slack) == ["files.getUploadURLExternal", "upload", "files.completeUploadExternal"]
@@ -146,7 +146,8 @@ def test_an_answer_without_an_address_is_tried_again(slack: SlackServer, answer:
 @pytest.mark.parametrize("calls", [0, 1, 2])
 @pytest.mark.parametrize(
     ("fault", "seconds"),
-    [(http.answers(429, b"{}", retry_after="9"), 9.0), (refuses("ratelimited"), None), (http.answers(503, b"no"), None), (http.drops, None)],
+    [(http.answers(429, b"{}", retry_after="9"), 9.0), (refuses("ratelimited"), None), (http.answers(503, b"no"), None),
+     (http.drops, None)],
 )
 def test_whichever_call_fails_for_a_while_the_picture_is_tried_again(
     slack: SlackServer, calls: int, fault: http.Fault, seconds: float | None

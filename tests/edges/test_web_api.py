@@ -148,6 +148,8 @@ def test_an_unknown_path_or_thing_is_a_json_404(reading: Site, path: str) -> Non
 
 def test_a_wrong_method_is_a_json_405(reading: Site) -> None:
     assert reading.client.delete("/api/v1/results").json()["error"]["code"] == "method_not_allowed"
+    answer = reading.client.delete("/api/v1/retrainings")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST"), "those of all its routes"
 
 
 def test_every_api_route_is_in_the_specification_and_no_other(reading: Site) -> None:

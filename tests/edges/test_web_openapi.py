@@ -28,6 +28,9 @@ KNOWN: Mapping[str, list[dict[str, str]]] = {
     "/api/v1/incidents/{id}/silence": [{"id": OPEN_ID}, {"id": PAST_ID}],
     "/api/v1/silences/{id}": [{"id": SILENCE_ID}, {"id": OVER_ID}],
     "/api/v1/retrainings/{id}": [{"id": "ret-1"}],
+    "/api/v1/retrainings/{id}/approve": [{"id": "ret-1"}],
+    "/api/v1/retrainings/{id}/cancel": [{"id": "ret-1"}],
+    "/api/v1/retrainings/{id}/status": [{"id": "ret-1"}],
 }
 """What there is at a path: made-up names alone would only ever give 404."""
 MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import httpx
 
+from monitor.clock import SystemClock
 from monitor.core.rules import Model
 from monitor.health import Health, NotReady
 from monitor.metrics import Metrics
+from monitor.pipeline import Desk, Telling
 from monitor.reports import Shelf
 from monitor.settings.secret import Secret
 from monitor.settings.service import HttpSettings
@@ -61,7 +63,8 @@ def site(
     shelf = Shelf(folder / "pages", 5)
     for id in (OPEN_ID, PAST_ID):
         shelf.put(id, REPORT)
-    server.show(models, shelf=shelf)
+    telling = Telling({})
+    server.show(models, shelf=shelf, desk=Desk(store=store, models=models, telling=telling, clock=SystemClock()))
     server.start()
     health.clear(NotReady.STARTING)
     try:

@@ -97,7 +97,7 @@ def test_the_first_day_tells_nothing_and_the_next_morning_tells_what_came_since(
     world = World()
     world.judge(warning(0), until=1)
     world.at(NINE)
-    assert world.store.told("slack") == Told(receiver="slack", told_until=NINE, judged={"m": START + HOUR})
+    assert world.store.digested("slack") == Told(receiver="slack", told_until=NINE, judged={"m": START + HOUR})
     world.judge(warning(5), warning(6), until=7)
     world.at(NINE + 22 * HOUR)
     assert world.told == []
@@ -118,7 +118,7 @@ def test_a_day_with_nothing_to_tell_is_silent_and_told_of_all_the_same() -> None
     world.judge(warning(0, verdict=Verdict.OK), until=1)
     world.at(NINE + DAY)
     assert world.told == []
-    told = world.store.told("slack")
+    told = world.store.digested("slack")
     assert told is not None
     assert told.told_until == NINE + DAY
 
@@ -162,8 +162,8 @@ def test_a_replica_that_read_before_the_other_wrote_writes_nothing() -> None:
     class Slow(MemoryStore):
         """Reads what was there before the other one wrote."""
 
-        def told(self, receiver: str) -> Told | None:
-            read = super().told(receiver)
+        def digested(self, receiver: str) -> Told | None:
+            read = super().digested(receiver)
             if world.told == []:
                 quick.sweep()
             return read
@@ -347,4 +347,4 @@ def test_progress_is_what_the_store_has() -> None:
     world = World()
     assert world.store.progress("m") == Progress(sealed_until=None, judged_until=None)
     world.at(NINE)
-    assert world.store.told("slack") == Told(receiver="slack", told_until=NINE, judged={})
+    assert world.store.digested("slack") == Told(receiver="slack", told_until=NINE, judged={})
