@@ -88,7 +88,7 @@ class Life(RuleBasedStateMachine):
         self.done.append(did)
         self.history += taken.events
         after = taken.incident
-        if taken.notify is not None:
+        if taken.notify is not None and taken.notify.kind is not NotifyKind.UPDATE:  # an update of the first message tells nobody
             assert after is not None
             self.told.append((after.id, taken.notify.kind))
             self.keys.append(incident_dedupe("slack", after, taken.notify))
