@@ -71,6 +71,9 @@ class Action(StrEnum):
     RECEIVER_DISABLED = "receiver.disabled"
     DIGEST_TOLD = "digest.told"
 
+    SLACK_CONNECTED = "slack.connected"
+    SLACK_DISCONNECTED = "slack.disconnected"
+    SLACK_CLICKED = "slack.clicked"
 
     JOB_FAILED = "job.failed"
     JOB_SKIPPED = "job.skipped"
@@ -96,6 +99,7 @@ FLOORS: Mapping[str, int] = {
     "alembic": logging.WARNING,
     "uvicorn": logging.WARNING,
     "asyncio": logging.WARNING,
+    "websockets": logging.WARNING,   # prints frames at DEBUG
     "matplotlib": logging.WARNING,
 }
 """Others' loggers never speak below these levels, whatever level is asked for."""

@@ -146,6 +146,9 @@ class Metrics:
         # When the oldest delivery that still waits was made, of receivers for which one waits; read from SQL at each scrape.
         self.outbox_oldest = self._gauge("driftd_outbox_oldest_timestamp_seconds", "When the oldest waiting delivery was made.", "receiver")
 
+        # 1 while buttons and /driftd work: the websocket to Slack is open. No series where slack.app_token is not configured.
+        self.slack_connected = self._gauge("driftd_slack_socket_connected", "1 while the websocket to Slack is open.", "receiver")
+
     def _init_daemon(self) -> None:
         # The version that runs; always 1.
         self.build_info = self._gauge("driftd_build_info", "The version that runs.", "version")
