@@ -44,7 +44,7 @@ models:
       origin: categorical
       dest: categorical
     drift: {{false_alarms: 1 per 30d}}
-    performance: {{metrics: [{metrics}], max_drop: 0.05, label_delay: 1d, min_labelled: 200}}   # a flight has landed by then
+    performance: {{metrics: [{metrics}], max_drop: 0.05, label_delay: 1d, min_labelled: 200}}   # the day is reported by then
     alerts: {{open_after: 2, resolve_after: 2, repeat_after: 14d, max_age: off}}   # one odd day is weather; all flights are of 2013
     retraining:                   # never while the cause is a data fault
       webhook: {{url: "{retrain_url}", secret_file: {secret_file}}}

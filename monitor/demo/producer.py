@@ -1,4 +1,4 @@
-"""Publishes flights in fast motion: the prediction when the flight departs, the label when it has landed."""
+"""Publishes flights in fast motion: the prediction when the flight departs, the label with the report of its day."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Message, Producer
 
 HOUR = timedelta(hours=1)
+REPORTED_AFTER = timedelta(hours=36)
+"""From the beginning of a day (UTC) until what became of its flights is reported."""
 FLUSH_WITHIN = 60.0
 """Seconds that the broker may take for what is still under way at the end."""
 
@@ -58,7 +60,7 @@ def break_upstream(flights: pd.DataFrame, fault: Fault) -> pd.DataFrame:
 
 
 def events_of(predicted: pd.DataFrame) -> list[Event]:
-    """Every prediction at its departure and every label at its arrival, in the order of time (ties: predictions first)."""
+    """Every prediction at its departure, every label with the report of that day, in the order of time (ties: predictions first)."""
     rows = predicted.to_dict("records")
     labels = [row for row in rows if row["arrived_late"] in (0, 1)]
     return sorted([_prediction(row) for row in rows] + [_label(row) for row in labels], key=lambda event: event.at)
@@ -89,10 +91,15 @@ def _prediction(row: dict[Any, Any]) -> Event:
     return Event(row["departed_at"].to_pydatetime(), PREDICTIONS_TOPIC, row["prediction_id"].encode(), msgspec.json.encode(message))
 
 
+def _reported(departed_at: datetime) -> datetime:
+    """When the flights of a day are reported: at noon of the day after. So a day's labels come together, however fast the time goes."""
+    return departed_at.replace(hour=0, minute=0, second=0, microsecond=0) + REPORTED_AFTER
+
+
 def _label(row: dict[Any, Any]) -> Event:
     arrived_at = row["arrived_at"].to_pydatetime()
     message = {"prediction_id": row["prediction_id"], "ts": rfc3339(arrived_at), "arrived_late": int(row["arrived_late"])}
-    return Event(arrived_at, LABELS_TOPIC, row["prediction_id"].encode(), msgspec.json.encode(message))
+    return Event(max(arrived_at, _reported(row["departed_at"].to_pydatetime())), LABELS_TOPIC, row["prediction_id"].encode(), msgspec.json.encode(message))
 
 
 class Publisher:
