@@ -151,7 +151,7 @@ TABLE: Sequence[tuple[str, Run, str]] = [
     ("a fault where nothing is due", Run(rules=rules(), drift="GB", faults="FF"), ".."),
     ("a fault goes before an open request", Run(rules=rules(drift=1), drift="BBB", faults="GFG", trainer=SILENT), "Afo"),
     ("a person is asked first", Run(rules=rules(drift=1, approval=Approval.ASK), drift="GBB", trainer=SILENT), ".Po"),
-    ("a proposal is given up, too", Run(rules=rules(drift=1, approval=Approval.ASK, timeout=2 * DAY), drift="BBBB", trainer=SILENT), "PoPo"),
+    ("a proposal is given up", Run(rules=rules(drift=1, approval=Approval.ASK, timeout=2 * DAY), drift="BBBB", trainer=SILENT), "PoPo"),
     ("blackout hours", Run(rules=rules(drift=1, blackout=(MONDAYS,)), drift="B" * 8), "AAAAAAkA"),
     ("every night", Run(rules=rules(drift=1, blackout=(NIGHTS,)), drift="BB"), "kk"),
     ("the budget", Run(rules=rules(drift=1, budget=Allowance(requests=2, per=5 * DAY)), drift="B" * 8), "AAbbbAAb"),
@@ -243,7 +243,8 @@ ALLOWANCES = st.one_of(st.none(), st.builds(Allowance, requests=st.integers(1, 3
 RULES = st.builds(
     RetrainingRules, when=st.fixed_dictionaries({}, optional={"drift": LASTING, "performance": LASTING}),
     cooldown=st.integers(0, 5).map(lambda days: days * DAY), max_age=st.one_of(st.none(), st.integers(1, 9).map(lambda days: days * DAY)),
-    budget=ALLOWANCES, service_budget=ALLOWANCES, approval=st.sampled_from(Approval), timeout=st.integers(1, 9).map(lambda days: days * DAY),
+    budget=ALLOWANCES, service_budget=ALLOWANCES, approval=st.sampled_from(Approval),
+    timeout=st.integers(1, 9).map(lambda days: days * DAY),
 )
 RUNS = st.builds(
     Run, rules=RULES, drift=HISTORIES.map(lambda text: text.translate(str.maketrans("EeF", "BGB"))), performance=HISTORIES,

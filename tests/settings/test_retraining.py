@@ -98,7 +98,8 @@ def test_windows_are_kept_for_as_long_as_a_version_may_grow_old(tmp_path: Path) 
 
 NEEDED = {
     "repo": "example/models", "workflow": "train.yaml", "token": "hush", "url": "https://ci.example/api", "project": "1", "job": "train",
-    "user": "driftd", "dag_id": "train", "deployment_id": "d", "location": "l", "repository": "r", "pipeline_id": "p", "pipeline_version_id": "v",
+    "user": "driftd", "dag_id": "train", "deployment_id": "d", "location": "l", "repository": "r",
+    "pipeline_id": "p", "pipeline_version_id": "v",
 }
 
 
