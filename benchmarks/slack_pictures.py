@@ -139,6 +139,11 @@ def measure(pictures: list[Picture]) -> None:
     print(f"this process: {((resident_bytes() or 0) - before) / 1e6:+.1f} MB; matplotlib imported: {'matplotlib' in sys.modules}")
 
 
+NAMES = ("slack-picture", "slack-picture-decay")
+"""Of the pictures, in the order in which the incidents fire: a unit change, then a decay."""
+TOLD = "slack-message"
+
+
 def main() -> None:
     seen = Seen()
     with ExitStack() as stack:
@@ -146,21 +151,27 @@ def main() -> None:
         write_secrets(folder)
         slack = stack.enter_context(closing(SlackServer(token=SLACK_TOKEN, on_message=seen.take, scopes=SCOPES)))
         store = go(folder, slack, stack)
-        rows = list(store.deliveries())
-        print(Counter((row.kind, row.state) for row in rows), [row.error for row in rows if row.error])
+        print(Counter((row.kind, row.state) for row in store.deliveries()))
         for incident in store.incidents(model=MODEL):
             print(rfc3339(incident.since), incident.state, incident.cause)
-        files = slack.files
-        out = Path(sys.argv[sys.argv.index("--to") + 1]) if "--to" in sys.argv else PICTURES
-        for n, (ts, states) in enumerate(sorted((ts, s) for ts, s in seen.states.items() if s[0].thread_ts is None)):
-            thread = [s[-1] for s in seen.states.values() if s[0].thread_ts == ts]
-            pngs = [files[file["id"]].content or b"" for post in thread for file in post.body.get("files", ())]
-            for k, png in enumerate(pngs):
-                (out / f"slack-picture-{n + 1}{'-' + str(k) if k else ''}.png").write_bytes(png)
-            for k, state in enumerate(states):
-                html = page(state, thread if k == len(states) - 1 else thread[:1], files)
-                (out / f"slack-message-{n + 1}-{k}.html").write_text(html)
-        measure([from_body(delivery, Picture) for delivery in bodies(store)])
+        first = [ts for ts, states in sorted(seen.states.items()) if states[0].thread_ts is None]
+        for name, ts in zip(NAMES, first, strict=True):
+            for post in thread_of(seen, ts):
+                for file in post.body.get("files", ()):
+                    (PICTURES / f"{name}.png").write_bytes(slack.files[file["id"]].content or b"")
+        if "--browser" in sys.argv:
+            states = seen.states[first[0]]
+            acknowledged = next(state for state in states if state.edits)
+            told = [post for post in thread_of(seen, first[0]) if post.body.get("files")]
+            html = folder.root / f"{TOLD}.html"
+            html.write_text(page(acknowledged, told, slack.files))
+            shot(html, PICTURES / f"{TOLD}.png")
+        measure([from_body(body, Picture) for body in bodies(store)])
+
+
+def thread_of(seen: Seen, ts: str) -> list[SlackPost]:
+    """What was answered to a message, as it stands."""
+    return [states[-1] for states in seen.states.values() if states[0].thread_ts == ts]
 
 
 def bodies(store: Store) -> list[dict[str, object]]:
@@ -172,10 +183,15 @@ def bodies(store: Store) -> list[dict[str, object]]:
         return [row.body for row in connection.execute(select(deliveries.c.body).where(deliveries.c.kind == PICTURE))]
 
 
-def shot(html: Path, png: Path, width: int, height: int) -> None:
-    """By Chromium."""
+def shot(html: Path, png: Path) -> None:
+    """By Chromium, without the white below."""
+    from PIL import Image, ImageChops
+
     subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-device-scale-factor=1.5",
-                    f"--window-size={width},{height}", f"--screenshot={png}", html.as_uri()], check=True, capture_output=True, timeout=120)
+                    "--window-size=830,1600", f"--screenshot={png}", html.as_uri()], check=True, capture_output=True, timeout=300)
+    whole = Image.open(png).convert("RGB")
+    box = ImageChops.difference(whole, Image.new("RGB", whole.size, "white")).getbbox() or (0, 0, *whole.size)
+    whole.crop((0, 0, whole.width, box[3] + 30)).save(png, optimize=True)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,8 @@ def run(settings: Settings, config: Path, *, until_idle: bool, patience: timedel
             log.warning(note, action=Action.DAEMON_STARTED)
         _settle_memory()
         parts.reload.in_force()
+        if not until_idle:
+            parts.tell_daily()
         parts.ticks.start()
         code = _until_idle(parts, stop, patience) if until_idle else _loop(parts, stop)
     if code == BEGIN_ANEW:

@@ -67,6 +67,7 @@ class Action(StrEnum):
     DELIVERY_POSTPONED = "delivery.postponed"
     DELIVERY_DEAD = "delivery.dead"
     RECEIVER_DISABLED = "receiver.disabled"
+    DIGEST_TOLD = "digest.told"
 
 
     JOB_FAILED = "job.failed"

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from monitor import __version__
 from monitor.clock import SystemClock
-from monitor.core.conditions import EVERY_MODEL
 from monitor.core.drift.sampled import needs_samples
 from monitor.core.rules import Model
 from monitor.health import Health, NotReady
@@ -25,7 +24,9 @@ from monitor.metrics import Metrics
 from monitor.notify import Dispatcher, lease_of, receivers_of
 from monitor.patience import Patience
 from monitor.pipeline import (
+    Daily,
     Desk,
+    Digests,
     IncidentPages,
     Judge,
     Labelling,
@@ -37,12 +38,12 @@ from monitor.pipeline import (
     References,
     Retention,
     Reviser,
-    Routes,
     SelfWatch,
     Telling,
     judging_fails,
     kafka_away,
     receivers_fail,
+    routes_of,
     rows_are_stale,
 )
 from monitor.pipeline.keptids import bytes_within
@@ -63,6 +64,7 @@ DISPATCH = timedelta(seconds=1)
 WATCH = timedelta(seconds=1)
 ORPHANS = timedelta(minutes=1)
 PAGES = timedelta(seconds=5)
+DIGESTS = timedelta(minutes=1)
 RETENTION = timedelta(minutes=10)
 PAGE_IDLE_SECONDS = 10.0
 """Incidents are rare: what made a page does not wait long for the next one."""
@@ -84,6 +86,7 @@ class Parts:
     tester: EvidentlyTester
     maker: EvidentlyPages
     pages: IncidentPages | None
+    digests: Digests | None
     watch: SelfWatch
     muting: Muting
     dispatcher: Dispatcher
@@ -98,6 +101,11 @@ class Parts:
     def patience(self, stop: Stop) -> Patience:
         """What does the reader's work."""
         return Patience(reader=self.reader, health=self.health, clock=self.clock, stop=stop, max_age=self.live_within)
+
+    def tell_daily(self) -> None:
+        """From now on the digest is told every day; for a daemon that stays."""
+        if self.digests is not None:
+            self.ticks.add("digest", self.digests.sweep, DIGESTS, None)
 
     def stop_workers(self) -> None:
         """Nobody waits for Evidently from now on."""
@@ -140,7 +148,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     made = receivers_of(settings, clock, painter)
     for receiver in made:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
-    telling = Telling(_routes(settings, settings.http.public_url or web.url))
+    telling = Telling(routes_of(settings, settings.http.public_url or web.url), told=store.told)
     muting = Muting(store, clock)
     reports = settings.reports
     still_judging = partial(still_at_it, health, "judge")
@@ -184,6 +192,11 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         ticks.add("retention", retention.sweep, RETENTION, None)
     if pages is not None:
         ticks.add("incident pages", pages.sweep, PAGES, None)
+    digests = None
+    if settings.digest is not None:
+        daily = Daily(at=settings.digest.clock, zone=settings.digest.zone, page_url=settings.http.public_url or web.url,
+                      audience=dict.fromkeys(settings.digest_receivers(), settings.model_names()))
+        digests = Digests(store=store, models=models, clock=clock, daily=daily)
     heartbeat = None
     if settings.heartbeat is not None:
         heartbeat = Heartbeat(settings.heartbeat, health=health, clock=clock, metrics=metrics,
@@ -191,18 +204,8 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         _closing(closers, "heartbeat", heartbeat.stop)
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
     return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker, pages=pages,
-                 watch=watch, muting=muting, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock,
+                 digests=digests, watch=watch, muting=muting, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock,
                  heartbeat=heartbeat, reload=reload, live_within=live_within)
-
-
-def _routes(settings: Settings, page: str) -> dict[str, Routes]:
-    """Who is told of each model, and of all of them."""
-    people = settings.people_receivers()
-    pictures = frozenset(people if settings.slack is not None and settings.slack.takes_pictures else ())
-    own = {name: Routes(people=people, retraining=settings.retraining_receiver(name), page_url=page, api_url=settings.http.public_url,
-                        pictures=pictures)
-           for name in settings.model_names()}
-    return {EVERY_MODEL: Routes(people=people, page_url=page), **own}
 
 
 def _failing(judge: Judge, labelling: Labelling) -> Mapping[str, str]:

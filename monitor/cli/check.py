@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.errors import DriftdError, UsageError
+from monitor.errors import DriftdError, Permanent, Retryable, UsageError
 
 if TYPE_CHECKING:  # the command line must answer quickly: these are imported where they are used
     from monitor.core.rules import Model
@@ -21,7 +21,8 @@ ALL_VERSIONS = "*"
 
 def command(
     config: Annotated[Path, typer.Argument(help="The configuration file.")],
-    connect: Annotated[bool, typer.Option("--connect", help="Also ask Kafka, the database, Slack; look for secrets, references.")] = False,
+    connect: Annotated[bool, typer.Option("--connect", help="Also ask Kafka, the database, receivers; look for files.")] = False,
+    receiver: Annotated[str | None, typer.Option("--send-test", help="Send a test message and its end to this receiver.")] = None,
 ) -> None:
     """Check a configuration: every problem at once, one a line, as `file:line:col: path: message`."""
     from monitor.settings import load_settings
@@ -36,6 +37,15 @@ def command(
         raise typer.Exit(1)
     if connect and not _connected(settings):
         raise typer.Exit(1)
+    if receiver is not None and not _tried(receiver, partial(_test, settings, receiver)):
+        raise typer.Exit(1)
+
+
+def _test(settings: Settings, receiver: str) -> Iterator[str]:
+    from monitor.cli.send_test import send_test
+    from monitor.clock import SystemClock
+
+    yield from send_test(settings, receiver, SystemClock())
 
 
 def _samples(settings: Settings) -> bool:
@@ -116,6 +126,8 @@ def probes(settings: Settings) -> Iterator[tuple[str, Probe]]:
     yield "store", partial(_store, settings)
     if settings.slack is not None:
         yield "slack", partial(_slack, settings.slack)
+    for name in settings.file.receivers:
+        yield "receivers", partial(_receiver, settings, name)
     for name in settings.model_names():
         yield "reference", partial(_reference, settings, name)
         yield "windows", partial(_windows, settings, name)
@@ -155,6 +167,16 @@ def _slack(slack: SlackSettings) -> Iterator[str]:
         yield "an incoming webhook cannot be asked without posting a message"
     else:
         yield auth_test(slack)
+
+
+def _receiver(settings: Settings, name: str) -> Iterator[str]:
+    from monitor.clock import SystemClock
+    from monitor.notify import ask
+
+    try:
+        yield f"{name}: {ask(settings.targets[name], SystemClock())}"
+    except (Retryable, Permanent) as error:
+        raise UsageError(f"{name}: {error}") from None
 
 
 def _reference(settings: Settings, name: str) -> Iterator[str]:

@@ -116,17 +116,23 @@ def _change(config: Path, id: str, by: str | None, change: Callable[..., Step], 
         step = change(before, by=by, at=at)
         entry = AuditEntry(at=at, by=by, via=Via.CLI, action=action, model=before.model, subject=id)
         after, (event,) = step.incident, step.events
-        if after is None or not store.save_incident(after, event, _messages(config, step), entry):
+        if after is None or not store.save_incident(after, event, _messages(config, store, step), entry):
             raise UsageError(f"incident {id} has changed meanwhile: look at it again with `driftd incidents show`")
     typer.echo(f"incident {after.id} is {after.state}")
 
 
-def _messages(config: Path, step: Step) -> tuple[Message, ...]:
+def _messages(config: Path, store: Store, step: Step) -> tuple[Message, ...]:
+    """What the daemon would say, to whom it would say it."""
+    from monitor.core.routing import audience
     from monitor.notify.outgoing import incident_messages
     from monitor.settings import load_settings
 
+    if step.incident is None or step.notify is None:
+        return ()
     settings = load_settings(config)
-    return incident_messages(step, None, (), settings.people_receivers(), page_url=settings.http.public_url)
+    told = store.told(step.incident.id)
+    people = audience(step.notify.kind, step.incident, settings.routes(), settings.people_receivers(), told)
+    return incident_messages(step, None, (), people, page_url=settings.http.public_url)
 
 
 def _found(store: Store, id: str) -> Incident:

@@ -130,12 +130,10 @@ def _change(config: Path, wish: Callable[[RetrainingDesk], Retraining]) -> None:
 def _desk(config: Path) -> Iterator[RetrainingDesk]:
     from monitor.clock import SystemClock
     from monitor.pipeline.desk import Desk
-    from monitor.pipeline.telling import Routes, Telling
+    from monitor.pipeline.telling import Telling, routes_of
     from monitor.settings import load_settings
 
     settings = load_settings(config)
-    people, url = settings.people_receivers(), settings.http.public_url
-    routes = {name: Routes(people=people, retraining=settings.retraining_receiver(name), page_url=url, api_url=url)
-              for name in settings.model_names()}
     with opened(config) as store:
-        yield Desk(store=store, models=settings.models(), telling=Telling(routes), clock=SystemClock())
+        telling = Telling(routes_of(settings, settings.http.public_url), told=store.told)
+        yield Desk(store=store, models=settings.models(), telling=telling, clock=SystemClock())

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from monitor.core.results import Check, Result, Verdict
+from monitor.core.summary import listed
 
 if TYPE_CHECKING:
     from monitor.core.cause import Cause
@@ -39,4 +40,4 @@ def data_fault(results: Iterable[Result], cause: Cause | None, incident: Inciden
     checks = sorted(check for check in FAULTY if check in here or check in before)
     if not checks:
         return ""
-    return f"{' and '.join(checks)} {'alerts' if len(checks) == 1 else 'alert'}{'' if set(checks) & here else ' in this incident'}"
+    return f"{listed(checks)} {'alerts' if len(checks) == 1 else 'alert'}{'' if set(checks) & here else ' in this incident'}"

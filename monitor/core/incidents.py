@@ -15,6 +15,7 @@ from monitor.core.rules import AlertRules
 from monitor.core.schema import rfc3339
 from monitor.core.signals import Signal, signal
 from monitor.core.stable import stable_hex
+from monitor.core.summary import summary_of, union
 from monitor.errors import UsageError
 
 
@@ -373,8 +374,8 @@ def _grown(incident: Incident, judged: Judged, windows: int = 1) -> Incident:
     A window that was bad before, and is no more than that, interrupts no row of good ones.
     """
     alerting = [result for result in judged.results if result.verdict is Verdict.ALERT]
-    checks = _union(incident.checks, sorted({str(result.check) for result in alerting}))
-    columns = _union(incident.columns, judged.columns, [result.column for result in alerting if result.column is not None])
+    checks = union(incident.checks, sorted({str(result.check) for result in alerting}))
+    columns = union(incident.columns, judged.columns, [result.column for result in alerting if result.column is not None])
     return replace(
         incident,
         severity=max(incident.severity, Verdict.ALERT, key=SEVERITIES.index),
@@ -385,24 +386,8 @@ def _grown(incident: Incident, judged: Judged, windows: int = 1) -> Incident:
         checks=checks,
         columns=columns,
         cause=incident.cause if incident.fired_at else judged.headline or incident.cause,
-        summary=f"{' and '.join(checks)} alert on {_listed(columns)}",
+        summary=summary_of(checks, columns),
     )
-
-
-SUMMARY_COLUMNS = 5
-"""Columns named in a summary; the rest is a number."""
-
-
-def _listed(columns: tuple[str, ...]) -> str:
-    if not columns:
-        return "the whole model"
-    more = len(columns) - SUMMARY_COLUMNS
-    return ", ".join(columns[:SUMMARY_COLUMNS]) + (f" and {more} more columns" if more > 0 else "")
-
-
-def _union(*parts: Iterable[str]) -> tuple[str, ...]:
-    """Every word once, in the order of its first appearance."""
-    return tuple(dict.fromkeys(word for part in parts for word in part))
 
 
 def _event(after: Incident, at: datetime, before: IncidentState | None, reason: TransitionReason, detail: str = "") -> IncidentEvent:

@@ -133,5 +133,5 @@ def real_slack() -> bool:
 
 def _slack(folder: Folder, api_url: str | None) -> str:
     if api_url is None:
-        return f'slack: {{webhook_url: "${{{SLACK_URL_VARIABLE}}}"}}'
-    return f'slack: {{token_file: {folder.slack_token.name}, channel: "#ml-alerts", api_url: "{api_url}"}}'
+        return f'slack: {{webhook_url: "${{{SLACK_URL_VARIABLE}}}", group_wait: 1s}}'
+    return f'slack: {{token_file: {folder.slack_token.name}, channel: "#ml-alerts", api_url: "{api_url}", group_wait: 1s}}'

@@ -17,6 +17,7 @@ from monitor.demo.scripted_http import Fault, Reply, Request, ScriptedServer, an
 from monitor.demo.slack_files import UPLOAD_PATH, Files, SlackFile, as_told
 from monitor.demo.slack_history import NEEDS, SlackPost, channels, history, replies
 from monitor.demo.slack_limits import refusal
+from monitor.demo.slack_rates import Rates
 
 TEAM, BOT, WEBHOOK_CHANNEL = "driftd demo", "driftd", "#incoming-webhook"
 WEBHOOK_PATH = "/services/T000/B000/secret"
@@ -34,6 +35,8 @@ def refuses(error: str) -> Fault:
 class SlackServer(ScriptedServer):
     """``posts`` are the messages in the order of posting, as they stand now. ``scopes``: what the token may do.
 
+    ``apart``: seconds between two messages to one channel, where sooner ones are to be refused (see ``Rates``).
+
     ``on_message`` is told every post, and every change of one (its ``edits`` are not 0), by the thread of the request.
     """
 
@@ -43,8 +46,10 @@ class SlackServer(ScriptedServer):
         token: str | None = None,
         on_message: Callable[[SlackPost], None] | None = None,
         scopes: Collection[str] = CHAT,
+        apart: float | None = None,
     ) -> None:
         self.posts: list[SlackPost] = []
+        self.rates = Rates(apart)
         self.scopes = frozenset(scopes)
         self._files = Files()
         self._channels: dict[str, str] = {}
@@ -63,9 +68,12 @@ class SlackServer(ScriptedServer):
         if request.path.startswith(UPLOAD_PATH):
             return self._upload(request)
         method = request.path.partition("?")[0].removeprefix("/api/")
+        if method == "chat.postMessage" and (limited := self.rates.refusal(str(_arguments(request).get("channel", "")))) is not None:
+            return limited
         answer = self._method(method, request)
         body = json.dumps({"ok": "error" not in answer, **answer}).encode()
-        return Reply(body=body, headers={"content-type": "application/json; charset=utf-8"})
+        scopes = {"x-oauth-scopes": ",".join(sorted(self.scopes))} if method == "auth.test" else {}
+        return Reply(body=body, headers={"content-type": "application/json; charset=utf-8", **scopes})
 
     def delete(self, post: SlackPost) -> None:
         """Somebody deletes a message."""
@@ -172,6 +180,8 @@ class SlackServer(ScriptedServer):
     def _webhook(self, request: Request) -> Reply:
         if request.path != WEBHOOK_PATH:
             return Reply(status=404, body=b"no_service")
+        if (limited := self.rates.refusal(WEBHOOK_CHANNEL)) is not None:
+            return replace(limited, body=b"rate_limited")
         try:
             message = json.loads(request.body)
         except ValueError:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from monitor.core.audit import AuditEntry
+from monitor.core.digest import Told
 from monitor.core.gaps import Gap
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.reference import Reference
@@ -53,6 +54,7 @@ class OutboxEntry:
     attempts: int = 0
     error: str | None = None
     thread: str | None = None
+    together: str | None = None
     not_before: datetime | None = None
     leased_until: datetime | None = None
     ended_at: datetime | None = None
@@ -78,6 +80,7 @@ class Data:
     references: dict[tuple[str, int], tuple[Reference, datetime]] = field(default_factory=dict)
     active: dict[tuple[str, str], int] = field(default_factory=dict)
     labels: dict[str, ModelLabels] = field(default_factory=dict)
+    digests: dict[str, Told] = field(default_factory=dict)
     silences: dict[str, Silence] = field(default_factory=dict)
     audit: list[AuditEntry] = field(default_factory=list)
     retraining_events: list[RetrainingEvent] = field(default_factory=list)

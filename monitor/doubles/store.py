@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 
@@ -15,16 +15,13 @@ from monitor.core.profile import Profile
 from monitor.core.results import ALL_ROWS, Account, Result, WindowKey
 from monitor.core.schema import Hashes
 from monitor.doubles.asking import MemoryAsking
+from monitor.doubles.digests import MemoryDigests
 from monitor.doubles.history import MemoryHistory
 from monitor.doubles.labels import MemoryLabels, add_kept
 from monitor.doubles.memory import (
-    DEAD,
-    PENDING,
-    SENT,
     Data,
     MemoryReading,
     MemoryReferences,
-    OutboxEntry,
     add_messages,
     is_as_known,
     last_judged,
@@ -32,23 +29,20 @@ from monitor.doubles.memory import (
     with_gaps,
     write_outcome,
 )
+from monitor.doubles.outbox import MemoryOutbox
 from monitor.doubles.people import MemoryPeople
 from monitor.doubles.retention import MemoryRetention
 from monitor.doubles.watching import MemoryWatching, add_gaps
 from monitor.errors import Fenced
 from monitor.ports import (
-    PICTURE,
-    TELLING,
     Advance,
     Checkpoint,
-    Delivery,
     Judgement,
     Mark,
     Message,
     Progress,
     Quarantined,
     QuarantineRow,
-    Receipt,
     StoredWindow,
     StreamCount,
     TopicPartition,
@@ -60,8 +54,8 @@ QUARANTINE_ROWS = 10_000
 """Quarantined messages kept per model, the newest."""
 
 
-class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryAsking,
-                  MemoryRetention):
+class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching, MemoryLabels, MemoryPeople, MemoryAsking, MemoryRetention,
+                  MemoryOutbox, MemoryDigests):
     """Safe to use from several threads; every verb is one transaction."""
 
     def ping(self) -> None:
@@ -195,59 +189,6 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
             data.audit += [] if audit is None else [audit]
         return True
 
-    # --- the outbox ------------------------------------------------------------------------------------------
-
-    def claim(self, receiver: str, *, owner: str, lease: float, limit: int, now: datetime) -> Sequence[Delivery]:  # noqa: ARG002 - for people
-        """Take due deliveries of a receiver, oldest first. An incident's messages keep their order."""
-        with self._write() as data:
-            mine = [entry for entry in data.outbox.values() if entry.message.receiver == receiver]
-            due = [entry for entry in _heads(mine) if _is_due(entry, now)][:limit]
-            for entry in due:
-                leased = replace(entry, leased_until=now + timedelta(seconds=lease), attempts=entry.attempts + 1)
-                data.outbox[entry.id] = leased
-        return [_delivery(entry, mine) for entry in due]
-
-    def delivered(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
-        """It was sent: true whoever else holds it meanwhile."""
-        with self._write() as data:
-            sent = replace(data.outbox[delivery.id], state=SENT, thread=receipt.thread, error=None, ended_at=now, leased_until=None)
-            data.outbox[delivery.id] = sent
-
-    def postponed(self, delivery: Delivery, error: str, until: datetime) -> None:
-        """It goes out again, not before ``until``; nothing where another has claimed it since."""
-        with self._write() as data:
-            if _is_ours(data, delivery):
-                data.outbox[delivery.id] = replace(data.outbox[delivery.id], error=error, not_before=until, leased_until=None)
-
-    def dead(self, delivery: Delivery, error: str, now: datetime) -> None:
-        """It never goes out; nothing where another has claimed it since."""
-        with self._write() as data:
-            if _is_ours(data, delivery):
-                gone = replace(data.outbox[delivery.id], state=DEAD, error=error, ended_at=now, leased_until=None)
-                data.outbox[delivery.id] = gone
-
-    def outbox_depth(self) -> Mapping[str, int]:
-        """Deliveries by state."""
-        counts = Counter(entry.state for entry in self._data.outbox.values())
-        return {state: counts[state] for state in (PENDING, SENT, DEAD)}
-
-    def outbox_oldest(self) -> Mapping[str, datetime]:
-        """By receiver, when the oldest delivery that still waits was made."""
-        oldest: dict[str, datetime] = {}
-        for entry in (entry for entry in self._data.outbox.values() if entry.state == PENDING):
-            receiver = entry.message.receiver
-            oldest[receiver] = min(entry.created_at, oldest.get(receiver, entry.created_at))
-        return oldest
-
-    def clock_went_back(self, now: datetime, lease: float) -> None:
-        """What waits is due now; leases are as long as they may be from now."""
-        latest = now + timedelta(seconds=lease)
-        with self._write() as data:
-            for entry in [entry for entry in data.outbox.values() if entry.state == PENDING]:
-                not_before = None if entry.not_before is None else min(entry.not_before, now)
-                leased_until = None if entry.leased_until is None else min(entry.leased_until, latest)
-                data.outbox[entry.id] = replace(entry, not_before=not_before, leased_until=leased_until)
-
 
 def _advance(data: Data, advance: Advance, at: datetime) -> None:
     stored = data.partitions.get(advance.partition)
@@ -302,47 +243,3 @@ def _add_stream(data: Data, count: StreamCount) -> None:
         names = ("received", "counted", "late", "duplicate", "quarantined", "untimed", "sampled_out")
         count = replace(count, **{name: getattr(stored, name) + getattr(count, name) for name in names})
     data.streams[key] = count
-
-
-def _is_due(entry: OutboxEntry, now: datetime) -> bool:
-    return all(time is None or time <= now for time in (entry.not_before, entry.leased_until))
-
-
-def _is_ours(data: Data, delivery: Delivery) -> bool:
-    entry = data.outbox[delivery.id]
-    return entry.state == PENDING and entry.attempts == delivery.attempts + 1
-
-
-def _heads(entries: Sequence[OutboxEntry]) -> Iterator[OutboxEntry]:
-    """What waits, and for no earlier message of its incident; for a picture nothing waits."""
-    ahead: set[str] = set()
-    for entry in entries:
-        if entry.state == PENDING:
-            if entry.message.incident is None or entry.message.incident not in ahead:
-                yield entry
-            if entry.message.incident is not None and entry.message.kind != PICTURE:
-                ahead.add(entry.message.incident)
-
-
-def _delivery(entry: OutboxEntry, entries: Sequence[OutboxEntry]) -> Delivery:
-    incident = entry.message.incident
-    threads = (e.thread for e in entries if incident is not None and e.message.incident == incident and e.state == SENT and e.thread)
-    return Delivery(
-        id=entry.id,
-        receiver=entry.message.receiver,
-        kind=entry.message.kind,
-        incident=incident,
-        body=entry.message.body,
-        attempts=entry.attempts,
-        created_at=entry.created_at,
-        thread=next(threads, None),
-        earlier=_earlier(entry, entries),
-    )
-
-
-def _earlier(entry: OutboxEntry, entries: Sequence[OutboxEntry]) -> Mapping[str, object] | None:
-    """The body of the last message that told of the incident's columns and cause; None for one that does so itself."""
-    if entry.message.incident is None or entry.message.kind in (*TELLING, PICTURE):
-        return None
-    before = [e for e in entries[: entries.index(entry)] if e.message.incident == entry.message.incident and e.state == SENT]
-    return next((e.message.body for e in reversed(before) if e.message.kind in TELLING), None)

@@ -8,22 +8,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar, assert_never
 
+from monitor.core.rules import Switch
+from monitor.notify import alertmanager, email, events, file, pagerduty
 from monitor.notify.dispatcher import LEASE, Attempt, Dispatcher, Outcome
 from monitor.notify.outgoing import incident_messages, picture_message, retraining_message, retraining_notes
 from monitor.notify.slack import SlackBot, auth_test
-from monitor.notify.slack_api import CALLS
+from monitor.notify.slack_api import CALLS, POSTS_APART
+from monitor.notify.slack_group import KINDS
 from monitor.notify.slack_webhook import SlackWebhook
 from monitor.notify.trainer import Trainer
 from monitor.notify.webhook import Webhook
-from monitor.ports import PAINT_SECONDS, Clock, Painter, Receiver
+from monitor.ports import PAINT_SECONDS, Clock, Grouping, Painter, Receiver
 from monitor.settings import Settings
-from monitor.settings.receivers import SlackSettings
+from monitor.settings.block import Block
+from monitor.settings.receivers import GroupingSettings, SlackSettings
+from monitor.settings.targets import AlertmanagerSettings, EmailSettings, EventsSettings, FileTargetSettings, PagerDutySettings, Target
 from monitor.settings.trainers import TrainerSettings
 
 __all__ = [
-    "RECEIVERS", "Attempt", "Dispatcher", "Outcome", "auth_test", "incident_messages", "lease_of", "picture_message", "receivers_of",
-    "retraining_message", "retraining_notes",
+    "RECEIVERS", "Attempt", "Dispatcher", "Outcome", "ask", "auth_test", "grouping_of", "incident_messages", "lease_of", "picture_message",
+    "receivers_of", "retraining_message", "retraining_notes",
 ]
 
 LOOK_UP = timedelta(seconds=15)
@@ -31,9 +37,9 @@ LOOK_UP = timedelta(seconds=15)
 
 
 def _slack(settings: Settings, clock: Clock, painter: Painter | None = None) -> Iterable[Receiver]:
-    if settings.slack is not None:
-        for name in settings.people_receivers():
-            yield slack_receiver(name, settings.slack, clock, painter)
+    for name, target in settings.targets.items():
+        if isinstance(target, SlackSettings):
+            yield slack_receiver(name, target, clock, painter)
 
 
 def slack_receiver(name: str, slack: SlackSettings, clock: Clock, painter: Painter | None = None) -> Receiver:
@@ -41,11 +47,18 @@ def slack_receiver(name: str, slack: SlackSettings, clock: Clock, painter: Paint
     timeout = slack.timeout.total_seconds()
     if slack.token is not None:
         return SlackBot(name=name, token=slack.token, channel=slack.channel or "", api_url=slack.api_url, timeout=timeout, clock=clock,
-                        link_local=slack.allow_link_local, painter=painter)
+                        link_local=slack.allow_link_local, painter=painter, grouping=grouping_of(slack), min_interval=POSTS_APART)
     if slack.webhook_url is not None:
         return SlackWebhook(name=name, url=slack.webhook_url, timeout=timeout, clock=clock, insecure=slack.insecure,
-                            link_local=slack.allow_link_local)
+                            link_local=slack.allow_link_local, grouping=grouping_of(slack), min_interval=POSTS_APART)
     raise ValueError("slack has neither a token nor a webhook URL")
+
+
+def grouping_of(settings: GroupingSettings) -> Grouping | None:
+    """When many incidents are one message to a receiver of people; None: never."""
+    if isinstance(settings.group_at, Switch):
+        return None
+    return Grouping(kinds=tuple(KINDS), wait=settings.group_wait, at=settings.group_at)
 
 
 def _retraining(settings: Settings, clock: Clock) -> Iterable[Receiver]:
@@ -65,8 +78,24 @@ def trainer_receiver(name: str, trainer: TrainerSettings, clock: Clock) -> Recei
                    link_local=trainer.allow_link_local)
 
 
+T = TypeVar("T", bound=Block)
+
+
+def _each(kind: type[T], made: Callable[[str, T, Clock], Receiver]) -> Callable[[Settings, Clock], Iterable[Receiver]]:
+    """The receivers of one kind."""
+    def build(settings: Settings, clock: Clock) -> Iterable[Receiver]:
+        return [made(name, target, clock) for name, target in settings.targets.items() if isinstance(target, kind)]
+
+    return build
+
+
 RECEIVERS: Mapping[str, Callable[[Settings, Clock], Iterable[Receiver]]] = {
     "slack": _slack,
+    "webhook": _each(EventsSettings, events.made),
+    "alertmanager": _each(AlertmanagerSettings, alertmanager.made),
+    "pagerduty": _each(PagerDutySettings, pagerduty.made),
+    "email": _each(EmailSettings, email.made),
+    "file": _each(FileTargetSettings, file.made),
     "retraining": _retraining,
 }
 """By kind, how to make the receivers that the settings ask for."""
@@ -78,10 +107,33 @@ def receivers_of(settings: Settings, clock: Clock, painter: Painter | None = Non
     return tuple(receiver for build in builders.values() for receiver in build(settings, clock))
 
 
+def ask(target: Target, clock: Clock) -> str:
+    """Ask a receiver whether it is there, without sending it a message; what was found. Raises Retryable or Permanent."""
+    match target:
+        case AlertmanagerSettings():
+            return alertmanager.ask(target, clock)
+        case EmailSettings():
+            return email.ask(target, clock)
+        case FileTargetSettings():
+            return file.ask(target, clock)
+        case SlackSettings() if target.token is not None:
+            return auth_test(target)
+        case SlackSettings() | EventsSettings() | PagerDutySettings():
+            return "cannot be asked without a message"
+        case _:
+            assert_never(target)
+
+
 def lease_of(settings: Settings) -> timedelta:
     """How long a delivery is ours once it is claimed: longer than any receiver may take, so that no replica sends it beside us."""
     longest = [webhook.timeout for webhook in settings.webhooks.values()]
-    if settings.slack is not None:
-        painting = timedelta(seconds=PAINT_SECONDS) if settings.slack.takes_pictures else timedelta(0)
-        longest.append(settings.slack.timeout * CALLS + painting)
+    for target in settings.targets.values():
+        match target:
+            case SlackSettings():
+                painting = timedelta(seconds=PAINT_SECONDS) if target.takes_pictures else timedelta(0)
+                longest.append(target.timeout * CALLS + painting)
+            case FileTargetSettings():
+                longest.append(timedelta(seconds=file.PATIENCE))
+            case _:
+                longest.append(target.timeout)
     return max([LEASE, *(timeout + LOOK_UP for timeout in longest)])

@@ -5,16 +5,17 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import cast
 
 from monitor import failpoints
 from monitor.errors import Gone, Permanent, Retryable
 from monitor.failpoints import Point
 from monitor.log import Action, logger, redact
-from monitor.notify.backoff import wait
-from monitor.ports import Clock, Delivery, OutboxStore, Receipt, Receiver
+from monitor.notify.backoff import LONGEST, wait
+from monitor.ports import Clock, Delivery, Grouping, GroupingReceiver, OutboxStore, Receipt, Receiver
 
 LEASE = timedelta(seconds=60)
 """So long a delivery is ours; longer than a ``send`` may take by default (three calls of 15 s), so that nobody sends it beside us."""
@@ -33,7 +34,7 @@ log = logger(__name__)
 
 
 class Outcome(StrEnum):
-    """What became of one attempt."""
+    """What became of one delivery in one attempt."""
 
     SENT = "sent"
     POSTPONED = "postponed"
@@ -42,7 +43,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One attempt, for the metrics. ``seconds`` is how long the receiver took."""
+    """One delivery's part in an attempt, for the metrics. ``seconds`` is how long the receiver took, for all that went out together."""
 
     receiver: str
     kind: str
@@ -55,6 +56,9 @@ class Dispatcher:
 
     ``dispatch`` of different receivers may run in different threads, so that a slow one delays no other; of the same
     receiver, one at a time: a second call returns at once. ``owner`` names this process in leases. ``seen`` is told every attempt.
+
+    A receiver that can is told many deliveries that begin at once in one message (see ``Grouping``). One that asks for it gets no two
+    messages within its ``min_interval``, and one that answered with ``Retry-After`` gets none at all before then.
     """
 
     def __init__(
@@ -102,15 +106,16 @@ class Dispatcher:
         if not worker.busy.acquire(blocking=False):
             return 0
         try:
-            return self._work(worker)
+            return self._work(worker, worker.grouping)
         finally:
             worker.busy.release()
 
     def drain(self, seconds: float) -> int:
         """Deliver until nothing is left that can go out within so many seconds; how many deliveries are still waiting.
 
-        Waits for retries that come due in time. Receivers work side by side; one that is still sending at the deadline is
-        left behind: its lease runs out and it is sent again. Raises Retryable when the store is away.
+        Waits for retries that come due in time; nothing waits for others any more, as what is to be told is there. Receivers work
+        side by side; one that is still sending at the deadline is left behind: its lease runs out and it is sent again. Raises
+        Retryable when the store is away.
         """
         deadline = self._clock.monotonic() + seconds
         threads = [threading.Thread(target=self._drain_one, args=(worker, deadline), daemon=True) for worker in self._workers.values()]
@@ -148,7 +153,7 @@ class Dispatcher:
     def _drain_one(self, worker: _Worker, deadline: float) -> None:
         try:
             while not self._stopped.is_set() and self._clock.monotonic() < deadline:
-                if self.dispatch(worker.receiver.name):
+                if self._hurry(worker):
                     continue
                 pause = self._pause(worker)
                 if pause is None or self._clock.monotonic() + pause >= deadline:
@@ -167,79 +172,120 @@ class Dispatcher:
             del worker.retries[id]
         return max(pause, 0.0)
 
-    def _work(self, worker: _Worker) -> int:
-        self._settle(worker)
-        ends = self._clock.monotonic() + ROUND
-        for done in range(BATCH):
-            if self._stopped.is_set() or self._clock.monotonic() > ends:
-                return done
-            claimed = self._store.claim(worker.receiver.name, owner=self._owner, lease=self._lease, limit=1, now=self._clock.now())
-            if not claimed:
-                return done
-            self._attempt(worker, claimed[0])
-        return BATCH
+    def _hurry(self, worker: _Worker) -> int:
+        """As ``dispatch``, and the first of a burst waits for no others."""
+        if not worker.busy.acquire(blocking=False):
+            return 0
+        try:
+            return self._work(worker, None if worker.grouping is None else replace(worker.grouping, wait=timedelta(0)))
+        finally:
+            worker.busy.release()
 
-    def _attempt(self, worker: _Worker, delivery: Delivery) -> None:
+    def _work(self, worker: _Worker, grouping: Grouping | None) -> int:
+        self._settle(worker)
+        ends, done = self._clock.monotonic() + ROUND, 0
+        while done < BATCH and not self._stopped.is_set() and self._clock.monotonic() <= ends and not worker.held(self._clock.now()):
+            claimed = self._claim(worker, grouping)
+            if not claimed:
+                break
+            self._keep_apart(worker)
+            self._attempt(worker, claimed)
+            done += len(claimed)
+        return done
+
+    def _claim(self, worker: _Worker, grouping: Grouping | None) -> Sequence[Delivery]:
+        """The next message's deliveries: many that go out together, or one."""
+        name, now = worker.receiver.name, self._clock.now()
+        if grouping is not None:
+            together = self._store.claim_group(name, owner=self._owner, lease=self._lease, now=now, grouping=grouping)
+            if together:
+                return together
+        return self._store.claim(name, owner=self._owner, lease=self._lease, limit=1, now=now, grouping=grouping)
+
+    def _keep_apart(self, worker: _Worker) -> None:
+        """Not sooner after the last message than the receiver takes one; a stop is not held up."""
+        if worker.last is not None and worker.gone is None:
+            pause = worker.last + worker.min_interval - self._clock.monotonic()
+            if pause > 0:
+                self._stopped.wait(pause)
+
+    def _attempt(self, worker: _Worker, deliveries: Sequence[Delivery]) -> None:
         began = self._clock.monotonic()
-        outcome = self._outcome(worker, delivery)
+        outcomes = self._outcomes(worker, deliveries)
         if self._seen is not None:
             seconds = self._clock.monotonic() - began
-            self._seen(Attempt(receiver=delivery.receiver, kind=delivery.kind, outcome=outcome, seconds=seconds))
+            for delivery, outcome in zip(deliveries, outcomes, strict=True):
+                self._seen(Attempt(receiver=delivery.receiver, kind=delivery.kind, outcome=outcome, seconds=seconds))
 
-    def _outcome(self, worker: _Worker, delivery: Delivery) -> Outcome:
+    def _outcomes(self, worker: _Worker, deliveries: Sequence[Delivery]) -> list[Outcome]:
         if worker.gone is not None:
-            return self._bury(worker, delivery, worker.gone)
+            return self._bury(worker, deliveries, worker.gone)
         try:
             failpoints.at(Point.DELIVERY_CLAIMED)
-            receipt = worker.receiver.send(delivery)
+            receipt = worker.send(deliveries, self._clock)
         except Retryable as error:
-            return self._postpone(worker, delivery, redact(str(error)), error.retry_after)
+            return self._postpone(worker, deliveries, redact(str(error)), error.retry_after)
         except Gone as error:
             self._disable(worker)
-            return self._bury(worker, delivery, redact(str(error)))
+            return self._bury(worker, deliveries, redact(str(error)))
         except Permanent as error:
-            return self._bury(worker, delivery, redact(str(error)))
+            return self._bury(worker, deliveries, redact(str(error)))
         except Exception as error:  # a fault of ours must not stop the others; its text might hold a secret, so only its place is told
             place = traceback.extract_tb(error.__traceback__)[-1]
-            log.error("a receiver broke", action=Action.JOB_FAILED, receiver=delivery.receiver, delivery=delivery.id,
+            log.error("a receiver broke", action=Action.JOB_FAILED, receiver=worker.receiver.name, delivery=_name(deliveries),
                       error=type(error).__name__, file=place.filename.rsplit("/", 1)[-1], line=place.lineno)
-            return self._postpone(worker, delivery, type(error).__name__, None)
+            return self._postpone(worker, deliveries, type(error).__name__, None)
         failpoints.at(Point.DELIVERY_AFTER_SEND)
-        worker.sent.append((delivery, receipt))
+        worker.sent.append((deliveries, receipt))
         self._settle(worker)
-        return Outcome.SENT
+        return [Outcome.SENT] * len(deliveries)
 
     def _settle(self, worker: _Worker) -> None:
         """Mark what was sent. When the store is away it stays noted here and is marked, not sent again, once it is back."""
         while worker.sent:
-            delivery, receipt = worker.sent[0]
-            self._store.delivered(delivery, receipt, self._clock.now())
+            deliveries, receipt = worker.sent[0]
+            self._mark(deliveries, receipt)
             worker.sent.pop(0)
             failpoints.at(Point.DELIVERY_MARKED)
-            worker.retries.pop(delivery.id, None)
-            log.info("delivered", action=Action.DELIVERY_SENT, receiver=delivery.receiver, kind=delivery.kind,
-                     delivery=delivery.id, incident=delivery.incident, attempts=delivery.attempts + 1, detail=receipt.detail)
+            for delivery in deliveries:
+                worker.retries.pop(delivery.id, None)
+                log.info("delivered", action=Action.DELIVERY_SENT, receiver=delivery.receiver, kind=delivery.kind,
+                         delivery=delivery.id, incident=delivery.incident, together=delivery.together,
+                         attempts=delivery.attempts + 1, detail=receipt.detail)
 
-    def _postpone(self, worker: _Worker, delivery: Delivery, error: str, retry_after: float | None) -> Outcome:
-        pause = wait(delivery.id, delivery.attempts + 1, retry_after)
+    def _mark(self, deliveries: Sequence[Delivery], receipt: Receipt) -> None:
+        now = self._clock.now()
+        if len(deliveries) == 1:
+            self._store.delivered(deliveries[0], receipt, now)
+        else:
+            self._store.delivered_together(deliveries, receipt, now)
+
+    def _postpone(self, worker: _Worker, deliveries: Sequence[Delivery], error: str, retry_after: float | None) -> list[Outcome]:
+        """All that went out together go out together again, at one time."""
+        failures, now = max(delivery.attempts for delivery in deliveries) + 1, self._clock.now()
+        worker.hold(retry_after, now)
+        pause = wait(_name(deliveries), failures, retry_after)
         if pause is None:
-            return self._bury(worker, delivery, f"given up after {delivery.attempts + 1} attempts: {error}")
-        until = self._clock.now() + pause
-        self._store.postponed(delivery, error[:ERROR_LIMIT], until)
-        worker.retries[delivery.id] = until
-        log.warning("delivery postponed", action=Action.DELIVERY_POSTPONED, receiver=delivery.receiver, kind=delivery.kind,
-                    delivery=delivery.id, incident=delivery.incident, attempts=delivery.attempts + 1, until=until.isoformat(), error=error)
-        return Outcome.POSTPONED
+            return self._bury(worker, deliveries, f"given up after {failures} attempts: {error}")
+        until = now + pause
+        for delivery in deliveries:
+            self._store.postponed(delivery, error[:ERROR_LIMIT], until)
+            worker.retries[delivery.id] = until
+            log.warning("delivery postponed", action=Action.DELIVERY_POSTPONED, receiver=delivery.receiver, kind=delivery.kind,
+                        delivery=delivery.id, incident=delivery.incident, together=delivery.together, attempts=failures,
+                        until=until.isoformat(), error=error)
+        return [Outcome.POSTPONED] * len(deliveries)
 
     def _disable(self, worker: _Worker) -> None:
         at = self._clock.now().isoformat(timespec="seconds")
         worker.gone = f"{worker.receiver.name} answered 410 Gone at {at}; nothing more is sent to it until driftd is started again"
         log.error("a receiver wants nothing more", action=Action.RECEIVER_DISABLED, receiver=worker.receiver.name, detail=worker.gone)
 
-    def _bury(self, worker: _Worker, delivery: Delivery, error: str) -> Outcome:
-        self._give_up(delivery, error)
-        worker.retries.pop(delivery.id, None)
-        return Outcome.DEAD
+    def _bury(self, worker: _Worker, deliveries: Sequence[Delivery], error: str) -> list[Outcome]:
+        for delivery in deliveries:
+            self._give_up(delivery, error)
+            worker.retries.pop(delivery.id, None)
+        return [Outcome.DEAD] * len(deliveries)
 
     def _give_up(self, delivery: Delivery, error: str) -> None:
         self._store.dead(delivery, error[:ERROR_LIMIT], self._clock.now())
@@ -248,12 +294,50 @@ class Dispatcher:
 
 
 class _Worker:
-    """One receiver with what this process knows of its deliveries: sent but not marked, and the times of its retries."""
+    """One receiver with what this process knows of its deliveries: sent but not marked, and the times of its retries.
+
+    ``last``: when it was sent to, by the monotonic clock.
+    """
 
     def __init__(self, receiver: Receiver) -> None:
         self.receiver = receiver
+        self.grouping: Grouping | None = getattr(receiver, "grouping", None)
+        self.min_interval = float(getattr(receiver, "min_interval", 0.0))
         self.busy = threading.Lock()
-        self.sent: list[tuple[Delivery, Receipt]] = []
+        self.sent: list[tuple[Sequence[Delivery], Receipt]] = []
         self.retries: dict[str, datetime] = {}
+        self.last: float | None = None
         self.error: Exception | None = None
         self.gone: str | None = None
+        self._hold: tuple[datetime, timedelta] | None = None
+
+    def send(self, deliveries: Sequence[Delivery], clock: Clock) -> Receipt:
+        """In one message; the next one is kept apart from it, unless nothing was posted."""
+        before, posted = self.last, True
+        try:
+            receipt = self._send(deliveries)
+            posted = receipt.posted
+            return receipt
+        finally:
+            self.last = clock.monotonic() if posted else before
+
+    def _send(self, deliveries: Sequence[Delivery]) -> Receipt:
+        """What was in a group of a receiver that groups no more goes out alone."""
+        if self.grouping is None or deliveries[0].together is None:
+            return self.receiver.send(deliveries[0])
+        return cast(GroupingReceiver, self.receiver).send_group(deliveries)
+
+    def hold(self, seconds: float | None, now: datetime) -> None:
+        """The receiver asked for so much patience, of all that goes to it; None: it did not."""
+        if seconds is not None:
+            pause = min(timedelta(seconds=min(seconds, LONGEST.total_seconds())), LONGEST)
+            self._hold = (now + pause, pause)
+
+    def held(self, now: datetime) -> bool:
+        """Whether it is still to be left alone. Where the wall clock was set back since, it is not: nobody waits for a clock."""
+        return self._hold is not None and timedelta(0) < self._hold[0] - now <= self._hold[1]
+
+
+def _name(deliveries: Sequence[Delivery]) -> str:
+    """What a message is known by: the group's id, or the delivery's own."""
+    return deliveries[0].together or deliveries[0].id

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from slack_sdk.web import SlackResponse
@@ -12,11 +13,13 @@ from monitor.core.messages import IncidentMessage, from_body
 from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
 from monitor.errors import DecodeError, Permanent
 from monitor.notify.slack_api import LONGEST_WORD, SlackApi, SlackError
+from monitor.notify.slack_forms import standing, standing_metadata
+from monitor.notify.slack_group import build_group, build_group_note, crowd_of, group_metadata
 from monitor.notify.slack_message import SlackMessage, build, build_note, degraded, message_of, metadata
 from monitor.notify.slack_picture import send_picture
 from monitor.notify.slack_retraining import build_retraining, retraining_metadata
 from monitor.notify.slack_search import Search
-from monitor.ports import PICTURE, Clock, Delivery, Painter, Receipt
+from monitor.ports import PICTURE, Clock, Delivery, Grouping, Painter, Receipt
 from monitor.settings.durations import printable
 from monitor.settings.receivers import SlackSettings
 from monitor.settings.secret import Secret
@@ -25,6 +28,8 @@ API_URL = "https://slack.com/api/"
 TIMEOUT = 15.0
 """Seconds that one call may take."""
 
+FILES = "files:write"
+"""The scope that pictures need."""
 TOO_MUCH = frozenset({
     "invalid_blocks", "invalid_blocks_format", "invalid_attachments", "msg_blocks_too_long", "msg_too_long", "too_many_attachments",
 })
@@ -32,11 +37,17 @@ TOO_MUCH = frozenset({
 GONE = frozenset({"message_not_found", "thread_not_found", "cannot_reply_to_message"})
 """Errors of Slack's about a first message that somebody deleted."""
 
+SHARED = "shared"
+"""The last part of the thread of a message that tells of many incidents: no single one's change may rewrite it."""
+
 NO_PREVIEWS: Mapping[str, object] = {"unfurl_links": False, "unfurl_media": False}
 
 
 class SlackBot:
-    """Sends incident messages to one channel as a bot. The token is read at each use, so that it can be rotated."""
+    """Sends incident messages to one channel as a bot. The token is read at each use, so that it can be rotated.
+
+    ``grouping``: when many incidents are one message; None: never. ``min_interval``: seconds between two messages.
+    """
 
     def __init__(
         self,
@@ -49,8 +60,12 @@ class SlackBot:
         name: str = "slack",
         link_local: bool = False,
         painter: Painter | None = None,
+        grouping: Grouping | None = None,
+        min_interval: float = 0.0,
     ) -> None:
         self.name = name
+        self.grouping = grouping
+        self.min_interval = min_interval
         self._painter = painter
         self._token = token
         self._channel = channel
@@ -67,12 +82,19 @@ class SlackBot:
         """
         first = _split(delivery.thread)
         if delivery.kind == PICTURE:
+            if _is_shared(delivery.thread):
+                return Receipt(detail="a message of many incidents takes no picture of one", posted=False)
             api, search = self._opened(delivery)
             return send_picture(api, search, delivery, first, self._painter)
         if delivery.kind == RETRAINING_STATUS:
             return self._retraining(delivery, first)
+        if (alone := standing(delivery)) is not None:
+            return self._call(delivery, standing_metadata(delivery)).post(alone, self._channel)
         message = message_of(delivery)
         call = self._call(delivery, metadata(message, delivery.id))
+        if first is not None and message.kind is not NotifyKind.FIRING and _is_shared(delivery.thread):
+            answered = call.answer(message, first) or call.post(build(message), self._channel, first[0])
+            return replace(answered, thread=delivery.thread)
         match message.kind:
             case NotifyKind.UPDATE:
                 return call.show(message, first)
@@ -81,6 +103,19 @@ class SlackBot:
                 return call.answer(message, first) or call.post(build(message), self._channel, first[0])
             case NotifyKind.FIRING | NotifyKind.REPEAT | NotifyKind.RESOLVED:
                 return call.post(build(message), self._channel)
+
+    def send_group(self, deliveries: Sequence[Delivery]) -> Receipt:
+        """One message for all, found again by the id of the group; its thread is theirs from now on."""
+        crowd, first = crowd_of(deliveries), deliveries[0]
+        id, where, over = first.together or first.id, _split(first.thread), crowd.kind is NotifyKind.RESOLVED
+        whole = replace(first, id=id, attempts=max(d.attempts for d in deliveries), created_at=min(d.created_at for d in deliveries))
+        call = self._call(whole, group_metadata(crowd, id))
+        if where is not None and crowd.kind is not NotifyKind.FIRING:
+            answered = call.reply(build_group_note(crowd) if over else build_group(crowd), where, broadcast=not over)
+            if answered is not None:
+                return replace(answered, thread=first.thread)
+        posted = call.post(build_group(crowd), self._channel, where and where[0])
+        return replace(posted, thread=posted.thread and f"{posted.thread}:{SHARED}")
 
     def _retraining(self, delivery: Delivery, first: tuple[str, str] | None) -> Receipt:
         try:
@@ -103,13 +138,19 @@ class SlackBot:
 
 
 def auth_test(slack: SlackSettings) -> str:
-    """Ask Slack who the token is: ``bot name in team``. Raises Retryable or Permanent; for a webhook URL Permanent: it cannot be asked."""
+    """Ask Slack who the token is: ``bot name in team``, and what it lacks for pictures, as far as Slack tells.
+
+    Raises Retryable or Permanent; for a webhook URL Permanent: it cannot be asked.
+    """
     if slack.token is None:
         raise Permanent("slack: an incoming webhook cannot be tested without posting a message")
     api = SlackApi(token=slack.token.read(), api_url=slack.api_url, timeout=slack.timeout.total_seconds(), now=datetime.now(UTC),
                    link_local=slack.allow_link_local)
     said = api.do("auth_test")
-    return printable(f"{said.get('user', 'unknown user')} in {said.get('team', 'unknown team')}", LONGEST_WORD)
+    who = printable(f"{said.get('user', 'unknown user')} in {said.get('team', 'unknown team')}", LONGEST_WORD)
+    scopes = str(said.headers.get("x-oauth-scopes", ""))
+    lacks = slack.takes_pictures and scopes and FILES not in [scope.strip() for scope in scopes.split(",")]
+    return f"{who}; without the scope {FILES} it gets no pictures: add it, or set slack.pictures: false" if lacks else who
 
 
 class _Call:
@@ -134,13 +175,13 @@ class _Call:
     def show(self, message: IncidentMessage, first: tuple[str, str] | None) -> Receipt:
         """Rewrite the first message, where there is one: nobody is called for a change of state."""
         if first is None:
-            return Receipt(detail="there is no message to rewrite")
+            return Receipt(detail="there is no message to rewrite", posted=False)
         self.update(build(message), *first)
-        return Receipt(thread=":".join(first), detail="rewritten")
+        return Receipt(thread=":".join(first), detail="rewritten", posted=False)
 
     def answer(self, message: IncidentMessage, first: tuple[str, str]) -> Receipt | None:
         """Reply with a short note; a reminder is one that the channel sees too. None: the thread is gone."""
-        return self.reply(build_note(message), first, broadcast=message.kind is not NotifyKind.RESOLVED)
+        return self.reply(build_note(message), first, broadcast=message.kind is NotifyKind.REPEAT)
 
     def reply(self, content: SlackMessage, first: tuple[str, str] | None, *, broadcast: bool = False) -> Receipt | None:
         """A message in the thread of ``first``. None: there is no thread, or it is gone."""
@@ -189,6 +230,10 @@ def _thread(channel: object, ts: object) -> str | None:
 
 
 def _split(thread: str | None) -> tuple[str, str] | None:
-    """``channel:ts`` of the incident's first message."""
-    channel, _, ts = (thread or "").partition(":")
+    """Channel and ts of the incident's first message, from ``channel:ts`` or, where it tells of others too, ``channel:ts:shared``."""
+    channel, _, ts = (thread or "").removesuffix(f":{SHARED}").partition(":")
     return (channel, ts) if channel and ts else None
+
+
+def _is_shared(thread: str | None) -> bool:
+    return (thread or "").endswith(f":{SHARED}")

@@ -24,6 +24,8 @@ MAX_ANSWER = 4 * 1024 * 1024
 """Bytes; Slack gives the whole message back, and a page of a channel's history is fifty of them."""
 LONGEST_WORD = 100
 """Characters of a text of Slack's that are kept, made printable: half a character or NUL cannot be stored."""
+POSTS_APART = 1.0
+"""Seconds between two messages to one channel: Slack takes about one a second, https://docs.slack.dev/apis/web-api/rate-limits"""
 CALLS = 3
 """All calls of one delivery together take as long as so many may: the lease of a delivery is longer than that."""
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from monitor.core.incidents import NotifyKind
 from monitor.core.messages import from_body
 from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
 from monitor.errors import DecodeError, Permanent, Retryable
+from monitor.notify.slack_forms import standing
+from monitor.notify.slack_group import build_group, crowd_of
 from monitor.notify.slack_message import SlackMessage, build, degraded, message_of
 from monitor.notify.slack_retraining import build_retraining
 from monitor.notify.transport import Answer, Limits, demand_success, post
-from monitor.ports import PICTURE, Clock, Delivery, Receipt
+from monitor.ports import PICTURE, Clock, Delivery, Grouping, Receipt
 from monitor.settings.receivers import why_not_safe
 from monitor.settings.secret import Secret
 
@@ -27,7 +30,10 @@ FORM = frozenset({"invalid_blocks", "invalid_payload", "invalid_attachments", "t
 
 
 class SlackWebhook:
-    """Sends incident messages to the channel that the URL stands for. The URL is a secret, read at each use."""
+    """Sends incident messages to the channel that the URL stands for. The URL is a secret, read at each use.
+
+    ``grouping``: when many incidents are one message; None: never. ``min_interval``: seconds between two messages.
+    """
 
     def __init__(
         self,
@@ -38,8 +44,12 @@ class SlackWebhook:
         name: str = "slack",
         insecure: bool = False,
         link_local: bool = False,
+        grouping: Grouping | None = None,
+        min_interval: float = 0.0,
     ) -> None:
         self.name = name
+        self.grouping = grouping
+        self.min_interval = min_interval
         self._url = url
         self._insecure = insecure
         self._clock = clock
@@ -50,11 +60,21 @@ class SlackWebhook:
         if delivery.kind == PICTURE:
             raise Permanent("an incoming webhook takes no pictures")
         if delivery.kind == NotifyKind.UPDATE:
-            return Receipt(detail="an incoming webhook cannot rewrite a message")
+            return Receipt(detail="an incoming webhook cannot rewrite a message", posted=False)
         try:
             message = _built(delivery)
         except DecodeError as error:
             raise Permanent(str(error)) from None
+        return self._told(message)
+
+    def send_group(self, deliveries: Sequence[Delivery]) -> Receipt:
+        """Post one message for all."""
+        return self._told(build_group(crowd_of(deliveries)))
+
+    def close(self) -> None:
+        """Nothing is held open between messages."""
+
+    def _told(self, message: SlackMessage) -> Receipt:
         answer = self._post(message)
         if answer.status == 400 and _word(answer) in FORM:
             answer = self._post(degraded(message))
@@ -62,9 +82,6 @@ class SlackWebhook:
         if answer.body.strip() != b"ok":
             raise Retryable("Slack's webhook answered 200 but not 'ok': something stands between")
         return Receipt(detail="posted")
-
-    def close(self) -> None:
-        """Nothing is held open between messages."""
 
     def _post(self, message: SlackMessage) -> Answer:
         body = {"text": message.text, "blocks": list(message.blocks), "attachments": list(message.attachments)}
@@ -87,7 +104,7 @@ def _built(delivery: Delivery) -> SlackMessage:
     """Raises DecodeError."""
     if delivery.kind == RETRAINING_STATUS:
         return build_retraining(from_body(delivery.body, RetrainingNote))
-    return build(message_of(delivery))
+    return standing(delivery) or build(message_of(delivery))
 
 
 def _word(answer: Answer) -> str:

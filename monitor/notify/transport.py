@@ -1,4 +1,4 @@
-"""One HTTP POST with an end: no redirects, no proxies, a deadline over everything, a bounded answer, errors without URLs.
+"""One HTTP request with an end: no redirects, no proxies, a deadline over everything, a bounded answer, errors without URLs.
 
 A host is looked up once, its addresses are checked, and what was checked is what is called: a name that points elsewhere
 a moment later (DNS rebinding) changes nothing.
@@ -58,6 +58,15 @@ def post(url: str, *, content: bytes, headers: Mapping[str, str], limits: Limits
     Raises Retryable when there is no answer in time or the connection fails, Permanent when the URL cannot be used or its
     host is at an address that is refused.
     """
+    return _request(method, url, content, headers, limits)
+
+
+def get(url: str, *, headers: Mapping[str, str], limits: Limits) -> Answer:
+    """Ask once, as ``post`` does."""
+    return _request("GET", url, None, headers, limits)
+
+
+def _request(method: str, url: str, content: bytes | None, headers: Mapping[str, str], limits: Limits) -> Answer:
     transport = _Transport(_Backend(time.monotonic() + limits.total, link_local=limits.link_local))
     try:
         with _told(), httpx.Client(transport=transport, follow_redirects=False, trust_env=False) as client:
@@ -136,7 +145,7 @@ def _told() -> Iterator[None]:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
     """Certificates are always verified; ``SSL_CERT_FILE`` names other authorities. Made once: loading them takes 20 ms."""
     return httpx.create_ssl_context()
 
@@ -150,7 +159,7 @@ class _Transport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
-        tls = _tls() if url.scheme == "https" else None
+        tls = tls_context() if url.scheme == "https" else None
         self._pool = httpcore.ConnectionPool(ssl_context=tls, retries=0, network_backend=self._backend)
         answer = self._pool.handle_request(
             httpcore.Request(

@@ -1,7 +1,8 @@
 """The loop's steps. Reader: poll, decode, fold, checkpoint. Judge: seal, evaluate, decide, record. Labelling: join labels, revise.
-SelfWatch: what stands in the way."""
+SelfWatch: what stands in the way. Digests: what was not worth a message of its own."""
 
 from monitor.pipeline.desk import Desk
+from monitor.pipeline.digest import Daily, Digests
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.labelling import Labelling
 from monitor.pipeline.muting import Muting
@@ -12,10 +13,12 @@ from monitor.pipeline.retention import Retention
 from monitor.pipeline.revising import Reviser
 from monitor.pipeline.selfwatch import NoEventTime, Probe, SelfWatch, judging_fails, kafka_away, receivers_fail, rows_are_stale
 from monitor.pipeline.standards import Standard, Standards
-from monitor.pipeline.telling import Routes, Telling
+from monitor.pipeline.telling import Routes, Telling, routes_of
 
 __all__ = [
+    "Daily",
     "Desk",
+    "Digests",
     "IncidentPages",
     "Judge",
     "Labelling",
@@ -35,5 +38,6 @@ __all__ = [
     "judging_fails",
     "kafka_away",
     "receivers_fail",
+    "routes_of",
     "rows_are_stale",
 ]

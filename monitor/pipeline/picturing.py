@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from monitor.core.cause import Cause
 from monitor.core.evaluate import Subject
 from monitor.core.incidents import Step
-from monitor.core.picture import COURSE_WINDOWS, Picture, leading, taken
+from monitor.core.picture import COURSE_WINDOWS, Picture, leading, taken, within
 from monitor.core.results import Result
 from monitor.core.rules import Model
 from monitor.pipeline.telling import TakePicture
@@ -20,8 +20,11 @@ def picture_of(
     """Takes the picture when it is asked for: only then are the windows before this one read. Raises Retryable where the store is away."""
 
     def take(sentence: str) -> Picture | None:
+        if step.incident is None:
+            return None
         lead = leading(results, cause, () if model.performance is None else model.performance.metrics)
         history = [] if lead is None else store.recent_results(model.name, [lead.check], COURSE_WINDOWS)
-        return None if step.incident is None else taken(step.incident, sentence, cause, subjects, results, lead, history)
+        shown = None if lead is None else within(lead, results, history, step.incident.since)
+        return taken(step.incident, sentence, cause, subjects, results, shown, history)
 
     return take

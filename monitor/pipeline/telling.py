@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from monitor.core.cause import Cause
-from monitor.core.conditions import Condition
-from monitor.core.incidents import NotifyKind, Step
+from monitor.core.conditions import EVERY_MODEL, Condition
+from monitor.core.incidents import Incident, NotifyKind, Step
 from monitor.core.picture import Picture
 from monitor.core.results import Account
 from monitor.core.retraining import Retraining, RetrainingState
 from monitor.core.retraining_messages import Case
+from monitor.core.routing import Route, audience, routed, routed_of_model
 from monitor.errors import Retryable
 from monitor.log import Action, logger
 from monitor.notify import incident_messages, picture_message, retraining_message, retraining_notes
 from monitor.ports import Message
+from monitor.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
-    """Who is told of a model: receivers for people, the one that retrains, and where the page is. ``api_url``: where trainers reach us.
+    """Who is told of a model: every receiver for people and the rules that choose among them, the one that retrains, where the page is.
 
-    ``pictures``: the receivers for people that take pictures.
+    ``api_url``: where trainers reach us. ``pictures``: the receivers for people that take pictures.
     """
 
     people: tuple[str, ...] = ()
+    rules: tuple[Route, ...] = ()
     retraining: str | None = None
     page_url: str | None = None
     api_url: str | None = None
@@ -33,6 +36,15 @@ class Routes:
 
 
 NOBODY = Routes()
+
+
+def routes_of(settings: Settings, page_url: str | None) -> dict[str, Routes]:
+    """Who is told of each model, and of all of them."""
+    everybody = Routes(people=settings.people_receivers(), rules=settings.routes(), page_url=page_url)
+    shown = replace(everybody, api_url=settings.http.public_url, pictures=settings.picture_receivers())
+    own = {name: replace(shown, retraining=settings.retraining_receiver(name)) for name in settings.model_names()}
+    return {EVERY_MODEL: everybody, **own}
+
 
 TakePicture = Callable[[str], Picture | None]
 """Given the sentence above it; None where there is nothing to show."""
@@ -42,10 +54,14 @@ log = logger(__name__)
 
 
 class Telling:
-    """Makes the messages that a judgement, or a person's change, puts into the outbox."""
+    """Makes the messages that a judgement, or a person's change, puts into the outbox.
 
-    def __init__(self, routes: Mapping[str, Routes]) -> None:
+    ``told``: by the id of an incident, the receivers that it has messages for already. May raise Retryable, as the store does.
+    """
+
+    def __init__(self, routes: Mapping[str, Routes], *, told: Callable[[str], Iterable[str]] = lambda _: ()) -> None:
         self._routes = routes
+        self._told = told
 
     def window(self, step: Step, cause: Cause, accounts: Sequence[Account], *, retraining: str = "",
                picture: TakePicture | None = None) -> tuple[Message, ...]:
@@ -62,12 +78,14 @@ class Telling:
         return self._incident(step, None, ())
 
     def condition(self, step: Step) -> tuple[Message, ...]:
-        """What people are told of driftd's own way. That a receiver fails is told by the others."""
+        """What people are told of driftd's own way. That a receiver fails is told by the others: by all where the routes name it alone."""
         if step.incident is None:
             return ()
         failing = (step.incident.condition or "").removeprefix(f"{Condition.RECEIVER_FAILING}:")
         routes = self._routes.get(step.incident.model, NOBODY)
-        people = [receiver for receiver in routes.people if receiver != failing]
+        others = [receiver for receiver in routes.people if receiver != failing]
+        due = self._audience(step, routes)
+        people = [receiver for receiver in due if receiver != failing] or (others if failing in due else ())
         return incident_messages(step, None, (), people, page_url=routes.page_url)
 
     def retraining(self, retraining: Retraining | None, case: Case) -> tuple[Message, ...]:
@@ -75,16 +93,25 @@ class Telling:
         if retraining is None:
             return ()
         if retraining.state is RetrainingState.PROPOSED:
-            return self.retraining_status(retraining)
+            return self.retraining_status(retraining, case.incident)
         routes = self._routes.get(retraining.model, NOBODY)
         if routes.retraining is None:
             return ()
         return (retraining_message(retraining, replace(case, page_url=routes.page_url, api_url=routes.api_url), routes.retraining),)
 
-    def retraining_status(self, retraining: Retraining) -> tuple[Message, ...]:
-        """What people are told of a request as it stands now."""
+    def retraining_status(self, retraining: Retraining, incident: Incident | None = None) -> tuple[Message, ...]:
+        """What people are told of a request as it stands now: those who were told of its incident, else who hears of its model.
+
+        ``incident``: it, where it may begin with this very window.
+        """
         routes = self._routes.get(retraining.model, NOBODY)
-        return retraining_notes(retraining, routes.people, page_url=routes.page_url)
+        told = set() if retraining.incident is None else set(self._told(retraining.incident))
+        people = tuple(name for name in routes.people if name in told)
+        if not people and incident is not None:
+            people = routed(incident, routes.rules, routes.people)
+        elif not people:
+            people = routed_of_model(retraining.model, routes.rules, routes.people)
+        return retraining_notes(retraining, people, page_url=routes.page_url)
 
     def _pictures(self, step: Step, messages: Sequence[Message], take: TakePicture | None) -> Iterator[Message]:
         """One for each receiver that takes pictures. One that cannot be taken holds up no message."""
@@ -109,4 +136,12 @@ class Telling:
         if step.incident is None:
             return ()
         routes = self._routes.get(step.incident.model, NOBODY)
-        return incident_messages(step, cause, accounts, routes.people, page_url=routes.page_url, retraining=retraining)
+        return incident_messages(step, cause, accounts, self._audience(step, routes), page_url=routes.page_url,
+                                 retraining=retraining)
+
+    def _audience(self, step: Step, routes: Routes) -> tuple[str, ...]:
+        """Who is told, if anybody is. The store is asked only where the answer counts."""
+        if step.incident is None or step.notify is None:
+            return ()
+        told = () if step.notify.kind is NotifyKind.FIRING else self._told(step.incident.id)
+        return audience(step.notify.kind, step.incident, routes.rules, routes.people, told)

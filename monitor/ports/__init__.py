@@ -14,6 +14,7 @@ from monitor.ports.checkpoint import (
 )
 from monitor.ports.clock import Clock
 from monitor.ports.desk import RetrainingDesk
+from monitor.ports.digests import DigestStore
 from monitor.ports.history import HistoryStore
 from monitor.ports.judging import PICTURE, AskedAfter, Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
 from monitor.ports.labels import (
@@ -30,7 +31,17 @@ from monitor.ports.labels import (
     Tally,
 )
 from monitor.ports.log import Damaged, LogSource, OutOfRange, Polled, TopicPartition
-from monitor.ports.outbox import TELLING, Delivery, OutboxStore, Receipt, Receiver
+from monitor.ports.outbox import (
+    TELLING,
+    Delivery,
+    Grouping,
+    GroupingReceiver,
+    OutboxStore,
+    PacedReceiver,
+    Receipt,
+    Receiver,
+    group_id,
+)
 from monitor.ports.pages import PageMaker, PageShelf
 from monitor.ports.painting import PAINT_SECONDS, Painter
 from monitor.ports.people import PeopleStore
@@ -53,7 +64,10 @@ __all__ = [
     "Damaged",
     "Delivery",
     "DeliveryRow",
+    "DigestStore",
     "GapEnd",
+    "Grouping",
+    "GroupingReceiver",
     "HistoryStore",
     "JoinRound",
     "Judgement",
@@ -70,6 +84,7 @@ __all__ = [
     "NewLabels",
     "OutOfRange",
     "OutboxStore",
+    "PacedReceiver",
     "PageMaker",
     "PageShelf",
     "Painter",
@@ -96,4 +111,5 @@ __all__ = [
     "TopicPartition",
     "VerdictCount",
     "WindowDelta",
+    "group_id",
 ]

@@ -11,6 +11,7 @@ from monitor.core.incidents import Incident, IncidentEvent
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.retraining import Retraining
 from monitor.ports.checkpoint import CheckpointStore, Quarantined, StreamCount
+from monitor.ports.digests import DigestStore
 from monitor.ports.history import HistoryStore
 from monitor.ports.judging import JudgementStore, StoredWindow
 from monitor.ports.labels import LabelStore
@@ -84,8 +85,8 @@ class ReadStore(Protocol):
 
 
 class Store(
-    CheckpointStore, JudgementStore, LabelStore, HistoryStore, OutboxStore, PeopleStore, ReferenceStore, RetentionStore, ReadStore,
-    Protocol,
+    CheckpointStore, JudgementStore, LabelStore, HistoryStore, OutboxStore, PeopleStore, DigestStore, ReferenceStore, RetentionStore,
+    ReadStore, Protocol,
 ):
     """The whole store: SQL, or memory in tests. ``ping`` raises Retryable when it cannot be written to."""
 

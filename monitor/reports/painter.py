@@ -44,4 +44,4 @@ class WorkerPainter:
 
 def painter_of(settings: Settings) -> WorkerPainter | None:
     """Where Slack gets pictures."""
-    return WorkerPainter() if settings.slack is not None and settings.slack.takes_pictures else None
+    return WorkerPainter() if settings.picture_receivers() else None

@@ -9,23 +9,22 @@ from monitor.core.results import Check
 from monitor.core.rules import Formula, Severity
 from monitor.core.schema import Kind, Role
 from monitor.errors import Permanent
-from monitor.settings.block import Block
 from monitor.settings.build import role_columns, segment_faults, watched_columns
 from monitor.settings.document import Document, Finding, Loc
 from monitor.settings.durations import duration_text, shown
-from monitor.settings.file import FileSettings
+from monitor.settings.faults import Fault
+from monitor.settings.faults import either as _either
+from monitor.settings.file import FileSettings, people_of
 from monitor.settings.kafka import KafkaSettings, SaslMechanism
 from monitor.settings.model import ModelSettings
 from monitor.settings.performance import evidence_faults, label_faults, metric_faults
 from monitor.settings.problems import suggestion
+from monitor.settings.receiver_faults import receiver_faults, route_faults
 from monitor.settings.receivers import SLACK_API_URL, SlackSettings, why_unusable
 from monitor.settings.repair import section_of
 from monitor.settings.retraining import when_faults
 from monitor.settings.rules import ANY_VERSION
 from monitor.settings.trainers import trainer_faults
-
-Fault = tuple[Loc, str]
-"""Where, seen from the part that is checked, and what."""
 
 LEARNED = ("rolling", "seasonal", "previous")
 MIN_WINDOWS = 3  # a limit can be learned from (core/drift/calibration)
@@ -36,6 +35,8 @@ def cross_check(file: FileSettings, document: Document, found: Sequence[Finding]
     """What is wrong between keys, for the sections in which nothing else was wrong."""
     broken = {section_of(finding.loc) for finding in found}
     faults = [fault for section, check in TOP_CHECKS.items() if (section,) not in broken for fault in check(file)]
+    if not any((section,) in broken for section in ROUTE_NEEDS):
+        faults += route_faults(file)
     for name, model in file.models.items():
         for needs, check_model in MODEL_CHECKS:
             if ("models", name) not in broken and not any(("models", name, section) in broken for section in needs):
@@ -67,14 +68,11 @@ def _needs_login(kafka: KafkaSettings) -> Iterator[Fault]:
         yield ("kafka", "sasl_mechanism"), f"{kafka.sasl_mechanism} needs sasl_plain_password or sasl_plain_password_file"
 
 
-def _either(at: Loc, block: Block, name: str) -> Iterator[Fault]:
-    secret = getattr(block, name)
-    if f"{name}_file" in block.model_fields_set and secret is not None and secret.file is None:
-        yield (*at, f"{name}_file"), f"given beside {name}; expected only one of them"
-
-
 def _slack(file: FileSettings) -> Iterator[Fault]:
-    slack = file.slack
+    yield from _slack_faults(file.slack)
+
+
+def _slack_faults(slack: SlackSettings | None) -> Iterator[Fault]:
     if slack is None:
         return
     yield from _either(("slack",), slack, "token")
@@ -103,6 +101,21 @@ def _inline_webhook(slack: SlackSettings) -> Iterator[Fault]:
         found = (str(error),)
     for why in found:
         yield ("slack", "webhook_url"), why
+
+
+def _receivers(file: FileSettings) -> Iterator[Fault]:
+    yield from receiver_faults(file)
+    for name, receiver in file.receivers.items():
+        yield from ((("receivers", name, *loc), said) for loc, said in _slack_faults(receiver.slack))
+
+
+def _digest(file: FileSettings) -> Iterator[Fault]:
+    if file.digest is None:
+        return
+    known = people_of(file)
+    for at, name in enumerate(file.digest.receivers):
+        if name not in known:
+            yield ("digest", "receivers", at), f"{shown(name)} is no receiver that tells people{suggestion(name, known)}"
 
 
 def _http(file: FileSettings) -> Iterator[Fault]:
@@ -322,8 +335,12 @@ def _reaches(model: ModelSettings) -> Iterator[tuple[timedelta, str]]:
 
 
 TOP_CHECKS: dict[str, Callable[[FileSettings], Iterator[Fault]]] = {
-    "kafka": _kafka, "slack": _slack, "http": _http, "heartbeat": _heartbeat, "retention": _retention,
+    "kafka": _kafka, "slack": _slack, "receivers": _receivers, "digest": _digest, "http": _http, "heartbeat": _heartbeat,
+    "retention": _retention,
 }
+
+ROUTE_NEEDS = ("slack", "receivers", "routes")
+"""With a fault in one of them, what a route names would only seem to be missing."""
 
 MODEL_CHECKS: tuple[tuple[tuple[str, ...], Callable[[ModelSettings], Iterator[Fault]]], ...] = (
     (("streams",), _streams),

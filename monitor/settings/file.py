@@ -6,15 +6,17 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from monitor.settings.block import Block, Name, Text
+from monitor.settings.digest import DigestSettings, OffOr, off_or_block
 from monitor.settings.durations import shown
 from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
 from monitor.settings.problems import suggestion
 from monitor.settings.receivers import SlackSettings
 from monitor.settings.retraining import Requests
+from monitor.settings.routes import RouteSettings
 from monitor.settings.service import (
     CheckpointSettings,
     HeartbeatSettings,
@@ -24,6 +26,7 @@ from monitor.settings.service import (
     MemorySettings,
     ReportsSettings,
 )
+from monitor.settings.targets import ReceiverSettings
 
 STORE_SCHEMES = ("postgresql+psycopg", "sqlite")
 _SCHEME = re.compile(r"([A-Za-z0-9+._-]*)://", re.ASCII)
@@ -38,6 +41,9 @@ def _store(value: str) -> str:
     return value
 
 
+SLACK_RECEIVER = "slack"
+
+
 class FileSettings(Block):
     """Configuration of driftd: what to read, what to watch, whom to tell."""
 
@@ -46,6 +52,13 @@ class FileSettings(Block):
     )
     kafka: KafkaSettings = Field(description=KafkaSettings.__doc__)
     slack: SlackSettings | None = Field(default=None, description=SlackSettings.__doc__)
+    receivers: dict[Name, ReceiverSettings] = Field(default_factory=dict, description="Further receivers by name, told as Slack is.")
+    routes: tuple[RouteSettings, ...] = Field(
+        default=(), description="Who is told of what: the first that fits counts; left out, or where none fits: everybody."
+    )
+    digest: Annotated[DigestSettings | None, BeforeValidator(off_or_block), OffOr()] = Field(
+        default=DigestSettings(), description=DigestSettings.__doc__
+    )
     http: HttpSettings = Field(default=HttpSettings(), description=HttpSettings.__doc__)
     heartbeat: HeartbeatSettings | None = Field(default=None, description=HeartbeatSettings.__doc__)
     checkpoint: CheckpointSettings = Field(default=CheckpointSettings(), description=CheckpointSettings.__doc__)
@@ -60,3 +73,8 @@ class FileSettings(Block):
         default=None, description="Requests to retrain allowed for all models together, e.g. 10 per 1d of event time."
     )
     models: dict[Name, ModelSettings] = Field(min_length=1, description="The watched models by name.")
+
+
+def people_of(file: FileSettings) -> tuple[str, ...]:
+    """The names of the receivers that tell people, in the order of the file."""
+    return (*(() if file.slack is None else (SLACK_RECEIVER,)), *file.receivers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from monitor.core.data_fault import FAULTY
 from monitor.core.rules import Task
@@ -25,10 +26,24 @@ def notes_of(file: FileSettings) -> tuple[str, ...]:
 def _top(file: FileSettings) -> Iterator[str]:
     if file.kafka.client is Client.CONFLUENT:
         yield "kafka.client: confluent-kafka is accepted, but this version reads with kafka-python"
-    if file.slack is None:
+    if file.slack is None and not file.receivers:
         yield "slack: not given, so nobody is told; incidents show on the page, in the API and in `driftd incidents list`"
+    yield from _routes(file)
     if not is_loopback(file.http.host):
         yield f"http.host: {file.http.host} can be reached from other machines; reading needs no token"
+
+
+def _routes(file: FileSettings) -> Iterator[str]:
+    """Patterns that fit no model: often a slip; and receivers that no route names."""
+    for i, route in enumerate(file.routes):
+        for pattern in route.model:
+            if not any(fnmatchcase(name, pattern) for name in file.models):
+                yield f"routes[{i}].model: {shown(pattern)} fits no model of this file"
+    named = {name for route in file.routes for name in route.receivers}
+    named |= {name for model in file.models.values() for name in model.alerts.receivers or ()}
+    for name in file.receivers if file.routes else ():
+        if name not in named:
+            yield f"receivers.{name}: no route names it, so it is told only of what fits no route"
 
 
 def _model(path: str, model: ModelSettings) -> Iterator[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
+from monitor.core.rules import Switch
 from monitor.settings.addresses import why_refused
 from monitor.settings.block import Block, Duration, File, SecretText, Text, Url, host_of, within
 from monitor.settings.durations import shown
@@ -35,10 +36,34 @@ def why_unusable(url: str, *, insecure: bool, allow_link_local: bool) -> tuple[s
     return tuple(why for why in (why_not_safe(url, insecure), why_refused(url, allow_link_local)) if why)
 
 
+def _group_at(value: object) -> int | Switch:
+    if value == Switch.OFF:
+        return Switch.OFF
+    number = int(str(value)) if str(value).isascii() and str(value).isdigit() else 0
+    if not FEWEST_TOGETHER <= number <= MOST_TOGETHER:
+        raise ValueError(f"{shown(value)} is not understood; expected off or a whole number from {FEWEST_TOGETHER} to {MOST_TOGETHER}")
+    return number
+
+
+FEWEST_TOGETHER, MOST_TOGETHER = 2, 500
+GroupAt = Annotated[
+    int | Switch,
+    PlainValidator(_group_at),
+    WithJsonSchema({"anyOf": [{"const": "off"}, {"type": "integer", "minimum": FEWEST_TOGETHER, "maximum": MOST_TOGETHER}]}),
+]
 Timeout = Annotated[Duration, AfterValidator(within(timedelta(seconds=1), timedelta(minutes=2)))]
 
 
-class SlackSettings(Block):
+class GroupingSettings(Block):
+    """When many incidents that begin, go on or end at once are one message. For receivers that tell people."""
+
+    group_wait: Annotated[Duration, AfterValidator(within(timedelta(0), timedelta(minutes=5)))] = Field(
+        default=timedelta(seconds=10), description="How long the first message of a burst waits for others; a lone one waits as long."
+    )
+    group_at: GroupAt = Field(default=5, description="From so many incidents at once on they are one message; off: each is its own.")
+
+
+class SlackSettings(GroupingSettings):
     """Where incidents are told: a bot token and a channel, or an incoming webhook."""
 
     token: SecretText | None = Field(

@@ -212,6 +212,9 @@ class AlertSettings(Block):
     )
     resolve_after: int = Field(default=2, ge=1, le=1000, description="Good windows in a row that resolve it.")
     repeat_after: Lag = Field(default=DAY, description="Tell of an open incident again after this much event time.")
+    receivers: Texts | None = Field(
+        default=None, description="Names of the receivers that are told of this model; left out: as routes say, [] for nobody."
+    )
     max_age: MaxAge = Field(
         default=None,
         description="People are told of no window that ended longer ago than this by the clock; auto: window, allowed_lateness and "

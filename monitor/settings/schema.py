@@ -111,7 +111,7 @@ def _default(written: dict[str, Any]) -> str:
 
 
 def _kind(value: dict[str, Any], defs: dict[str, Any]) -> str:
-    choices = [_kind(_value(choice, defs), defs) for choice in value.get("anyOf", ())]
+    choices = [_kind(_value(choice, defs), defs) for choice in value.get("anyOf", ()) if choice.get("type") != "null"]
     if choices:
         return " or ".join(dict.fromkeys(choices))
     if "enum" in value:

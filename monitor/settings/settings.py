@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from monitor.core.routing import Route
 from monitor.core.rules import Model
 from monitor.core.schema import Column, Kind, Role
 from monitor.errors import Problem, UsageError
 from monitor.settings.build import build_model, mapped_paths, role_columns, segment_faults
+from monitor.settings.digest import DigestSettings
 from monitor.settings.document import Document, Loc
-from monitor.settings.file import FileSettings
+from monitor.settings.file import SLACK_RECEIVER, FileSettings, people_of
 from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
 from monitor.settings.notes import notes_of
@@ -20,9 +22,9 @@ from monitor.settings.problems import path_text
 from monitor.settings.receivers import SlackSettings
 from monitor.settings.secret import Secret
 from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
+from monitor.settings.targets import Target
 from monitor.settings.trainers import TrainerSettings
 
-SLACK_RECEIVER = "slack"
 RETRAINING_PREFIX = "retraining:"
 
 
@@ -64,6 +66,18 @@ class Settings:
     def slack(self) -> SlackSettings | None:
         """Where incidents are told."""
         return self.file.slack
+
+    @property
+    def digest(self) -> DigestSettings | None:
+        """When the daily digest is told; None: never."""
+        return self.file.digest
+
+    def digest_receivers(self) -> tuple[str, ...]:
+        """The names of the receivers that get the daily digest."""
+        if self.digest is None:
+            return ()
+        people = self.people_receivers()
+        return tuple(name for name in people if name in self.digest.receivers) if self.digest.receivers else people
 
     @property
     def http(self) -> HttpSettings:
@@ -156,14 +170,33 @@ class Settings:
         return None if self.retraining_webhook(name) is None else RETRAINING_PREFIX + name
 
     def people_receivers(self) -> tuple[str, ...]:
-        """The names of the receivers that tell people."""
-        return () if self.slack is None else (SLACK_RECEIVER,)
+        """The names of the receivers that tell people; which of them are told of what is for ``routes`` to say."""
+        return people_of(self.file)
+
+    @property
+    def targets(self) -> Mapping[str, Target]:
+        """The receivers that tell people, by name."""
+        own: dict[str, Target] = {} if self.slack is None else {SLACK_RECEIVER: self.slack}
+        return own | {name: target for name, receiver in self.file.receivers.items() for target in receiver.given.values()}
+
+    def picture_receivers(self) -> frozenset[str]:
+        """The names of the receivers that take pictures."""
+        return frozenset(name for name, target in self.targets.items() if isinstance(target, SlackSettings) and target.takes_pictures)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Who is told of what; a model's own receivers stand before all routes."""
+        own = ((name, model.alerts.receivers) for name, model in self.file.models.items())
+        named = (Route(models=(name,), receivers=receivers) for name, receivers in own if receivers is not None)
+        return (*named, *(route.route() for route in self.file.routes))
 
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
         """Every secret by its path in the file: ``slack.token``."""
         found = [(f"kafka.{key}", secret) for key, secret in self.kafka.secrets()]
         if self.slack is not None:
             found += [(f"slack.{key}", secret) for key, secret in self.slack.secrets()]
+        given = ((f"receivers.{name}.{kind}", target) for name, receiver in self.file.receivers.items()
+                 for kind, target in receiver.given.items())
+        found += [(f"{at}.{key}", secret) for at, target in given for key, secret in target.secrets()]
         if self.http.token is not None:
             found.append(("http.token", self.http.token))
         if self.heartbeat is not None and self.heartbeat.url is not None:

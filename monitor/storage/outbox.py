@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
 
-from monitor.ports import PICTURE, TELLING, Delivery, Receipt
+from monitor.ports import PICTURE, TELLING, Delivery, Grouping, Receipt, group_id
 from monitor.storage.again import again
 from monitor.storage.engine import Database
 from monitor.storage.tables import deliveries
 
 PENDING, SENT, DEAD = "pending", "sent", "dead"
 STATES = (PENDING, SENT, DEAD)
+
+GROUPS = 0x64726966
+"""The first half of the key under which replicas on PostgreSQL make groups of a receiver one after the other: "drif" in ASCII."""
 
 
 class OutboxVerbs:
@@ -24,25 +28,45 @@ class OutboxVerbs:
         self._db = database
 
     @again
-    def claim(self, receiver: str, *, owner: str, lease: float, limit: int, now: datetime) -> Sequence[Delivery]:
+    def claim(self, receiver: str, *, owner: str, lease: float, limit: int, now: datetime,
+              grouping: Grouping | None = None) -> Sequence[Delivery]:
         """Take due deliveries of a receiver for ``lease`` seconds, oldest first. An incident's messages keep their order; none waits for
         a picture.
 
         ``attempts`` is the number of earlier attempts. An attempt counts when it is claimed, so that one in which the
-        process died counts too.
+        process died counts too. ``grouping``: those that still wait for others, and those that go out together, are left.
+        """
+        alone = _due(receiver, limit, now) if grouping is None else _due(receiver, limit, now).where(*_alone(grouping, now))
+        with self._db.write() as connection:
+            found = _deliveries(connection, receiver, connection.execute(alone).all())
+            _lease(connection, found, owner=owner, leased_until=now + timedelta(seconds=lease))
+            return found
+
+    @again
+    def claim_group(self, receiver: str, *, owner: str, lease: float, now: datetime, grouping: Grouping) -> Sequence[Delivery]:
+        """Take the deliveries that are the next message of many; none where there is no such message.
+
+        One that was tried before comes first, with the members that it had. Replicas take turns: what waits is not split among them.
         """
         with self._db.write() as connection:
-            rows = connection.execute(_due(receiver, limit, now)).all()
-            if not rows:
-                return []
-            claimed = update(deliveries).where(deliveries.c.number.in_([row.number for row in rows]))
-            leased = {"owner": owner, "leased_until": now + timedelta(seconds=lease), "attempts": deliveries.c.attempts + 1}
-            connection.execute(claimed.values(leased))
-            return [_delivery(row, _thread(connection, row), _earlier(connection, row)) for row in rows]
+            if not self._db.is_sqlite:
+                connection.execute(select(func.pg_advisory_xact_lock(GROUPS, func.hashtext(receiver))))
+            known = connection.execute(_tried_group(receiver, now)).scalar_one_or_none()
+            found = _new_group(connection, receiver, now, grouping) if known is None else _members(connection, receiver, known)
+            together = None if not found else found[0].together
+            _lease(connection, found, owner=owner, leased_until=now + timedelta(seconds=lease), together=together)
+            return found
 
     def delivered(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
         """It was sent: true whoever else holds it meanwhile."""
-        self._end(delivery, {"state": SENT, "thread": receipt.thread, "error": None, "ended_at": now})
+        self.delivered_together((delivery,), receipt, now)
+
+    @again
+    def delivered_together(self, deliveries_: Sequence[Delivery], receipt: Receipt, now: datetime) -> None:
+        """All of them were sent, in one message."""
+        sent = {"state": SENT, "thread": receipt.thread, "error": None, "ended_at": now, "owner": None, "leased_until": None}
+        with self._db.write() as connection:
+            connection.execute(update(deliveries).where(deliveries.c.id.in_([each.id for each in deliveries_])).values(sent))
 
     def postponed(self, delivery: Delivery, error: str, until: datetime) -> None:
         """It goes out again, not before ``until``; nothing where another has claimed it since."""
@@ -51,6 +75,12 @@ class OutboxVerbs:
     def dead(self, delivery: Delivery, error: str, now: datetime) -> None:
         """It never goes out, and holds back no later message; nothing where another has claimed it since."""
         self._settle(delivery, {"state": DEAD, "error": error, "ended_at": now})
+
+    def told(self, incident: str) -> Sequence[str]:
+        """The receivers that have or had a message about an incident, in the order of their first one."""
+        mine = select(deliveries.c.receiver).where(deliveries.c.incident == incident)
+        with self._db.read() as connection:
+            return list(connection.execute(mine.group_by(deliveries.c.receiver).order_by(func.min(deliveries.c.number))).scalars())
 
     def outbox_depth(self) -> Mapping[str, int]:
         """Deliveries by state: pending, sent, dead."""
@@ -74,12 +104,6 @@ class OutboxVerbs:
             pending = update(deliveries).where(mine.state == PENDING)
             connection.execute(pending.where(mine.not_before > now).values(not_before=now))
             connection.execute(pending.where(mine.leased_until > latest).values(leased_until=latest))
-
-    @again
-    def _end(self, delivery: Delivery, values: dict[str, Any]) -> None:
-        with self._db.write() as connection:
-            free = {**values, "owner": None, "leased_until": None}
-            connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(free))
 
     @again
     def _settle(self, delivery: Delivery, values: dict[str, Any]) -> None:
@@ -109,18 +133,65 @@ def _due(receiver: str, limit: int, now: datetime) -> Select[Any]:
     )
 
 
-def _thread(connection: Connection, row: Row[Any]) -> str | None:
-    """What the receiver returned for the incident's first message."""
-    if row.incident is None:
-        return None
-    query = (
-        select(deliveries.c.thread)
-        .where(deliveries.c.receiver == row.receiver, deliveries.c.incident == row.incident)
-        .where(deliveries.c.state == SENT, deliveries.c.thread.is_not(None))
-        .order_by(deliveries.c.number)
+def _alone(grouping: Grouping, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Of a delivery that goes out by itself now: it is in no group, and waits for no others (see ``Grouping.ripe``)."""
+    mine = deliveries.c
+    fits = and_(mine.kind.in_(grouping.kinds), mine.incident.is_not(None), mine.attempts == 0)
+    ripe = or_(mine.created_at <= now - grouping.wait, mine.created_at > now)
+    return mine.together.is_(None), or_(~fits, ripe)
+
+
+def _tried_group(receiver: str, now: datetime) -> Select[Any]:
+    """The id of the oldest group that was tried and is due again as a whole: nobody holds a member of it."""
+    mine = deliveries.c
+    later = [func.max(line, type_=line.type) for line in (mine.leased_until, mine.not_before)]
+    return (
+        select(mine.together)
+        .where(mine.receiver == receiver, mine.state == PENDING, mine.together.is_not(None))
+        .group_by(mine.together)
+        .having(*(or_(line.is_(None), line <= now) for line in later))
+        .order_by(func.min(mine.number))
         .limit(1)
     )
-    return connection.execute(query).scalar_one_or_none()
+
+
+def _members(connection: Connection, receiver: str, together: str) -> Sequence[Delivery]:
+    """What is left of a group: all of it, unless it was marked one by one."""
+    mine = deliveries.c
+    query = select(deliveries).where(mine.receiver == receiver, mine.state == PENDING, mine.together == together)
+    return _deliveries(connection, receiver, connection.execute(query.order_by(mine.number).with_for_update()).all())
+
+
+def _new_group(connection: Connection, receiver: str, now: datetime, grouping: Grouping) -> Sequence[Delivery]:
+    mine = deliveries.c
+    fits = (mine.kind.in_(grouping.kinds), mine.incident.is_not(None), mine.attempts == 0, mine.together.is_(None))
+    rows = connection.execute(_due(receiver, grouping.most, now).where(*fits)).all()
+    picked = grouping.pick(_deliveries(connection, receiver, rows), now) if len(rows) >= grouping.at else ()
+    together = group_id(picked)
+    return [replace(delivery, together=together) for delivery in picked]
+
+
+def _lease(connection: Connection, claimed: Sequence[Delivery], **values: object) -> None:
+    if claimed:
+        ours = update(deliveries).where(deliveries.c.id.in_([delivery.id for delivery in claimed]))
+        connection.execute(ours.values({**values, "attempts": deliveries.c.attempts + 1}))
+
+
+def _deliveries(connection: Connection, receiver: str, rows: Sequence[Row[Any]]) -> list[Delivery]:
+    threads = _threads(connection, receiver, {row.incident for row in rows if row.incident is not None})
+    return [_delivery(row, threads.get(row.incident), _earlier(connection, row)) for row in rows]
+
+
+def _threads(connection: Connection, receiver: str, incidents: Iterable[str]) -> Mapping[str, str]:
+    """By incident, what the receiver returned for its first message."""
+    if not (asked := sorted(incidents)):
+        return {}
+    mine = deliveries.c
+    sent = (mine.receiver == receiver, mine.incident.in_(asked), mine.state == SENT, mine.thread.is_not(None))
+    found: dict[str, str] = {}
+    for row in connection.execute(select(mine.incident, mine.thread).where(*sent).order_by(mine.number)):
+        found.setdefault(row.incident, row.thread)
+    return found
 
 
 def _earlier(connection: Connection, row: Row[Any]) -> dict[str, object] | None:
@@ -148,4 +219,5 @@ def _delivery(row: Row[Any], thread: str | None, earlier: dict[str, object] | No
         created_at=row.created_at,
         thread=thread,
         earlier=earlier,
+        together=row.together,
     )

@@ -7,7 +7,7 @@ from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint, Table
 from monitor.core.audit import Via
 from monitor.core.retraining import RetrainingState
 from monitor.storage.tables import metadata, retrainings
-from monitor.storage.types import BIG_KEY, CleanText, Enumerated, KeyText, OptionalKeyText, UtcDateTime
+from monitor.storage.types import BIG_KEY, CleanText, Document, Enumerated, KeyText, OptionalKeyText, UtcDateTime
 
 silences = Table(
     "silences",
@@ -60,5 +60,6 @@ digests = Table(
     metadata,
     Column("receiver", KeyText, nullable=False),
     Column("told_until", UtcDateTime, nullable=False),  # wall clock
+    Column("judged", Document, nullable=False),  # by model, the end of the last window that was told of
     PrimaryKeyConstraint("receiver"),
 )

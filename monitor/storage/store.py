@@ -7,6 +7,7 @@ from sqlalchemy import false, update
 from monitor.storage.asking import AskingVerbs
 from monitor.storage.checkpoint import CheckpointVerbs
 from monitor.storage.conditions import ConditionVerbs
+from monitor.storage.digests import DigestVerbs
 from monitor.storage.engine import Database
 from monitor.storage.gaps import GapVerbs
 from monitor.storage.history import HistoryVerbs
@@ -29,6 +30,7 @@ class SqlStore(
     LabelVerbs,
     HistoryVerbs,
     ConditionVerbs,
+    DigestVerbs,
     OutboxVerbs,
     PeopleVerbs,
     ReferenceVerbs,

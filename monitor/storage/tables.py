@@ -277,6 +277,7 @@ deliveries = Table(
     Column("attempts", Integer, nullable=False),  # counted when claimed, so that a crash while sending counts too
     Column("error", CleanText),
     Column("thread", CleanText),
+    Column("together", Text),  # the id of the one message that it goes out in with others
     Column("owner", CleanText),
     Column("created_at", UtcDateTime, nullable=False),
     Column("not_before", UtcDateTime),

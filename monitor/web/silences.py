@@ -38,12 +38,8 @@ class Which(StrEnum):
     ALL = "all"
 
 
-async def listed(request: Request) -> Response:
+def listed(request: Request) -> Response:
     """``GET /api/v1/silences``: those in force, oldest first."""
-    return await run_in_threadpool(_listed, request)
-
-
-def _listed(request: Request) -> Response:
     query.only(request, "model", "which", "limit")
     parts, model = parts_of(request), query.model(request)
     which, limit = query.choice(request, "which", Which) or Which.IN_FORCE, query.limit(request)

@@ -191,6 +191,18 @@ def test_a_clock_that_was_set_back_by_less_than_a_wait_makes_it_no_longer(store:
     assert texts(claim(store, now=NOW + 20 * SECOND)) == ["leased"]
 
 
+def test_who_was_told_of_an_incident_is_known_whatever_became_of_it(store: Store) -> None:
+    assert store.told("inc_1") == []
+    put(store, message("a", receiver="hook"), message("b"), message("c", about="inc_2", receiver="mail"), message("d", about=None))
+    put(store, message("e"), message("f", receiver="pager"))
+    [first] = claim(store, "hook")
+    store.dead(first, "no", NOW)
+    [second] = claim(store)[:1]
+    store.delivered(second, Receipt(), NOW)
+    assert list(store.told("inc_1")) == ["hook", "slack", "pager"]
+    assert list(store.told("inc_2")) == ["mail"]
+
+
 def test_nothing_waits_for_a_picture_and_a_picture_waits_for_what_was_told_before_it(store: Store) -> None:
     put(store, message("fires"), replace(message("picture"), kind=PICTURE))
     put(store, message("repeats"))

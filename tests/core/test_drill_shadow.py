@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, time, timedelta
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from monitor.core.drill.scene import alerts_of
 from monitor.core.drill.shadow import shadow_of
 from monitor.core.drill.spots import blind_spots, limits_of
 from monitor.core.evaluate import Subject, evaluate
+from monitor.core.maintenance import Recurring
 from monitor.core.merged import canary_reference
 from monitor.core.reference import Reference
 from monitor.core.results import Account, Check, Result, Verdict
@@ -168,6 +170,11 @@ C, M, L, U = Seen.CAUGHT, Seen.MISSED, Seen.LEFT_OUT, Seen.UNTOLD
 ])
 def test_an_incident_opens_as_the_rules_of_alerts_say(seen: list[Seen], rules: AlertRules, opens: int | None) -> None:
     assert opens_in(seen, rules) == opens
+
+
+def test_maintenance_holds_no_drill_up() -> None:
+    nightly = Recurring(at=time(0), lasts=timedelta(hours=23), zone=UTC)
+    assert opens_in([C] * 5, AlertRules(maintenance=(nightly,))) == 1
 
 
 def test_windows_that_tell_nothing_are_no_part_of_the_share() -> None:

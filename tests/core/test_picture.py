@@ -34,6 +34,7 @@ from monitor.core.picture import (
     fitting,
     leading,
     taken,
+    within,
 )
 from monitor.core.picture.axis import axis_of, value_text
 from monitor.core.picture.bars import MOST_BARS, MOST_CATEGORIES, REST
@@ -247,6 +248,17 @@ def test_a_leading_column_without_a_distance_of_its_own_is_shown_by_what_there_i
     cause = Cause(headline="x", columns=(replace(CAUSE.columns[0], metric="null_share", value=0.5),))
     assert leading([nulls, drifted(0)], cause) == nulls
     assert leading([drifted(0)], cause) == drifted(0)
+
+
+def test_where_the_last_window_did_not_drop_the_metric_that_did_before_in_the_incident_leads() -> None:
+    well, log_loss = result(3), result(3, metric="log_loss", estimated=True)
+    dropped = [result(1, metric="log_loss", verdict=Verdict.ALERT), result(2, metric="f1", verdict=Verdict.ALERT)]
+    assert within(well, [well, log_loss], dropped, START + DAY) == log_loss
+    assert within(well, [well, log_loss], dropped, START + 2 * DAY) == well, "that was before the incident"
+    assert within(well, [well], dropped, START) == well
+    worse = replace(well, verdict=Verdict.ALERT)
+    assert within(worse, [worse, log_loss], dropped, START) == worse
+    assert within(drifted(3), [log_loss], dropped, START) == drifted(3)
 
 
 def test_a_course_has_the_last_revision_of_every_window_in_their_order() -> None:

@@ -92,7 +92,7 @@ def firing(kafka, slack: SlackServer, folder) -> Run:
         json.dumps({**(r := row(n)), **r["features"], "ts": r["ts"]}) + "\n" for n in range(-3600 * 24, 0, 6)))
     return a_run(folder, kafka.bootstrap, topic, api_version=kafka.api_version,
                  model={"reference": {"data": "reference.jsonl"}, "quality": {"max_null_share": 0.5}},
-                 extra={"slack": {"token": "xoxb-t", "channel": "#ml", "api_url": slack.url, "pictures": False}})
+                 extra={"slack": {"token": "xoxb-t", "channel": "#ml", "api_url": slack.url, "pictures": False, "group_wait": "0s"}})
 
 
 @pytest.mark.fault(34)
@@ -143,7 +143,7 @@ def test_a_signal_while_it_is_being_built_ends_it(kafka, tmp_path):
 
 def test_a_job_that_dies_stops_the_daemon_with_exit_1_and_its_name(kafka, slack, tmp_path):
     run = a_run(tmp_path, kafka.bootstrap, new_topic(kafka), api_version=kafka.api_version,
-                extra={"slack": {"token": "xoxb-t", "channel": "#ml", "api_url": slack.url, "pictures": False}})
+                extra={"slack": {"token": "xoxb-t", "channel": "#ml", "api_url": slack.url, "pictures": False, "group_wait": "0s"}})
     with daemon(run) as d:
         with closing(sqlite3.connect(tmp_path / "driftd.db", timeout=10)) as sabotage:
             sabotage.execute("DROP TABLE deliveries")

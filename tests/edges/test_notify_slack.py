@@ -408,8 +408,17 @@ def test_any_message_whatsoever_is_within_every_limit_and_nothing_in_it_is_obeye
 
 
 def test_auth_test_says_who_the_bot_is(slack: SlackServer) -> None:
+    slack.scopes = frozenset({"chat:write", "files:write"})
     given = SlackSettings.model_construct(token=Secret(text=TOKEN), api_url=slack.url, timeout=timedelta(seconds=5))
     assert auth_test(given) == "driftd in driftd demo"
+
+
+def test_auth_test_says_what_pictures_lack(slack: SlackServer) -> None:
+    given = SlackSettings.model_construct(token=Secret(text=TOKEN), api_url=slack.url, timeout=timedelta(seconds=5))
+    assert auth_test(given).startswith("driftd in driftd demo; without the scope files:write it gets no pictures")
+    assert auth_test(given.model_copy(update={"pictures": False})) == "driftd in driftd demo"
+    slack.script(http.answers(200, b'{"ok": true, "user": "u", "team": "t"}'))
+    assert auth_test(given) == "u in t", "a server that does not tell scopes may have them all"
 
 
 def test_auth_test_with_a_wrong_token_says_so(slack: SlackServer) -> None:

@@ -146,7 +146,8 @@ def test_an_answer_without_an_address_is_tried_again(slack: SlackServer, answer:
 @pytest.mark.parametrize("calls", [0, 1, 2])
 @pytest.mark.parametrize(
     ("fault", "seconds"),
-    [(http.answers(429, b"{}", retry_after="9"), 9.0), (refuses("ratelimited"), None), (http.answers(503, b"no"), None), (http.drops, None)],
+    [(http.answers(429, b"{}", retry_after="9"), 9.0), (refuses("ratelimited"), None), (http.answers(503, b"no"), None),
+     (http.drops, None)],
 )
 def test_whichever_call_fails_for_a_while_the_picture_is_tried_again(
     slack: SlackServer, calls: int, fault: http.Fault, seconds: float | None

@@ -262,7 +262,7 @@ def config(folder: Path, outbox: Outbox, slack: SlackServer) -> Path:
     path = folder / "driftd.yaml"
     path.write_text(
         f"store: {outbox.url}\nkafka: {{bootstrap_servers: 'localhost:9'}}\n"
-        f"slack: {{token: {TOKEN}, channel: '{NAME}', api_url: '{slack.url}'}}\n"
+        f"slack: {{token: {TOKEN}, channel: '{NAME}', api_url: '{slack.url}', group_wait: 0s}}\n"
         "models: {m: {task: binary, window: 1d, streams: {predictions: {topic: t, time: ts, prediction: p}}, columns: {x: numeric}}}\n"
     )
     return path

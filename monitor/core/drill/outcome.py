@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -75,8 +75,9 @@ def at_size(size: Size, seen: Sequence[Seen], rules: AlertRules) -> AtSize:
 def opens_in(seen: Sequence[Seen], rules: AlertRules) -> int | None:
     """In which window from its beginning on a fault usually opens an incident, by the same steps as the daemon's.
 
-    Beginnings too near to the end to tell are left out.
+    Beginnings too near to the end to tell are left out. Maintenance is none of a drill: faults do not keep to its times.
     """
+    rules = replace(rules, maintenance=())
     found: list[float] = []
     for start, first in enumerate(seen):
         ahead = tuple(seen[start : start + HORIZON])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from monitor.core.cause import Cause
 from monitor.core.decay import DROPPED, worst_first
@@ -33,6 +33,15 @@ def leading(results: Iterable[Result], cause: Cause, metrics: Sequence[str] = ()
     bad = [r for r in known if r.column == first.name and r.metric == first.metric]
     drift = [r for r in known if r.column == first.name and r.check is Check.DRIFT]
     return max([r for r in bad if r.value == first.value] or drift or bad, key=_prominence, default=None)
+
+
+def within(lead: Result, results: Iterable[Result], history: Iterable[Result], since: datetime) -> Result:
+    """Where the last window did not drop, of its results the one by the metric that dropped in an earlier window of the incident."""
+    if lead.check is not Check.PERFORMANCE or lead.verdict in DROPPED:
+        return lead
+    dropped = {_name(r): r.window_start for r in latest(history).values() if r.verdict is Verdict.ALERT and r.window_start >= since}
+    judged = [r for r in latest(results).values() if r.segment == ALL_ROWS and _name(r) in dropped and r.value is not None]
+    return max(judged, key=lambda r: (dropped[_name(r)], r.metric), default=lead)
 
 
 def _prominence(result: Result) -> tuple[bool, bool, int]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0007"
 down_revision = "0006"
@@ -13,6 +14,7 @@ depends_on = None
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 TIME = sa.DateTime(timezone=True)
 BIG_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 RETRAININGS = ("approved_by", "run_url", "new_version", "helped")
 """Texts of a request to retrain that may be missing."""
 
@@ -60,8 +62,10 @@ def upgrade() -> None:
         "digests",
         column("receiver", TEXT),
         column("told_until", TIME),
+        column("judged", JSON),
         sa.PrimaryKeyConstraint("receiver", name=op.f("pk_digests")),
     )
+    op.add_column("deliveries", sa.Column("together", sa.Text(), nullable=True))
     op.add_column("incidents", column("muted", TEXT, nullable=True))
     op.add_column("retrainings", column("updated_at", TIME, nullable=True))
     for name in RETRAININGS:
@@ -74,5 +78,6 @@ def downgrade() -> None:
     for name in ("verdict", "detail", *reversed(RETRAININGS), "updated_at"):
         op.drop_column("retrainings", name)
     op.drop_column("incidents", "muted")
+    op.drop_column("deliveries", "together")
     for table in ("digests", "retraining_events", "audit", "silences"):
         op.drop_table(table)
