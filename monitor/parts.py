@@ -23,12 +23,14 @@ from monitor.log import Action, logger
 from monitor.memory import MemoryGuard, limit_of
 from monitor.metrics import Metrics
 from monitor.notify import Dispatcher, lease_of, receivers_of
+from monitor.notify.mlflow import Mlflow
 from monitor.notify.slack_clicks import Approval, ClickDesk
 from monitor.notify.slack_command import Questions
 from monitor.notify.slack_rights import rights_of
 from monitor.notify.slack_socket import SlackSocket
 from monitor.patience import Patience
 from monitor.pipeline import (
+    Bootstrap,
     Daily,
     Desk,
     Digests,
@@ -41,7 +43,9 @@ from monitor.pipeline import (
     Probe,
     Reader,
     References,
+    RegistryLink,
     Retention,
+    RetrainingLoop,
     Reviser,
     SelfWatch,
     Telling,
@@ -52,6 +56,7 @@ from monitor.pipeline import (
     rows_are_stale,
 )
 from monitor.pipeline.keptids import bytes_within
+from monitor.pipeline.shift import shift_accepter
 from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
 from monitor.reload import Reload
@@ -70,6 +75,7 @@ WATCH = timedelta(seconds=1)
 ORPHANS = timedelta(minutes=1)
 PAGES = timedelta(seconds=5)
 DIGESTS = timedelta(minutes=1)
+LOOP = timedelta(seconds=2)
 RETENTION = timedelta(minutes=10)
 PAGE_IDLE_SECONDS = 10.0
 """Incidents are rare: what made a page does not wait long for the next one."""
@@ -169,7 +175,10 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     if shelf is not None and not lacking("evidently"):
         pages = IncidentPages(store=store, models=models, clock=clock, maker=maker, shelf=shelf, metrics=metrics)
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
-                  partitions=lambda: reader.partitions, tester=tester, muting=muting, alive=still_judging)
+                  partitions=lambda: reader.partitions, tester=tester, muting=muting, alive=still_judging,
+                  bootstrap=Bootstrap(store, references, clock))
+    loop = RetrainingLoop(store=store, models=[model for model in models if model.retraining is not None], references=references,
+                          clock=clock, metrics=metrics, telling=telling)
     reviser = Reviser(store=store, references=references, clock=clock, metrics=metrics, telling=telling, muting=muting)
     labelling = Labelling(store=store, models=models, reviser=reviser, clock=clock, metrics=metrics,
                           partitions=lambda: reader.partitions, alive=partial(still_at_it, health, "labels"),
@@ -190,6 +199,12 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     ticks.add("judge", judge.sweep, SWEEP, live_within + asking * reports.deadline)
     if any(model.performance is not None for model in models):
         ticks.add("labels", labelling.sweep, SWEEP, live_within)
+    if settings.mlflow is not None and settings.registered():
+        registry = RegistryLink(store=store, models=models, names=settings.registered(), registry=Mlflow(settings.mlflow, clock.now),
+                                references=references, clock=clock)
+        ticks.add("registry", registry.sweep, settings.mlflow.every, None)
+    if any(model.retraining is not None for model in models):
+        ticks.add("retraining", loop.sweep, LOOP, None)
     for name, work in (("watchdog", watchdog.check), ("self-watch", watch.sweep)):
         ticks.add(name, work, WATCH, live_within)
     for name in dispatcher.receivers:
@@ -227,7 +242,8 @@ def _slack_socket(settings: Settings, store: Store, telling: Telling, desk: Desk
     rights = rights_of(settings.slack)
     questions = Questions(store=store, models=tuple(models), rights=rights, now=clock.now,
                           lag=partial(_lag_of, metrics))
-    clicks = ClickDesk(store=store, now=clock.now, rights=rights, tell=telling.person, approve=partial(_approval, desk))
+    clicks = ClickDesk(store=store, now=clock.now, rights=rights, tell=telling.person, approve=partial(_approval, desk),
+                       accept_shift=shift_accepter(store, models, telling.person))
     return SlackSocket(slack=settings.slack, desk=clicks, questions=questions, clock=clock, health=health, metrics=metrics, owner=_owner())
 
 

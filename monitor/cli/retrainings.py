@@ -47,7 +47,7 @@ def list_command(
 
     with opened(config, model) as store:
         write(map(retraining_object, store.retrainings(model=model)), form,
-              columns=["id", "model", "version", "state", "requested_at", "reason", "columns"],
+              columns=["id", "model", "version", "state", "requested_at", "reason", "new_version", "helped"],
               empty="no retraining was asked for so far")
 
 

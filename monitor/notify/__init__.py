@@ -13,7 +13,7 @@ from typing import TypeVar, assert_never
 from monitor.core.rules import Switch
 from monitor.notify import alertmanager, email, events, file, pagerduty
 from monitor.notify.dispatcher import LEASE, Attempt, Dispatcher, Outcome
-from monitor.notify.outgoing import incident_messages, picture_message, retraining_message, retraining_notes
+from monitor.notify.outgoing import incident_messages, picture_message, retraining_message, retraining_notes, verdict_messages
 from monitor.notify.slack import SlackBot, auth_test
 from monitor.notify.slack_api import CALLS, POSTS_APART
 from monitor.notify.slack_group import KINDS
@@ -30,7 +30,7 @@ from monitor.settings.trainers import TrainerSettings
 
 __all__ = [
     "RECEIVERS", "Attempt", "Dispatcher", "Outcome", "ask", "auth_test", "grouping_of", "incident_messages", "lease_of", "picture_message",
-    "receivers_of", "retraining_message", "retraining_notes",
+    "receivers_of", "retraining_message", "retraining_notes", "verdict_messages",
 ]
 
 LOOK_UP = timedelta(seconds=15)

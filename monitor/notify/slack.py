@@ -12,6 +12,7 @@ from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage, from_body
 from monitor.core.retraining import RetrainingState
 from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
+from monitor.core.verdict_message import RETRAINING_VERDICT, RetrainingVerdict
 from monitor.errors import DecodeError, Permanent
 from monitor.notify.slack_api import LONGEST_WORD, SlackApi, SlackError
 from monitor.notify.slack_buttons import buttons, proposal_buttons
@@ -22,6 +23,7 @@ from monitor.notify.slack_picture import send_picture
 from monitor.notify.slack_retraining import build_retraining, retraining_metadata
 from monitor.notify.slack_rights import Deed
 from monitor.notify.slack_search import Search
+from monitor.notify.slack_verdict import build_verdict, verdict_metadata
 from monitor.ports import PICTURE, Clock, Delivery, Grouping, Painter, Receipt
 from monitor.settings.durations import printable
 from monitor.settings.receivers import SlackSettings
@@ -92,7 +94,7 @@ class SlackBot:
                 return Receipt(detail="a message of many incidents takes no picture of one", posted=False)
             api, search = self._opened(delivery)
             return send_picture(api, search, delivery, first, self._painter)
-        if delivery.kind == RETRAINING_STATUS:
+        if delivery.kind in (RETRAINING_STATUS, RETRAINING_VERDICT):
             return self._retraining(delivery, first)
         if (alone := standing(delivery)) is not None:
             return self._call(delivery, standing_metadata(delivery)).post(alone, self._channel)
@@ -125,6 +127,10 @@ class SlackBot:
 
     def _retraining(self, delivery: Delivery, first: tuple[str, str] | None) -> Receipt:
         try:
+            if delivery.kind == RETRAINING_VERDICT:
+                verdict = from_body(delivery.body, RetrainingVerdict)
+                told, content = self._call(delivery, verdict_metadata(verdict, delivery.id)), build_verdict(verdict)
+                return told.reply(content, first, broadcast=True) or told.post(content, self._channel, first and first[0])
             note = from_body(delivery.body, RetrainingNote)
         except DecodeError as error:
             raise Permanent(str(error)) from None

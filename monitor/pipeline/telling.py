@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from monitor.core.cause import Cause
 from monitor.core.conditions import EVERY_MODEL, Condition
+from monitor.core.helped import Answer
 from monitor.core.incidents import Incident, NotifyKind, Step
 from monitor.core.muting import untold
 from monitor.core.picture import Picture
@@ -16,7 +17,7 @@ from monitor.core.retraining_messages import Case
 from monitor.core.routing import Route, audience, routed, routed_of_model
 from monitor.errors import Retryable
 from monitor.log import Action, logger
-from monitor.notify import incident_messages, picture_message, retraining_message, retraining_notes
+from monitor.notify import incident_messages, picture_message, retraining_message, retraining_notes, verdict_messages
 from monitor.ports import Message
 from monitor.settings import Settings
 
@@ -112,13 +113,22 @@ class Telling:
         if not asks and retraining.incident is not None and untold(incident or self._stored(retraining.incident)):
             return ()
         routes = self._routes.get(retraining.model, NOBODY)
+        return retraining_notes(retraining, self._people_of(retraining, incident), page_url=routes.page_url)
+
+    def verdict(self, retraining: Retraining, found: Answer, metric: str) -> tuple[Message, ...]:
+        """Whether retraining helped, for people; in the thread of the incident that asked for it."""
+        routes = self._routes.get(retraining.model, NOBODY)
+        return verdict_messages(retraining, found, metric, self._people_of(retraining), page_url=routes.page_url)
+
+    def _people_of(self, retraining: Retraining, incident: Incident | None = None) -> tuple[str, ...]:
+        routes = self._routes.get(retraining.model, NOBODY)
         told = set() if retraining.incident is None else set(self._told(retraining.incident))
         people = tuple(name for name in routes.people if name in told)
-        if not people and incident is not None:
-            people = routed(incident, routes.rules, routes.people)
-        elif not people:
-            people = routed_of_model(retraining.model, routes.rules, routes.people)
-        return retraining_notes(retraining, people, page_url=routes.page_url)
+        if people:
+            return people
+        if incident is not None:
+            return routed(incident, routes.rules, routes.people)
+        return routed_of_model(retraining.model, routes.rules, routes.people)
 
     def _pictures(self, step: Step, messages: Sequence[Message], take: TakePicture | None) -> Iterator[Message]:
         """One for each receiver that takes pictures. One that cannot be taken holds up no message."""

@@ -143,6 +143,17 @@ def _http(file: FileSettings) -> Iterator[Fault]:
     yield from _either(("http",), file.http, "token")
 
 
+def _mlflow(file: FileSettings) -> Iterator[Fault]:
+    if file.mlflow is None:
+        for name, model in file.models.items():
+            if model.registry is not None:
+                yield ("models", name, "registry"), "needs to know where the registry is; expected mlflow: {url: …} at the top"
+        return
+    yield from _either(("mlflow",), file.mlflow, "token")
+    for why in file.mlflow.faults():
+        yield ("mlflow", "url"), why
+
+
 def _heartbeat(file: FileSettings) -> Iterator[Fault]:
     heartbeat = file.heartbeat
     if heartbeat is None:
@@ -269,7 +280,8 @@ def _reference(model: ModelSettings) -> Iterator[Fault]:
         return
     given = [name for name in (*LEARNED, "data", "canary") if getattr(reference, name) is not None]
     learned = [name for name in LEARNED if name in given]
-    if not given and not reference.sample_rows:  # rows alone: of the references that the command builds
+    of_command = reference.sample_rows or "bootstrap" in reference.model_fields_set
+    if not given and not of_command:  # rows alone: of the references that the command builds
         yield ("reference",), "expected one of data, rolling, seasonal, previous, canary; found none"
     if len(learned) > 1:
         yield ("reference",), f"expected at most one of {', '.join(LEARNED)}; found {' and '.join(learned)}"
@@ -355,7 +367,7 @@ def _reaches(model: ModelSettings) -> Iterator[tuple[timedelta, str]]:
 
 TOP_CHECKS: dict[str, Callable[[FileSettings], Iterator[Fault]]] = {
     "kafka": _kafka, "slack": _slack, "receivers": _receivers, "digest": _digest, "http": _http, "heartbeat": _heartbeat,
-    "retention": _retention,
+    "mlflow": _mlflow, "retention": _retention,
 }
 
 ROUTE_NEEDS = ("slack", "receivers", "routes")
