@@ -161,7 +161,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     made = receivers_of(settings, clock, painter)
     for receiver in made:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
-    telling = Telling(routes_of(settings, settings.http.public_url or web.url), told=store.told)
+    telling = Telling(routes_of(settings, settings.http.public_url or web.url), told=store.told, incident=store.incident)
     muting = Muting(store, clock)
     reports = settings.reports
     still_judging = partial(still_at_it, health, "judge")
