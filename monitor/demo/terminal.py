@@ -111,6 +111,8 @@ def verdict_of(week: Week) -> Text:
         noun = "day alerts" if len(week.alerting) == 1 else "days alert"
         return Text(f"{len(week.alerting)} {noun}: {', '.join(week.columns) or 'the whole model'}", STYLES[Verdict.ALERT])
     worst = next((day for day in week.days if day.verdict is not Verdict.OK), None)
+    if worst is not None and worst.verdict is Verdict.INSUFFICIENT:
+        return Text("quiet, as far as so few rows of each version tell", "green")
     return Text("quiet", "green") if worst is None else Text(str(worst.verdict), STYLES.get(worst.verdict, ""))
 
 
