@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from monitor.core.incidents import Incident
@@ -90,7 +90,7 @@ class ModelPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """One digest, the same for every receiver. ``since`` and ``until``: the wall clock's."""
+    """One digest, the same for every receiver. ``since`` and ``until``: the wall clock's. ``sentence``: all of it in one."""
 
     since: datetime
     until: datetime
@@ -99,6 +99,7 @@ class Digest:
     held: tuple[str, ...]
     more_held: int
     dead: tuple[str, ...]
+    sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +123,9 @@ def digest_of(news: News) -> Digest | None:
     held = [_held(incident) for incident in news.held]
     if not (parts or held or dead):
         return None
-    return Digest(since=news.since, until=news.until, models=tuple(parts[:MAX_MODELS]), more_models=max(len(parts) - MAX_MODELS, 0),
-                  held=tuple(held[:MAX_HELD]), more_held=max(len(held) - MAX_HELD, 0), dead=dead)
+    found = Digest(since=news.since, until=news.until, models=tuple(parts[:MAX_MODELS]), more_models=max(len(parts) - MAX_MODELS, 0),
+                   held=tuple(held[:MAX_HELD]), more_held=max(len(held) - MAX_HELD, 0), dead=dead)
+    return replace(found, sentence=headline(found))
 
 
 def last_slot(now: datetime, at: time, zone: tzinfo) -> datetime:

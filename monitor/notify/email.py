@@ -15,7 +15,7 @@ from html import escape
 from monitor import __version__
 from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage
-from monitor.notify.plain import cut, is_incident, message_of, other_said, outline, paragraphs, said
+from monitor.notify.plain import cut, is_incident, message_of, other_paragraphs, other_said, paragraphs, said
 from monitor.notify.slack_message import PLAIN, look_of, one_line
 from monitor.notify.smtp import codes, session
 from monitor.ports import Clock, Delivery, Receipt, Receiver
@@ -113,7 +113,7 @@ def _other_letter(delivery: Delivery) -> Letter:
     """Of what is about no incident: its sentence, and all that it holds in lines."""
     url = delivery.body.get("url")
     return Letter(subject=other_said(delivery, MAX_SUBJECT), title=one_line(delivery.kind.replace("_", " ")), colour=PLAIN.colour,
-                  paragraphs=(tuple(outline(delivery.body)),), url=url if isinstance(url, str) and url.startswith(WEB) else None)
+                  paragraphs=other_paragraphs(delivery), url=url if isinstance(url, str) and url.startswith(WEB) else None)
 
 
 def _text(letter: Letter) -> str:
