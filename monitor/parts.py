@@ -57,6 +57,7 @@ from monitor.pipeline import (
     rows_are_stale,
 )
 from monitor.pipeline.keptids import bytes_within
+from monitor.pipeline.shift import shift_accepter
 from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
 from monitor.reload import Reload
@@ -242,7 +243,8 @@ def _slack_socket(settings: Settings, store: Store, telling: Telling, desk: Desk
     rights = rights_of(settings.slack)
     questions = Questions(store=store, models=tuple(models), rights=rights, now=clock.now,
                           lag=partial(_lag_of, metrics))
-    clicks = ClickDesk(store=store, now=clock.now, rights=rights, tell=telling.person, approve=partial(_approval, desk))
+    clicks = ClickDesk(store=store, now=clock.now, rights=rights, tell=telling.person, approve=partial(_approval, desk),
+                       accept_shift=shift_accepter(store, models, telling.person))
     return SlackSocket(slack=settings.slack, desk=clicks, questions=questions, clock=clock, health=health, metrics=metrics, owner=_owner())
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from monitor.core.incidents import Incident
@@ -90,7 +90,7 @@ class ModelPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """One digest, the same for every receiver. ``since`` and ``until``: the wall clock's. ``sentence``: all of it in one."""
+    """One digest, the same for every receiver. ``since`` and ``until``: the wall clock's."""
 
     since: datetime
     until: datetime
@@ -99,7 +99,6 @@ class Digest:
     held: tuple[str, ...]
     more_held: int
     dead: tuple[str, ...]
-    sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +122,8 @@ def digest_of(news: News) -> Digest | None:
     held = [_held(incident) for incident in news.held]
     if not (parts or held or dead):
         return None
-    found = Digest(since=news.since, until=news.until, models=tuple(parts[:MAX_MODELS]), more_models=max(len(parts) - MAX_MODELS, 0),
-                   held=tuple(held[:MAX_HELD]), more_held=max(len(held) - MAX_HELD, 0), dead=dead)
-    return replace(found, sentence=headline(found))
+    return Digest(since=news.since, until=news.until, models=tuple(parts[:MAX_MODELS]), more_models=max(len(parts) - MAX_MODELS, 0),
+                  held=tuple(held[:MAX_HELD]), more_held=max(len(held) - MAX_HELD, 0), dead=dead)
 
 
 def last_slot(now: datetime, at: time, zone: tzinfo) -> datetime:
@@ -155,19 +153,6 @@ def headline(digest: Digest) -> str:
         *(["messages given up"] if dead else []),
     ]
     return f"Digest: {', '.join(parts)}"
-
-
-def digest_text(digest: Digest) -> str:
-    """The whole of it as plain text, for receivers without a form of their own."""
-    lines = [headline(digest), f"{moment(digest.since)} to {moment(digest.until)}"]
-    for part in digest.models:
-        lines += ["", part.model + (f" ({part.url})" if part.url else ""), *(f"- {line}" for line in part.lines)]
-        lines += [f"- and {part.more} more"] if part.more else []
-    lines += ["", f"and {digest.more_models} more {'model' if digest.more_models == 1 else 'models'}"] if digest.more_models else []
-    lines += ["", "Held back:", *(f"- {line}" for line in digest.held)] if digest.held else []
-    lines += [f"- and {digest.more_held} more"] if digest.more_held else []
-    lines += ["", *digest.dead] if digest.dead else []
-    return "\n".join(lines) + "\n"
 
 
 def _part(model: str, spans: Sequence[Warned], page_url: str | None) -> ModelPart | None:

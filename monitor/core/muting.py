@@ -29,6 +29,9 @@ from monitor.core.silences import About, Silence
 HOLDING = (MuteReason.SILENCED, MuteReason.OLD_WINDOW)
 """Reasons for which something waits to be told."""
 
+CALLING = (NotifyKind.FIRING, NotifyKind.REPEAT)
+"""What calls people, and so can be held back; an end, and who has acknowledged, do not."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
@@ -57,7 +60,7 @@ def mute(taken: Step, opened: Incident | None, at: datetime, hold: Hold | None) 
     An incident's first message is always FIRING, whatever brought it about. The end of an incident is never held back.
     """
     wanted, after = wish(taken, opened), taken.incident
-    if wanted is None or after is None or wanted.kind is NotifyKind.RESOLVED:
+    if wanted is None or after is None or wanted.kind not in CALLING:
         return taken
     before = opened if opened is not None and opened.id == after.id else None
     return _told(taken, after, before, wanted, at) if hold is None else _held(taken, after, before, at, hold)

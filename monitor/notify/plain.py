@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from monitor.core.digest import DIGEST, Digest, digest_text
 from monitor.core.incidents import NotifyKind
-from monitor.core.messages import IncidentMessage, from_body
-from monitor.errors import DecodeError, Permanent
+from monitor.core.messages import IncidentMessage
 from monitor.notify.slack_message import account_line, facts, look_of, message_of, one_line
 from monitor.ports import Delivery
 
-__all__ = ["cut", "is_incident", "message_of", "other_paragraphs", "other_said", "outline", "paragraphs", "said"]
+__all__ = ["cut", "is_incident", "message_of", "other_said", "outline", "paragraphs", "said"]
 
 INCIDENT_KINDS = frozenset(map(str, NotifyKind))
 
@@ -39,17 +37,6 @@ def other_said(delivery: Delivery, limit: int) -> str:
     """What a message that is about no incident says, on one line: its sentence, where it has one."""
     sentence = delivery.body.get("sentence")
     return cut(sentence if isinstance(sentence, str) and sentence else "; ".join(outline(delivery.body)), limit)
-
-
-def other_paragraphs(delivery: Delivery) -> tuple[tuple[str, ...], ...]:
-    """All that a message holds that is about no incident, in paragraphs. Raises Permanent where its body is not what its kind says."""
-    if delivery.kind != DIGEST:
-        return (tuple(outline(delivery.body)),)
-    try:
-        text = digest_text(from_body(delivery.body, Digest))
-    except DecodeError as error:
-        raise Permanent(str(error)) from None
-    return tuple(tuple(map(one_line, paragraph.splitlines())) for paragraph in text.split("\n\n"))
 
 
 def said(message: IncidentMessage, limit: int) -> str:

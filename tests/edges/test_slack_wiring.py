@@ -25,10 +25,25 @@ from monitor.notify import receivers_of, retraining_notes
 from monitor.notify.slack import SlackBot
 from monitor.notify.slack_rights import Rights
 from monitor.parts import Parts, build
+from monitor.pipeline.shift import LEARNS
 from monitor.ports import Store
 from monitor.settings import load_settings
 from tests.contracts.store_story import event, incident, judgement
-from tests.edges.test_slack_socket import ACK, ANN, APP_TOKEN, APPROVE, BOB, FIRING, PROPOSED, TOKEN, answered, eventually, fired, shown
+from tests.edges.test_slack_socket import (
+    ACK,
+    ANN,
+    APP_TOKEN,
+    APPROVE,
+    BOB,
+    EXPECT,
+    FIRING,
+    PROPOSED,
+    TOKEN,
+    answered,
+    eventually,
+    fired,
+    shown,
+)
 from tests.webhook_server import WebhookReceiver
 
 app = typer.Typer()
@@ -120,6 +135,21 @@ def test_a_proposal_is_approved_by_its_button_and_the_trainer_is_asked(tmp_path:
         assert json.loads(asked.body)["data"]["id"] == proposed.id
         assert [(line.action, line.by, line.via) for line in store.audit(subject=proposed.id)] == [("approve", "ann (U0ANN)", Via.SLACK)]
         assert "approved by ann (U0ANN)" in shown(slack.posts[-1])
+
+
+def test_an_expected_shift_is_accepted_by_its_button(tmp_path: Path, slack: SlackServer) -> None:
+    file = configured(tmp_path, slack, f"{APP_TOKEN}, approvers: {ANN.id}")
+    with ExitStack() as closers:
+        parts = build(load_settings(file), file, closers)
+        assert parts.slack is not None
+        parts.slack.start()
+        eventually(lambda: "slack socket: connected" in get(parts, "/readyz?verbose"))
+        store: Store = parts.dispatcher._store  # type: ignore[assignment]  # the daemon's own
+        store.record(judgement(incident=incident(), events=(event(None, FIRING),)))
+        slack.click(fired(slack), EXPECT)
+        assert LEARNS in answered(slack)
+        assert [str(each.state) for each in store.incidents()] == ["resolved"]
+        assert [(line.action, line.by, line.detail) for line in store.audit()] == [("expect", "ann (U0ANN)", LEARNS)]
 
 
 def test_a_daemon_without_one_does_not(tmp_path: Path, slack: SlackServer) -> None:

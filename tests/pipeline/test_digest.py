@@ -25,8 +25,6 @@ from monitor.demo.slack_server import CHAT, SlackServer
 from monitor.doubles.store import MemoryStore
 from monitor.errors import Permanent
 from monitor.notify import Dispatcher
-from monitor.notify.email import mail_of
-from monitor.notify.file import line_of
 from monitor.notify.slack import SlackBot
 from monitor.notify.slack_digest import build_digest
 from monitor.notify.slack_message import SlackMessage
@@ -35,7 +33,6 @@ from monitor.pipeline import Daily, Digests, audience_of
 from monitor.ports import Delivery, Judgement, Progress
 from monitor.settings import load_settings
 from monitor.settings.secret import Secret
-from monitor.settings.targets import EmailSettings, LineFormat
 
 NINE = datetime(2026, 3, 4, 9, tzinfo=UTC)
 START = datetime(2026, 3, 4, tzinfo=UTC)
@@ -311,24 +308,6 @@ def test_a_digest_goes_out_as_a_message_of_its_own(slack: SlackServer, by: str) 
                  "Held back:\\n• m: drift", "2026-03-04 09:00 UTC to 2026-03-05 09:00 UTC", "<https://p.example/models/m|Open driftd>"):
         assert part in said
     assert (post.thread_ts, [row.state for row in world.store.deliveries()]) == (None, ["sent"])
-
-
-EMAIL = EmailSettings.model_validate({"host": "127.0.0.1", "from": "driftd@example.com", "to": "team@example.com"})
-
-
-def test_a_mail_says_it_in_plain_words_and_a_line_of_a_file_in_one() -> None:
-    world = World()
-    world.at(NINE)
-    world.judge(warning(0), until=1, incident=incident())
-    world.at(NINE + DAY)
-    (delivery,) = world.store.claim("slack", owner="o", lease=0, limit=9, now=world.clock.now())
-    mail = mail_of(delivery, EMAIL)
-    assert mail["Subject"].endswith("Digest: 1 model warned, 1 incident held back")
-    words = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr, attr-defined]
-    assert "m (https://p.example/models/m)\n- dest: drifted a little in 1 of 1 window (most tvd 0.04, limit 0.03)\n\nHeld back:\n" in words
-    assert line_of(delivery, LineFormat.TEXT).endswith(" Digest: 1 model warned, 1 incident held back")
-    with pytest.raises(Permanent, match="stored body is no Digest"):
-        mail_of(replace(delivery, body={"since": "?"}), EMAIL)
 
 
 def test_who_gets_it_is_told_of_the_models_that_the_routes_tell_him_of(tmp_path: Path) -> None:
