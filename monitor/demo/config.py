@@ -48,7 +48,7 @@ models:
     alerts: {{open_after: 2, resolve_after: 2, repeat_after: 14d, max_age: off}}   # one odd day is weather; all flights are of 2013
     retraining:                   # never while the cause is a data fault
       webhook: {{url: "{retrain_url}", secret_file: {secret_file}}}
-      when: {{drift: 3 windows, performance: 3 of 5}}
+      when: {{drift: 3 windows, performance: 2 windows}}
       cooldown: 21d
       callback_token_file: {callback_token_file}
 """

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-WITHIN = 240
+WITHIN = 300
 
 
 def free_port() -> int:

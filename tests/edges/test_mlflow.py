@@ -131,6 +131,13 @@ def link_of(world: World, server: Server) -> RegistryLink:
                         references=References(world.store, world.clock, keep=timedelta(0)), clock=world.clock)
 
 
+def listening(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the log tells of the registry's trouble."""
+    told: list[str] = []
+    monkeypatch.setattr("monitor.pipeline.registry.log.warning", lambda _said, *, detail, **_more: told.append(detail))
+    return told
+
+
 def upload(server: Server, version: str, window: timedelta = HOUR) -> None:
     built = replace(reference_of([data(-n) for n in range(1, 30)]), window=window, provenance={"file": "may.parquet"})
     server.runs["flights", version] = f"run{version}"
@@ -166,28 +173,30 @@ def test_a_version_that_appears_brings_its_reference_and_is_tagged(server: Serve
     assert "driftd.helped" not in server.tags["flights", "1"]
 
 
-def test_a_registry_that_fails_is_told_once_and_holds_up_nothing(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_registry_that_fails_is_told_once_and_holds_up_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     world = world_of(replace(PLAIN, bootstrap=None))
     live(world, range(3), {"2": 0.0})
     server.script(*[answers(500) for _ in range(4)])
-    link = link_of(world, server)
+    link, told = link_of(world, server), listening(monkeypatch)
     assert link.sweep() == 0
     world.clock.advance(timedelta(seconds=ASK_AGAIN))
     assert link.sweep() == 0
-    assert capsys.readouterr().out.count("the registry could not be asked or told") == 1
+    assert told == ["Retryable: MLflow answered 500"]
     assert link.sweep() > 0, "and goes on where it can"
 
 
 @pytest.mark.parametrize("broken", ["window", "text", "bytes"])
-def test_a_reference_that_cannot_be_used_is_none(server: Server, broken: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reference_that_cannot_be_used_is_none(server: Server, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     world = world_of(replace(PLAIN, bootstrap=None))
     live(world, range(2), {"2": 0.0})
     upload(server, "2", window=2 * HOUR if broken == "window" else HOUR)
     if broken != "window":
         server.files["7/run2/artifacts/driftd/reference.json"] = b"{}" if broken == "text" else b"\xff"
+    told = listening(monkeypatch)
     link_of(world, server).sweep()
     assert [r.version for r in world.store.references("m")] == ["1"]
-    assert "the registry could not be asked or told" in capsys.readouterr().out
+    kinds = {"window": "Permanent", "text": "DecodeError", "bytes": "UnicodeDecodeError"}
+    assert [why.partition(":")[0] for why in told] == [kinds[broken]]
 
 
 def test_a_model_that_is_not_in_the_registry_is_left_alone(server: Server, tmp_path: Path) -> None:
