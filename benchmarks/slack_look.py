@@ -23,12 +23,15 @@ h1 { font-size: 18px; line-height: 1.33; font-weight: 900; margin: 4px 0 8px; }
 .attachment { border-left: 4px solid; border-radius: 2px; padding: 2px 0 2px 12px; }
 .section { margin: 0 0 8px; white-space: pre-wrap; } .context { font-size: 13px; color: #616061; margin: 0 0 8px; }
 .fields { display: grid; grid-template-columns: 1fr 1fr; gap: 6px 16px; margin: 0 0 8px; }
+.dot { display: inline-block; width: 0.9em; height: 0.9em; border-radius: 50%; vertical-align: -0.08em; }
 a { color: #1264a3; text-decoration: none; }
 .thread { margin: 2px 0 0 44px; padding-left: 14px; border-left: 1px solid #dddddd; }
 .note { font-size: 13px; color: #1264a3; font-weight: 700; margin: 0 0 10px 44px; }
 .file { font-size: 13px; color: #616061; }
 img { max-width: 620px; border: 1px solid #dddddd; border-radius: 8px; display: block; margin: 4px 0; }
 """
+DOTS = {"🔴": "#dd2e44", "🟡": "#fdcb58", "🟢": "#78b159", "⚪": "#e6e7e8"}
+"""Slack brings its own emoji; a machine may have none."""
 LINK = re.compile(r"&lt;(https?://[^|&]+)\|([^&]*)&gt;")
 
 
@@ -80,4 +83,6 @@ def _parts(block: Mapping[str, Any]) -> Iterator[str]:
 def _text(text: Mapping[str, Any]) -> str:
     """A plain text as it is; of markup the link that driftd makes."""
     said = escape(text["text"])
+    for sign, colour in DOTS.items():
+        said = said.replace(sign, f'<span class="dot" style="background: {colour}"></span>')
     return LINK.sub(r'<a href="#">\2</a>', said) if text["type"] == "mrkdwn" else said

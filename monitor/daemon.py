@@ -81,6 +81,8 @@ def _loop(parts: Parts, stop: Stop) -> int:
     patience = parts.patience(stop)
     if parts.heartbeat is not None:
         parts.heartbeat.start()
+    if parts.slack is not None:
+        parts.slack.start()
     while not stop and not parts.failed:
         patience.attempt(parts.reader.step)
         if stop.reload_asked() and parts.reload.accepted():
@@ -97,6 +99,8 @@ def _hand_on(parts: Parts) -> int:
     except (Retryable, Permanent) as error:
         log.warning("what was read since the last checkpoint is read again", action=Action.DAEMON_STOPPING, detail=str(error))
     parts.stop_workers()
+    if parts.slack is not None:
+        parts.slack.close()
     parts.ticks.stop(HAND_ON_SECONDS)
     return BEGIN_ANEW
 

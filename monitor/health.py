@@ -44,6 +44,7 @@ class Health:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._loops: dict[str, _Heartbeat] = {}
+        self._told: dict[str, str] = {}
         self._reasons: dict[NotReady, _Standing] = {NotReady.STARTING: _Standing(detail="", since=monotonic())}
 
     def watch(self, loop: str, max_age: timedelta) -> None:
@@ -91,6 +92,16 @@ class Health:
         with self._lock:
             known = self._reasons.get(reason)
             return (known.detail, self._monotonic() - known.since) if known else None
+
+    def tell(self, part: str, said: str) -> None:
+        """How a part does whose trouble makes nobody unready; ``said`` is for people and holds no secret."""
+        with self._lock:
+            self._told[part] = said
+
+    def told(self) -> list[str]:
+        """``part: what it said last``, one line each."""
+        with self._lock:
+            return [f"{part}: {said}" for part, said in sorted(self._told.items())]
 
     def live(self) -> tuple[bool, list[str]]:
         """False, and one line for each silent loop, when a heartbeat is older than allowed. Dependencies play no part."""

@@ -50,12 +50,14 @@ class Action(StrEnum):
     HISTORY_DELETED = "history.deleted"
     SILENCE_CHANGED = "silence.changed"
     REFERENCE_ADDED = "reference.added"
+    REGISTRY_FAILED = "registry.failed"
     REFERENCE_DAMAGED = "reference.damaged"
     JUDGING_FAILED = "judging.failed"
     CONDITION_CHANGED = "condition.changed"
     RETRAINING_REQUESTED = "retraining.requested"
     RETRAINING_HELD = "retraining.held"
     RETRAINING_CHANGED = "retraining.changed"
+    RETRAINING_JUDGED = "retraining.judged"
     LABELS_JOINED = "labels.joined"
     LABELLING_FAILED = "labelling.failed"
     WINDOW_REVISED = "window.revised"
@@ -69,6 +71,9 @@ class Action(StrEnum):
     RECEIVER_DISABLED = "receiver.disabled"
     DIGEST_TOLD = "digest.told"
 
+    SLACK_CONNECTED = "slack.connected"
+    SLACK_DISCONNECTED = "slack.disconnected"
+    SLACK_CLICKED = "slack.clicked"
 
     JOB_FAILED = "job.failed"
     JOB_SKIPPED = "job.skipped"
@@ -94,6 +99,7 @@ FLOORS: Mapping[str, int] = {
     "alembic": logging.WARNING,
     "uvicorn": logging.WARNING,
     "asyncio": logging.WARNING,
+    "websockets": logging.WARNING,   # prints frames at DEBUG
     "matplotlib": logging.WARNING,
 }
 """Others' loggers never speak below these levels, whatever level is asked for."""

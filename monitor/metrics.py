@@ -8,10 +8,7 @@ Labels stay small: models, streams, receivers and reasons come from the configur
 from __future__ import annotations
 
 import math
-import threading
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -21,9 +18,11 @@ from monitor import __version__
 from monitor.core.gaps import GapReason
 from monitor.core.incidents import IncidentState
 from monitor.core.results import ALL_ROWS, Check, Result, Verdict, only_told
+from monitor.core.retraining import Helped
 from monitor.core.rules import Model
 from monitor.core.schema import Reason
 from monitor.ports import Checkpoint, Judgement, LabelAccount, Revision, StreamCount, TopicPartition
+from monitor.recent import Recent
 
 MAX_RESULT_SERIES = 1000
 """So many (model, check, column, metric) are exported; what comes after only sets ``driftd_result_series_dropped``."""
@@ -38,8 +37,7 @@ LABEL_OUTCOMES = ("matched", "revised", "repeated", "expired")
 """What becomes of a label in the end, as in ``LabelAccount``; until then it waits."""
 REALISED, ESTIMATED = "false", "true"
 """The values of the label ``estimated``."""
-RECENT_SECONDS = 300.0
-"""What ``driftd_quarantine_share`` looks back on."""
+UNKNOWN = "unknown"
 FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -49,32 +47,6 @@ class PageOutcome(StrEnum):
     WRITTEN = "written"
     FAILED = "failed"
     EMPTY = "empty"
-
-
-class Recent:
-    """Messages of the last ``RECENT_SECONDS``, and how many of them could not be read. Safe to use from any thread."""
-
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._counts: deque[tuple[float, int, int]] = deque()
-
-    def add(self, received: int, bad: int) -> None:
-        """So many came just now."""
-        with self._lock:
-            self._counts.append((self._monotonic(), received, bad))
-            self._forget()
-
-    def share(self) -> float:
-        """NaN where none came: nothing is known then, which is not the same as nothing bad."""
-        with self._lock:
-            self._forget()
-            received = sum(count for _, count, _ in self._counts)
-            return sum(bad for _, _, bad in self._counts) / received if received else math.nan
-
-    def _forget(self) -> None:
-        while self._counts and self._counts[0][0] < self._monotonic() - RECENT_SECONDS:
-            self._counts.popleft()
 
 
 class Metrics:
@@ -144,6 +116,8 @@ class Metrics:
         self.incident_state = self._gauge("driftd_incident_state", "1 for the state of a model's open incident.", "model", "state")
         # Requests to retrain.
         self.retrainings = self._counter("driftd_retrainings", "Requests to retrain.", "model")
+        # Whether retraining helped, as told once for each new version: helped, did not help, unknown (it could not be told in time).
+        self.retraining_verdicts = self._counter("driftd_retraining_verdicts", "Whether retraining helped.", "model", "verdict")
         # Pages of incidents: written, failed (the log says why: incident.page; tried three times), empty (there is nothing to show).
         self.incident_pages = self._counter("driftd_incident_pages", "Attempts to write a page of an incident, by outcome.", "outcome")
 
@@ -171,6 +145,9 @@ class Metrics:
         self.outbox = self._gauge("driftd_outbox_deliveries", "Deliveries in the store by state.", "state")
         # When the oldest delivery that still waits was made, of receivers for which one waits; read from SQL at each scrape.
         self.outbox_oldest = self._gauge("driftd_outbox_oldest_timestamp_seconds", "When the oldest waiting delivery was made.", "receiver")
+
+        # 1 while buttons and /driftd work: the websocket to Slack is open. No series where slack.app_token is not configured.
+        self.slack_connected = self._gauge("driftd_slack_socket_connected", "1 while the websocket to Slack is open.", "receiver")
 
     def _init_daemon(self) -> None:
         # The version that runs; always 1.
@@ -243,6 +220,8 @@ class Metrics:
         for check in Check:
             for verdict in Verdict:
                 self.results.labels(model.name, str(check), str(verdict))
+        for told in (*map(str, Helped), UNKNOWN) if model.retraining is not None else ():
+            self.retraining_verdicts.labels(model.name, told)
         for outcome in LABEL_OUTCOMES if model.performance is not None else ():
             self.labels.labels(model.name, outcome)
             self.unlabelled.labels(model.name)
@@ -304,6 +283,10 @@ class Metrics:
         self.observe_results(revision.results)
         if revision.retraining is not None:
             self.retrainings.labels(revision.model).inc()
+
+    def retraining_judged(self, model: str, helped: Helped | None) -> None:
+        """It was told whether a new version does better; None: that could not be told in time."""
+        self.retraining_verdicts.labels(model, UNKNOWN if helped is None else str(helped)).inc()
 
     def labels_joined(self, model: str, added: LabelAccount) -> None:
         """A round of joining is in SQL: what it added. Labels that wait are not added up, but read at each scrape."""

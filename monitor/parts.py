@@ -7,13 +7,14 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from monitor import __version__
 from monitor.clock import SystemClock
 from monitor.core.drift.sampled import needs_samples
+from monitor.core.retraining import Retraining
 from monitor.core.rules import Model
 from monitor.health import Health, NotReady
 from monitor.heartbeat import Heartbeat
@@ -22,8 +23,14 @@ from monitor.log import Action, logger
 from monitor.memory import MemoryGuard, limit_of
 from monitor.metrics import Metrics
 from monitor.notify import Dispatcher, lease_of, receivers_of
+from monitor.notify.mlflow import Mlflow
+from monitor.notify.slack_clicks import Approval, ClickDesk
+from monitor.notify.slack_command import Questions
+from monitor.notify.slack_rights import rights_of
+from monitor.notify.slack_socket import SlackSocket
 from monitor.patience import Patience
 from monitor.pipeline import (
+    Bootstrap,
     Daily,
     Desk,
     Digests,
@@ -36,10 +43,13 @@ from monitor.pipeline import (
     Probe,
     Reader,
     References,
+    RegistryLink,
     Retention,
+    RetrainingLoop,
     Reviser,
     SelfWatch,
     Telling,
+    audience_of,
     judging_fails,
     kafka_away,
     receivers_fail,
@@ -47,6 +57,7 @@ from monitor.pipeline import (
     rows_are_stale,
 )
 from monitor.pipeline.keptids import bytes_within
+from monitor.pipeline.shift import shift_accepter
 from monitor.ports import Clock, LogSource, Store
 from monitor.prepare import prepare
 from monitor.reload import Reload
@@ -65,6 +76,7 @@ WATCH = timedelta(seconds=1)
 ORPHANS = timedelta(minutes=1)
 PAGES = timedelta(seconds=5)
 DIGESTS = timedelta(minutes=1)
+LOOP = timedelta(seconds=2)
 RETENTION = timedelta(minutes=10)
 PAGE_IDLE_SECONDS = 10.0
 """Incidents are rare: what made a page does not wait long for the next one."""
@@ -95,6 +107,7 @@ class Parts:
     health: Health
     clock: Clock
     heartbeat: Heartbeat | None
+    slack: SlackSocket | None
     reload: Reload
     live_within: timedelta
 
@@ -120,7 +133,8 @@ class Parts:
     @property
     def failed(self) -> BaseException | None:
         """Of what a thread has died: the daemon stops with it."""
-        return self.ticks.failed or self.web.failed or (self.heartbeat.failed if self.heartbeat else None)
+        others = (self.heartbeat, self.slack)
+        return self.ticks.failed or self.web.failed or next((other.failed for other in others if other and other.failed), None)
 
 
 def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
@@ -148,7 +162,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     made = receivers_of(settings, clock, painter)
     for receiver in made:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
-    telling = Telling(routes_of(settings, settings.http.public_url or web.url), told=store.told)
+    telling = Telling(routes_of(settings, settings.http.public_url or web.url), told=store.told, incident=store.incident)
     muting = Muting(store, clock)
     reports = settings.reports
     still_judging = partial(still_at_it, health, "judge")
@@ -162,7 +176,10 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     if shelf is not None and not lacking("evidently"):
         pages = IncidentPages(store=store, models=models, clock=clock, maker=maker, shelf=shelf, metrics=metrics)
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
-                  partitions=lambda: reader.partitions, tester=tester, muting=muting, alive=still_judging)
+                  partitions=lambda: reader.partitions, tester=tester, muting=muting, alive=still_judging,
+                  bootstrap=Bootstrap(store, references, clock))
+    loop = RetrainingLoop(store=store, models=[model for model in models if model.retraining is not None], references=references,
+                          clock=clock, metrics=metrics, telling=telling)
     reviser = Reviser(store=store, references=references, clock=clock, metrics=metrics, telling=telling, muting=muting)
     labelling = Labelling(store=store, models=models, reviser=reviser, clock=clock, metrics=metrics,
                           partitions=lambda: reader.partitions, alive=partial(still_at_it, health, "labels"),
@@ -171,10 +188,11 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     failing = partial(_failing, judge, labelling)
     watch = _watch(models, store, telling, muting, failing, health, clock, [receiver.name for receiver in made], stale)
     lease = lease_of(settings)
-    dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=f"{socket.gethostname()}:{os.getpid()}", lease=lease,
+    dispatcher = Dispatcher(store=store, receivers=made, clock=clock, owner=_owner(), lease=lease,
                             seen=lambda attempt: metrics.delivery_attempted(attempt.receiver, attempt.outcome, attempt.seconds))
     metrics.declare(models, dispatcher.receivers)
-    web.show(models, telling.person, shelf, Desk(store=store, models=models, telling=telling, clock=clock))
+    desk = Desk(store=store, models=models, telling=telling, clock=clock)
+    web.show(models, telling.person, shelf, desk)
     ticks = Ticks(clock, health, metrics, jumped=partial(_clock_jumped, store, clock, lease))
     _closing(closers, "schedule", lambda: ticks.stop(JOBS_SECONDS))
     live_within = settings.http.live_within
@@ -182,6 +200,12 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     ticks.add("judge", judge.sweep, SWEEP, live_within + asking * reports.deadline)
     if any(model.performance is not None for model in models):
         ticks.add("labels", labelling.sweep, SWEEP, live_within)
+    if settings.mlflow is not None and settings.registered():
+        registry = RegistryLink(store=store, models=models, names=settings.registered(), registry=Mlflow(settings.mlflow, clock.now),
+                                references=references, clock=clock)
+        ticks.add("registry", registry.sweep, settings.mlflow.every, None)
+    if any(model.retraining is not None for model in models):
+        ticks.add("retraining", loop.sweep, LOOP, None)
     for name, work in (("watchdog", watchdog.check), ("self-watch", watch.sweep)):
         ticks.add(name, work, WATCH, live_within)
     for name in dispatcher.receivers:
@@ -195,17 +219,51 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     digests = None
     if settings.digest is not None:
         daily = Daily(at=settings.digest.clock, zone=settings.digest.zone, page_url=settings.http.public_url or web.url,
-                      audience=dict.fromkeys(settings.digest_receivers(), settings.model_names()))
+                      audience=audience_of(settings))
         digests = Digests(store=store, models=models, clock=clock, daily=daily)
     heartbeat = None
     if settings.heartbeat is not None:
         heartbeat = Heartbeat(settings.heartbeat, health=health, clock=clock, metrics=metrics,
                               status=partial(_status, models, metrics, store))
         _closing(closers, "heartbeat", heartbeat.stop)
+    slack = _slack_socket(settings, store, telling, desk, models, clock, health, metrics)
+    if slack is not None:
+        _closing(closers, "slack socket", slack.close)
     reload = Reload(settings=settings, config=config, store=store, metrics=metrics, clock=clock)
     return Parts(topics=topics, source=source, reader=reader, judge=judge, labelling=labelling, tester=tester, maker=maker, pages=pages,
                  digests=digests, watch=watch, muting=muting, dispatcher=dispatcher, ticks=ticks, web=web, health=health, clock=clock,
-                 heartbeat=heartbeat, reload=reload, live_within=live_within)
+                 heartbeat=heartbeat, slack=slack, reload=reload, live_within=live_within)
+
+
+def _slack_socket(settings: Settings, store: Store, telling: Telling, desk: Desk, models: Sequence[Model], clock: Clock, health: Health,
+                  metrics: Metrics) -> SlackSocket | None:
+    """What listens to buttons and to ``/driftd``; None where no app-level token is configured."""
+    if settings.slack is None or settings.slack.app_token is None:
+        return None
+    rights = rights_of(settings.slack)
+    questions = Questions(store=store, models=tuple(models), rights=rights, now=clock.now,
+                          lag=partial(_lag_of, metrics))
+    clicks = ClickDesk(store=store, now=clock.now, rights=rights, tell=telling.person, approve=partial(_approval, desk),
+                       accept_shift=shift_accepter(store, models, telling.person))
+    return SlackSocket(slack=settings.slack, desk=clicks, questions=questions, clock=clock, health=health, metrics=metrics, owner=_owner())
+
+
+def _approval(desk: Desk, retraining: Retraining, *, by: str, at: datetime) -> Approval:
+    """What approving comes to. Raises UsageError where it is not proposed."""
+    change, messages = desk.approval(retraining, by=by, at=at)
+    return Approval(retraining=change.retraining, event=change.event, messages=messages)
+
+
+def _lag_of(metrics: Metrics, model: Model) -> int | None:
+    """Messages of a model not read yet, in the partitions that are ours; None where none of them is."""
+    topics = {stream.topic for stream in model.read_streams}
+    ours = [sample.value for metric in metrics.lag.collect() for sample in metric.samples if sample.labels["topic"] in topics]
+    return int(sum(ours)) if ours else None
+
+
+def _owner() -> str:
+    """What this process calls itself beside other replicas."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _failing(judge: Judge, labelling: Labelling) -> Mapping[str, str]:

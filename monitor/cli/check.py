@@ -167,6 +167,11 @@ def _slack(slack: SlackSettings) -> Iterator[str]:
         yield "an incoming webhook cannot be asked without posting a message"
     else:
         yield auth_test(slack)
+    if slack.app_token is not None:
+        from monitor.clock import SystemClock
+        from monitor.notify.slack_socket import connection_test
+
+        yield connection_test(slack, SystemClock())
 
 
 def _receiver(settings: Settings, name: str) -> Iterator[str]:

@@ -13,13 +13,15 @@ from monitor.cli.opened import opened
 from monitor.cli.output import ListFormat, printable, write
 from monitor.cli.silences import For, Reason, Until, add, ends_at, now
 from monitor.core.audit import AuditEntry, Via
-from monitor.core.incidents import Incident, Step, acknowledge, expect, resolve
+from monitor.core.incidents import Incident, Step, acknowledge, resolve
 from monitor.core.schema import rfc3339
 from monitor.core.silences import silence_for
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
+    from monitor.core.rules import Model
     from monitor.ports import Message, Store
+    from monitor.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
 Config = Annotated[Path, typer.Argument(help="The configuration file.")]
@@ -89,23 +91,39 @@ def resolve_command(
 ) -> None:
     """Close an incident; those who were told of it are told. The next bad window opens a new one.
 
-    --expected is for models whose reference is merged from windows; for others build a new reference.
+    --expected: a reference that is merged from windows learns it by itself; for others the incident's windows become the reference.
     """
     if expected:
-        _check_learns(config, id)
-    _change(config, id, by, expect if expected else resolve, "resolve as expected" if expected else "resolve")
+        _accept(config, id, by)
+    else:
+        _change(config, id, by, resolve, "resolve")
 
 
-def _check_learns(config: Path, id: str) -> None:
-    """Raises UsageError where the incident's model has a reference that learns nothing."""
+def _accept(config: Path, id: str, by: str | None) -> None:
+    """What came with the incident is the new usual: learned by itself where references are merged, else made the reference."""
+    from monitor.pipeline.shift import accept_shift
     from monitor.settings import load_settings
 
+    settings = load_settings(config)
     with opened(config) as store:
-        name = _found(store, id).model
-    models = {model.name: model for model in load_settings(config).models()}
-    if name not in models or models[name].recipe is None:
-        raise UsageError(f"model {name!r} has no rolling, seasonal or previous reference that could learn it: "
-                         "build a new one with `driftd reference build`, and resolve without --expected")
+        incident = _found(store, id)
+        if incident.model not in settings.model_names():
+            raise UsageError(f"model {incident.model!r} is not in {config}: resolve without --expected")
+        who, at = by or getpass.getuser(), now()
+        audit = AuditEntry(at=at, by=who, via=Via.CLI, action="resolve as expected", model=incident.model, subject=incident.id)
+        model = _complete(settings, store, incident.model)
+        said = accept_shift(store, model, incident, by=who, at=at, audit=audit, tell=lambda step: _messages(config, store, step))
+    typer.echo(f"incident {id} is resolved as expected: {said}")
+
+
+def _complete(settings: Settings, store: Store, name: str) -> Model:
+    """The model with the columns of its newest active reference, where the file leaves them out."""
+    from monitor.prepare import kinds_of
+
+    model = settings.model(name)
+    active = [stored.number for stored in store.references(name) if stored.active]
+    newest = store.reference(name, max(active)) if active and not model.columns else None
+    return model if newest is None else settings.model(name, kinds_of(newest.grid))
 
 
 def _change(config: Path, id: str, by: str | None, change: Callable[..., Step], action: str) -> None:

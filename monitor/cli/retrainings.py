@@ -47,7 +47,7 @@ def list_command(
 
     with opened(config, model) as store:
         write(map(retraining_object, store.retrainings(model=model)), form,
-              columns=["id", "model", "version", "state", "requested_at", "reason", "columns"],
+              columns=["id", "model", "version", "state", "requested_at", "reason", "new_version", "helped"],
               empty="no retraining was asked for so far")
 
 
@@ -135,5 +135,5 @@ def _desk(config: Path) -> Iterator[RetrainingDesk]:
 
     settings = load_settings(config)
     with opened(config) as store:
-        telling = Telling(routes_of(settings, settings.http.public_url), told=store.told)
+        telling = Telling(routes_of(settings, settings.http.public_url), told=store.told, incident=store.incident)
         yield Desk(store=store, models=settings.models(), telling=telling, clock=SystemClock())

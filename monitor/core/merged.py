@@ -14,6 +14,7 @@ import numpy as np
 from monitor.core.drift.calibration import build_baseline
 from monitor.core.drift.multivariate import MIN_WINDOWS as MIN_TOGETHER
 from monitor.core.drift.multivariate import learn_together
+from monitor.core.performance.part import PerformancePart
 from monitor.core.profile import CategoricalProfile, Grid, NumericProfile, Profile, fit_categorical, fit_numeric
 from monitor.core.profile.fit import MAX_BY_VALUE
 from monitor.core.profile.grid import BOOLEANS, ColumnGrid
@@ -48,6 +49,15 @@ def learned_reference(
     ``names``: the columns that are watched together.
     ``version`` is the one whose windows they are, "*" where they are those of all. ``notes`` become part of the provenance.
     """
+    return windows_reference(SOURCES[type(recipe)], windows, model=model, version=version, window=window, notes=notes, names=names,
+                             segments=segments)
+
+
+def windows_reference(
+    source: Source, windows: Windows, *, model: str, version: str, window: timedelta, notes: Mapping[str, object],
+    names: Collection[str] = (), segments: Mapping[str, Windows] = NO_WINDOWS, performance: PerformancePart | None = None,
+) -> Reference:  # fmt: skip
+    """As ``learned_reference``, of windows that no recipe chose. ``performance``: how well the model did in them."""
     whole = _part(windows)
     first, last = windows[0][0], windows[-1][0] + window
     return Reference(
@@ -58,12 +68,13 @@ def learned_reference(
         baseline=None if whole.baseline is None else replace(whole.baseline, together=_together(windows, whole.profile, names)),
         segments=_by_column({name: _part(found) for name, found in segments.items()}),
         provenance={
-            "kind": str(SOURCES[type(recipe)]),
+            "kind": str(source),
             "windows": len(windows),
             "time_range": [rfc3339(first), rfc3339(last)],
             **notes,
         },
         window=window,
+        performance=performance,
     )
 
 

@@ -6,7 +6,6 @@ incident is told of its end, whatever is silenced; who was never told of it is n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -28,6 +27,9 @@ from monitor.core.silences import About, Silence
 
 HOLDING = (MuteReason.SILENCED, MuteReason.OLD_WINDOW)
 """Reasons for which something waits to be told."""
+
+CALLING = (NotifyKind.FIRING, NotifyKind.REPEAT)
+"""What calls people, and so can be held back; an end, and who has acknowledged, do not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ def mute(taken: Step, opened: Incident | None, at: datetime, hold: Hold | None) 
     An incident's first message is always FIRING, whatever brought it about. The end of an incident is never held back.
     """
     wanted, after = wish(taken, opened), taken.incident
-    if wanted is None or after is None or wanted.kind is NotifyKind.RESOLVED:
+    if wanted is None or after is None or wanted.kind not in CALLING:
         return taken
     before = opened if opened is not None and opened.id == after.id else None
     return _told(taken, after, before, wanted, at) if hold is None else _held(taken, after, before, at, hold)
@@ -147,6 +149,6 @@ def told_of(judged: Judged) -> frozenset[About]:
     return frozenset(About(check=result.check, column=result.column) for result in judged.results if result.verdict is Verdict.ALERT)
 
 
-def untold(incidents: Iterable[Incident]) -> tuple[Incident, ...]:
-    """Those of which something is held back."""
-    return tuple(incident for incident in incidents if incident.muted in HOLDING)
+def untold(incident: Incident | None) -> bool:
+    """Whether nobody has heard of it, being held back."""
+    return incident is not None and incident.notified_at is None and incident.muted in HOLDING

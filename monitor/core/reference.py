@@ -33,6 +33,8 @@ class Source(StrEnum):
     SEASONAL = "seasonal"
     PREVIOUS = "previous"
     CANARY = "canary"
+    BOOTSTRAPPED = "bootstrapped"  # of the first windows of a version that had none
+    ACCEPTED = "accepted"  # of the windows of an incident that a person called expected
 
 
 def source_of(provenance: Mapping[str, object]) -> str:

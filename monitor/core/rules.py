@@ -286,6 +286,7 @@ class Model:
 
     ``freshness``: how old the newest row may be; None: any age. ``recipe``: None compares with the active stored reference.
     ``stable``: the version whose window every other version's window of the same time is compared with; empty: none.
+    ``bootstrap``: of so many of its first windows a version that has no reference gets one; None: where a retraining announced it.
     """
 
     name: str
@@ -313,6 +314,7 @@ class Model:
     importance: Mapping[str, float] = field(default_factory=dict)
     recipe: Recipe | None = None
     stable: str = ""
+    bootstrap: int | Switch | None = None
 
     @property
     def read_streams(self) -> tuple[Stream, ...]:

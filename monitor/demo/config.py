@@ -44,12 +44,13 @@ models:
       origin: categorical
       dest: categorical
     drift: {{false_alarms: 1 per 30d}}
-    performance: {{metrics: [{metrics}], max_drop: 0.05, label_delay: 2d, min_labelled: 200}}   # a flight has landed by then
+    performance: {{metrics: [{metrics}], max_drop: 0.05, label_delay: 1d, min_labelled: 200}}   # a flight has landed by then
     alerts: {{open_after: 2, resolve_after: 2, repeat_after: 14d, max_age: off}}   # one odd day is weather; all flights are of 2013
-    retraining:
+    retraining:                   # never while the cause is a data fault
       webhook: {{url: "{retrain_url}", secret_file: {secret_file}}}
-      when: {{drift: 3 windows}}
-      cooldown: 14d
+      when: {{drift: 3 windows, performance: 2 windows}}
+      cooldown: 21d
+      callback_token_file: {callback_token_file}
 """
 
 
@@ -89,6 +90,16 @@ class Folder:
         """What the retraining webhooks are signed with."""
         return self.root / "retrain.secret"
 
+    @property
+    def callback_token(self) -> Path:
+        """What the trainer says how it goes with."""
+        return self.root / "callback.token"
+
+    @property
+    def new_reference(self) -> Path:
+        """What the new version was trained on, with its predictions."""
+        return self.root / "reference-new.parquet"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
@@ -103,7 +114,8 @@ class Addresses:
 def write_secrets(folder: Folder) -> str:
     """Make the demo's secrets, readable by their owner alone. Returns the one that webhooks are signed with."""
     secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-    for path, text in ((folder.webhook_secret, secret), (folder.slack_token, SLACK_TOKEN)):
+    token = secrets.token_urlsafe(SECRET_BYTES)
+    for path, text in ((folder.webhook_secret, secret), (folder.slack_token, SLACK_TOKEN), (folder.callback_token, token)):
         path.touch(mode=0o600)
         path.write_text(text)
     return secret
@@ -123,6 +135,7 @@ def write_config(folder: Folder, addresses: Addresses) -> None:
         metrics=", ".join(METRICS),
         retrain_url=addresses.retrain_url,
         secret_file=folder.webhook_secret.name,
+        callback_token_file=folder.callback_token.name,
     ))
 
 

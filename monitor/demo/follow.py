@@ -7,9 +7,9 @@ from itertools import takewhile
 
 import httpx
 
-from monitor.demo.page import JudgedDay, Page, SeenIncident
+from monitor.demo.page import JudgedDay, Page, SeenIncident, SeenRetraining
 from monitor.demo.scenario import DAY, Scenario
-from monitor.demo.story import Outcome, is_over, is_whole, weeks_of
+from monitor.demo.story import Outcome, awaits_verdict, is_over, is_whole, weeks_of
 from monitor.demo.terminal import Terminal
 
 
@@ -26,6 +26,7 @@ class Follower:
         self._told = 0
         self._incidents: Sequence[SeenIncident] = ()
         self._deliveries: Mapping[str, int] = {}
+        self._retrainings: Sequence[SeenRetraining] = ()
 
     def look(self) -> None:
         """Take in what is new and tell the weeks that are complete. An answer that does not come is asked for again next time."""
@@ -35,6 +36,7 @@ class Follower:
             self._days = known + [day for day in fresh if day.start < self._scenario.end]
             self._labelled = self._page.labelled()
             self._incidents = self._page.incidents()
+            self._retrainings = self._page.retrainings()
             self._deliveries = self._page.deliveries()
         except httpx.TransportError:
             return
@@ -42,13 +44,14 @@ class Follower:
 
     @property
     def is_done(self) -> bool:
-        """Every day judged, every label joined, every incident over, every message out."""
+        """Every day judged, every label joined, every incident over, every new version compared, every message out."""
         return (
             bool(self._days)
             and self._days[-1].start + DAY >= self._scenario.end
             and not any(day.awaits_labels for day in self._days)
             and self._labelled >= self._labels
             and all(map(is_over, self._incidents))
+            and not any(map(awaits_verdict, self._retrainings))
             and not self._deliveries.get("pending")
         )
 
@@ -57,7 +60,9 @@ class Follower:
         last = f"{self._days[-1].start:%-d %B}" if self._days else "none"
         still_open = [each.id for each in self._incidents if not is_over(each)]
         labels = f"{self._labelled:,} of {self._labels:,} labels"
-        return f"last judged day: {last}; {labels}; open incidents: {still_open}; deliveries: {dict(self._deliveries)}"
+        waiting = [each.id for each in self._retrainings if awaits_verdict(each)]
+        waits = f"open incidents: {still_open}; without a verdict: {waiting}; deliveries: {dict(self._deliveries)}"
+        return f"last judged day: {last}; {labels}; {waits}"
 
     def outcome(self, produced: int, unsigned_webhooks: int) -> Outcome:
         """What it came to. Asks the page once more."""
@@ -69,7 +74,7 @@ class Follower:
             labelled=self._labelled,
             incidents=tuple(self._incidents),
             dead_deliveries=self._deliveries.get("dead", 0),
-            retrainings=self._page.retrainings(),
+            retrainings=tuple(self._page.retrainings()),
             unsigned_webhooks=unsigned_webhooks,
         )
 

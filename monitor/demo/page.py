@@ -62,6 +62,18 @@ class SeenIncident:
     resolved_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenRetraining:
+    """A request to retrain as far as the demo tells of it. ``helped``: empty until it is told."""
+
+    id: str
+    state: str
+    requested_at: datetime
+    new_version: str | None
+    helped: str
+    verdict: str
+
+
 class Page:
     """The daemon's HTTP interface on this machine. Every method may raise ``httpx.TransportError`` while it is not up."""
 
@@ -88,16 +100,16 @@ class Page:
             if result["segment"] == ALL_ROWS:
                 place = (result["version"], result["check"], result["column"] or "", result["metric"])
                 by_day.setdefault(result["window_start"], {})[place] = result
-        accounts = {window["window_start"]: window for window in windows if window["segment"] == ALL_ROWS}
+        accounts = accounts_of(windows)
         return [judged_day(accounts[start], list(by_day[start].values())) for start in sorted(by_day) if start in accounts]
 
     def incidents(self) -> Sequence[SeenIncident]:
         """All incidents of the model, oldest first."""
         return [_incident(each) for each in self._list("incidents", "/api/v1/incidents", {"model": self._model})]
 
-    def retrainings(self) -> int:
-        """How often retraining was asked for."""
-        return len(self._list("retrainings", "/api/v1/retrainings", {"model": self._model}))
+    def retrainings(self) -> Sequence[SeenRetraining]:
+        """All requests to retrain the model, oldest first."""
+        return [_retraining(each) for each in self._list("retrainings", "/api/v1/retrainings", {"model": self._model})]
 
     def labelled(self) -> int:
         """How many predictions have their label."""
@@ -117,6 +129,24 @@ class Page:
         answer.raise_for_status()
         listed: list[dict[str, Any]] = answer.json()[noun]
         return listed
+
+
+def accounts_of(windows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """By start, the rows of all versions together."""
+    found: dict[str, dict[str, Any]] = {}
+    for window in windows:
+        if window["segment"] == ALL_ROWS:
+            known = found.setdefault(window["window_start"], {"window_start": window["window_start"], "received": 0, "counted": 0})
+            known["received"] += window["received"]
+            known["counted"] += window["counted"]
+    return found
+
+
+def _retraining(seen: Mapping[str, Any]) -> SeenRetraining:
+    return SeenRetraining(
+        id=seen["id"], state=seen["state"], requested_at=parse_moment(seen["requested_at"]), new_version=seen["new_version"],
+        helped=seen["helped"] or "", verdict=seen["verdict"],
+    )
 
 
 def judged_day(account: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> JudgedDay:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,8 @@ import msgspec
 
 from monitor.core.schema import rfc3339
 from monitor.demo.broker import new_producer
-from monitor.demo.scenario import FEATURES, LABELS_TOPIC, PREDICTIONS_TOPIC, Fault
+from monitor.demo.scenario import FEATURES, LABELS_TOPIC, NEW_VERSION, PREDICTIONS_TOPIC, Fault
+from monitor.demo.trainer import predict
 from monitor.errors import Retryable
 
 if TYPE_CHECKING:
@@ -60,6 +62,19 @@ def events_of(predicted: pd.DataFrame) -> list[Event]:
     rows = predicted.to_dict("records")
     labels = [row for row in rows if row["arrived_late"] in (0, 1)]
     return sorted([_prediction(row) for row in rows] + [_label(row) for row in labels], key=lambda event: event.at)
+
+
+def with_new_version(predicted: pd.DataFrame, pipeline: Any, switch: datetime) -> pd.DataFrame:
+    """From ``switch`` on every second flight, by its id, as the new version tells it: both versions run beside each other."""
+    import pandas as pd
+
+    new = (predicted["departed_at"] >= switch) & predicted["prediction_id"].map(_is_second)
+    told = predict(pipeline, predicted[new], NEW_VERSION)
+    return pd.concat([predicted[~new], told]).sort_values(["departed_at", "prediction_id"], ignore_index=True)
+
+
+def _is_second(id: str) -> bool:
+    return zlib.crc32(id.encode()) % 2 == 1
 
 
 def _prediction(row: dict[Any, Any]) -> Event:

@@ -6,19 +6,20 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
 from monitor.demo.broker import create_topics
 from monitor.demo.config import Folder
 from monitor.demo.follow import Follower
-from monitor.demo.prepare import TOPICS, Script, Stage, set_stage, where_slack_goes, write_script
+from monitor.demo.prepare import TOPICS, Stage, set_stage, where_slack_goes, write_script
 from monitor.demo.producer import Pace, Publisher
-from monitor.demo.scenario import DAY, Scenario, flights_of_spring
+from monitor.demo.scenario import DAY, MODEL_VERSION, NEW_VERSION, Scenario, flights_of_spring
 from monitor.demo.story import shortcomings
 from monitor.demo.terminal import Terminal
 from monitor.errors import Permanent, UsageError
@@ -28,6 +29,9 @@ LOOK_EVERY = 0.25
 
 SETTLED_WITHIN = 60.0
 """Seconds after the last message until everything must be judged, resolved and delivered."""
+
+TRAINED_WITHIN = 60.0
+"""Seconds that the flights' time stands still at most: the request must come, and training take place, within them."""
 
 EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -51,7 +55,7 @@ def run_demo(options: Options) -> int:
         stage = set_stage(terminal, scenario, folder, options.port, stop, closing)
         follower = Follower(stage.page, terminal, scenario, stage.script.labelled)
         _announce(terminal, scenario, stage)
-        with publishing(stage.bootstrap_servers, stage.script, options.pace, stop) as sent:
+        with publishing(stage.bootstrap_servers, partial(_produce, stage, options.pace, stop, terminal), stop) as sent:
             _follow(follower, stage, sent, stop, options, terminal)
         if stop.is_set() and not follower.is_done:
             terminal.say("Stopped before the end.")
@@ -70,21 +74,33 @@ def produce_only(bootstrap_servers: str, folder: Path | None, pace: Pace) -> int
         create_topics(bootstrap_servers, TOPICS)
         with terminal.step("Production") as note:
             publisher = Publisher(bootstrap_servers)
-            publisher.publish(script.events, pace, stop, lambda _: None)
+            for events in (script.before(), script.after()):
+                publisher.publish(events, pace, stop, lambda _: None)
             note.text = ", ".join(f"{count:,} messages to {topic}" for topic, count in publisher.delivered.items())
         return EXIT_INTERRUPTED if stop.is_set() else EXIT_DONE
 
 
 @contextmanager
-def publishing(bootstrap_servers: str, script: Script, pace: Pace, stop: threading.Event) -> Iterator[Future[None]]:
-    """Send the script in a thread of its own; leaving the block ends the thread."""
+def publishing(bootstrap_servers: str, produce: Callable[[Publisher], None], stop: threading.Event) -> Iterator[Future[None]]:
+    """Send in a thread of its own; leaving the block ends the thread."""
     with ThreadPoolExecutor(1, thread_name_prefix="producer") as pool:
         publisher = Publisher(bootstrap_servers)
         try:
-            yield pool.submit(publisher.publish, script.events, pace, stop, lambda _: None)
+            yield pool.submit(produce, publisher)
         except BaseException:
             stop.set()
             raise
+
+
+def _produce(stage: Stage, pace: Pace, stop: threading.Event, terminal: Terminal, publisher: Publisher) -> None:
+    """All flights; their time stands still on the day on which a new version may join in, until there is one."""
+    publisher.publish(stage.script.before(), pace, stop, lambda _: None)
+    until = monotonic() + TRAINED_WITHIN
+    while not (stage.retrainer.done.is_set() or stop.wait(LOOK_EVERY)) and monotonic() < until:
+        pass
+    if stage.retrainer.pipeline is not None:
+        terminal.note(f"From {stage.script.switch:%-d %B} version {NEW_VERSION} tells every second flight, beside {MODEL_VERSION}")
+    publisher.publish(stage.script.after(stage.retrainer.pipeline), pace, stop, lambda _: None)
 
 
 def _follow(follower: Follower, stage: Stage, sent: Future[None], stop: threading.Event, options: Options, terminal: Terminal) -> None:
@@ -102,7 +118,7 @@ def _follow(follower: Follower, stage: Stage, sent: Future[None], stop: threadin
             return
         if follower.is_done and not told:
             told = True
-            terminal.say(f"\nThat was April. The page stays open at {stage.page.url} until you press Ctrl-C.")
+            terminal.say(f"\nThat was spring. The page stays open at {stage.page.url} until you press Ctrl-C.")
         if not told and monotonic() > deadline:
             raise Permanent(f"not everything was judged and told within {SETTLED_WITHIN:.0f} s of the last flight: {follower.standing()}")
 
@@ -111,7 +127,7 @@ def _announce(terminal: Terminal, scenario: Scenario, stage: Stage) -> None:
     terminal.say(f"\nThe page: [bold]{stage.page.url}[/]   Slack: {where_slack_goes()}")
     if (fault := scenario.fault) is not None:
         week = f"{fault.start:%-d}–{fault.end - DAY:%-d %B}"
-        terminal.say(f"March and April of 2013 go by. From {week} an upstream release sends {fault.column} in seconds, not minutes.\n")
+        terminal.say(f"March to mid-May of 2013 go by. From {week} an upstream release sends {fault.column} in seconds, not minutes.\n")
 
 
 def _conclude(terminal: Terminal, follower: Follower, stage: Stage, folder: Folder) -> int:

@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 MODEL = "flight-delay"
 MODEL_VERSION = "2013-03"
+NEW_VERSION = "2013-05"
+"""What the trainer makes when it is asked to."""
+
 PREDICTIONS_TOPIC = "flight.predictions"
 LABELS_TOPIC = "flight.labels"
 LATE_AFTER_MINUTES = 15
@@ -61,6 +64,7 @@ class Scenario:
 
     ``reference_start`` to ``start`` is the training time, ``start`` to ``end`` is produced. ``overrun`` is produced beyond
     ``end`` so that the watermark passes the end of the last whole day in every partition. ``real_events`` explain alerts.
+    ``go_live``: from then on a new version, if there is one, predicts every second flight; the flights' time waits for it.
     """
 
     reference_start: datetime
@@ -68,6 +72,7 @@ class Scenario:
     end: datetime
     fault: Fault | None
     real_events: tuple[RealEvent, ...] = ()
+    go_live: datetime | None = None
     overrun: timedelta = timedelta(hours=4)
 
     def __post_init__(self) -> None:
@@ -84,6 +89,11 @@ class Scenario:
         """The end of what goes to Kafka."""
         return self.end + self.overrun
 
+    @property
+    def switch(self) -> datetime:
+        """From when on a new version may predict; the end where none is planned."""
+        return self.go_live or self.produce_until
+
     def fault_days(self) -> frozenset[datetime]:
         """The starts of the daily windows that hold faulty rows."""
         if self.fault is None:
@@ -96,11 +106,12 @@ class Scenario:
 
 
 def flights_of_spring(*, fault: bool = True) -> Scenario:
-    """Trained on January and February of 2013; March and April are produced; dep_delay arrives in seconds for one week of April."""
+    """Trained on January and February of 2013; March to mid-May are produced; dep_delay arrives in seconds for one week of April."""
     return Scenario(
         reference_start=datetime(2013, 1, 2, tzinfo=UTC),
         start=datetime(2013, 3, 1, tzinfo=UTC),
-        end=datetime(2013, 5, 1, tzinfo=UTC),
+        end=datetime(2013, 5, 19, tzinfo=UTC),
+        go_live=datetime(2013, 5, 1, tzinfo=UTC),
         fault=Fault(
             column="dep_delay",
             factor=60,

@@ -12,6 +12,9 @@ MAX_FIELDS = 10
 MAX_FIELD_TEXT = 2000
 MAX_CONTEXT_ELEMENTS = 10
 MAX_ACTIONS = 25
+MAX_BUTTON_TEXT, MAX_ACTION_ID, MAX_VALUE = 75, 255, 2000
+MAX_CONFIRM = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
+BUTTON_STYLES = frozenset({"primary", "danger"})
 MAX_BLOCK_ID = 255
 MAX_ATTACHMENTS = 100
 MAX_TEXT = 40_000
@@ -63,9 +66,28 @@ def _faults_of_block(place: str, block: Mapping[str, Any]) -> Iterator[str]:
                 if element.get("type") != "image":
                     yield from _text(f"{place}/elements/{at}", element, MAX_SECTION_TEXT)
         case "actions":
-            yield from _count(f"{place}/elements", block.get("elements") or [], MAX_ACTIONS)
+            elements = block.get("elements") or []
+            yield from _count(f"{place}/elements", elements, MAX_ACTIONS)
+            for at, element in enumerate(elements):
+                yield from _button(f"{place}/elements/{at}", element)
         case _:
             return
+
+
+def _button(place: str, element: Mapping[str, Any]) -> Iterator[str]:
+    """https://docs.slack.dev/reference/block-kit/block-elements/button-element"""
+    if element.get("type") != "button":
+        return
+    yield from _text(f"{place}/text", element.get("text"), MAX_BUTTON_TEXT, ("plain_text",))
+    for name, most in (("action_id", MAX_ACTION_ID), ("value", MAX_VALUE)):
+        if len(str(element.get(name, ""))) > most:
+            yield f"{place}/{name}: over {most} characters"
+    if "style" in element and element["style"] not in BUTTON_STYLES:
+        yield f"{place}/style: expected one of {sorted(BUTTON_STYLES)}"
+    confirm = element.get("confirm")
+    if confirm is not None:
+        for name, most in MAX_CONFIRM.items():
+            yield from _text(f"{place}/confirm/{name}", confirm.get(name), most)
 
 
 def _section(place: str, block: Mapping[str, Any]) -> Iterator[str]:

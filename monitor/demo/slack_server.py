@@ -8,19 +8,26 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from monitor.demo.scripted_http import Fault, Reply, Request, ScriptedServer, answers
+from monitor.demo.scripted_http import PATIENCE, Fault, Reply, Request, ScriptedServer, answers
+from monitor.demo.slack_clicks import ANN, SlackUser, block_actions, slash_command
 from monitor.demo.slack_files import UPLOAD_PATH, Files, SlackFile, as_told
 from monitor.demo.slack_history import NEEDS, SlackPost, channels, history, replies
 from monitor.demo.slack_limits import refusal
 from monitor.demo.slack_rates import Rates
+from monitor.demo.slack_sockets import Delivered, SlackSockets
 
 TEAM, BOT, WEBHOOK_CHANNEL = "driftd demo", "driftd", "#incoming-webhook"
 WEBHOOK_PATH = "/services/T000/B000/secret"
+ACTIONS_PATH = "/actions/T000/"
+MOST_ANSWERS = 5
+"""Posts that a URL for answers takes."""
+APP_TOKEN = "xapp-"  # noqa: S105  how each of them begins
 CHAT = frozenset({"chat:write"})
 """What a bot needs to post; reading channels takes more."""
 
@@ -38,6 +45,7 @@ class SlackServer(ScriptedServer):
     ``apart``: seconds between two messages to one channel, where sooner ones are to be refused (see ``Rates``).
 
     ``on_message`` is told every post, and every change of one (its ``edits`` are not 0), by the thread of the request.
+    ``app_token`` opens Socket Mode; None: that is off. ``told`` are answers that one person alone sees, in their order.
     """
 
     def __init__(
@@ -47,7 +55,13 @@ class SlackServer(ScriptedServer):
         on_message: Callable[[SlackPost], None] | None = None,
         scopes: Collection[str] = CHAT,
         apart: float | None = None,
+        app_token: str | None = None,
     ) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.sockets = SlackSockets() if app_token is not None else None
+        self._app_token = app_token
+        self._answerable: dict[str, str] = {}
+        self._answers: Counter[str] = Counter()
         self.posts: list[SlackPost] = []
         self.rates = Rates(apart)
         self.scopes = frozenset(scopes)
@@ -56,7 +70,8 @@ class SlackServer(ScriptedServer):
         self._made = 0
         self._token = token
         self._on_message = on_message
-        self._changing = threading.Lock()
+        self._changing = threading.RLock()
+        self._answered = threading.Condition(self._changing)
         super().__init__()
         self.url = f"{self.root}/api/"
         self.webhook_url = self.root + WEBHOOK_PATH
@@ -65,6 +80,8 @@ class SlackServer(ScriptedServer):
         """One call of the Web API, or one post to the webhook."""
         if request.path.startswith("/services/"):
             return self._webhook(request)
+        if request.path.startswith(ACTIONS_PATH):
+            return self._answer(request)
         if request.path.startswith(UPLOAD_PATH):
             return self._upload(request)
         method = request.path.partition("?")[0].removeprefix("/api/")
@@ -80,7 +97,69 @@ class SlackServer(ScriptedServer):
         with self._changing:
             self.posts = [each for each in self.posts if each.ts != post.ts]
 
+    def click(self, post: SlackPost, action_id: str, user: SlackUser = ANN, **changes: Any) -> Delivered:
+        """Somebody presses a button of a message as they see it, perhaps no longer as it is. ``changes``: of value, time or envelope."""
+        envelope, at = changes.pop("envelope", None), changes.pop("at", None) or time.time()
+        payload = block_actions(post, action_id, user, at=at, answer_to=self._answer_url(post.ts), **changes)
+        return self._connected().send("interactive", payload, envelope=envelope)
+
+    def command(self, text: str, user: SlackUser = ANN) -> Delivered:
+        """Somebody types ``/driftd`` and a text."""
+        return self._connected().send("slash_commands", slash_command(text, user, channel="C000", answer_to=self._answer_url("")))
+
+    def wait_for_answers(self, count: int) -> None:
+        """Until so many answers were told in all. Raises TimeoutError."""
+        with self._changing:
+            if not self._answered.wait_for(lambda: len(self.told) >= count, PATIENCE):
+                raise TimeoutError(f"{len(self.told)} of {count} answers within {PATIENCE} s")
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self.sockets is not None:
+            self.sockets.close()
+        super().close()
+
+    def _connected(self) -> SlackSockets:
+        if self.sockets is None:
+            raise RuntimeError("Socket Mode is off: there is no app_token")
+        return self.sockets
+
+    def _answer_url(self, ts: str) -> str:
+        path = f"{ACTIONS_PATH}{len(self._answerable)}/0123456789abcdef"
+        self._answerable[path] = ts
+        return self.root + path
+
+    def _answer(self, request: Request) -> Reply:
+        """A post to a URL for answers: it replaces the message that was clicked under, or is seen by one person."""
+        message = json.loads(request.body or b"{}")
+        with self._changing:
+            known = request.path in self._answerable and self._answers[request.path] < MOST_ANSWERS
+            self._answers[request.path] += 1
+        if not known:
+            return Reply(status=404, body=b'{"ok":false,"error":"used_url"}')
+        if refused := refusal(message):
+            return Reply(status=400, body=json.dumps({"ok": False, "error": refused[0], "details": refused[1]}).encode())
+        if message.get("replace_original"):
+            ts = self._answerable[request.path]
+            channel = next((post.channel_id for post in self._there() if post.ts == ts), "")
+            answer = self._update({**message, "ts": ts, "channel": channel})
+            return Reply(status=404 if "error" in answer else 200, body=b"ok")
+        with self._changing:
+            self.told.append(message)
+            self._answered.notify_all()
+        return Reply(body=b"ok")
+
+    def _open_socket(self, request: Request) -> dict[str, Any]:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not given.startswith(APP_TOKEN):
+            return {"error": "not_allowed_token_type"}
+        if self.sockets is None or given != self._app_token:
+            return {"error": "invalid_auth"}
+        return {"url": self.sockets.url()}
+
     def _method(self, method: str, request: Request) -> dict[str, Any]:
+        if method == "apps.connections.open":
+            return self._open_socket(request)
         denied = self._denied(request)
         if denied is not None:
             return {"error": denied}

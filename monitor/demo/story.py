@@ -10,7 +10,8 @@ from itertools import groupby
 from monitor.core.incidents import IncidentState
 from monitor.core.performance.metrics import Better, metric_of
 from monitor.core.results import Verdict
-from monitor.demo.page import JudgedDay, Realised, SeenIncident
+from monitor.core.retraining import RetrainingState
+from monitor.demo.page import JudgedDay, Realised, SeenIncident, SeenRetraining
 from monitor.demo.scenario import DAY, METRICS, Scenario
 
 
@@ -72,7 +73,7 @@ class Outcome:
     days: Sequence[JudgedDay]
     incidents: Sequence[SeenIncident]
     dead_deliveries: int
-    retrainings: int
+    retrainings: Sequence[SeenRetraining]
     unsigned_webhooks: int = 0
     labels: int = 0
     labelled: int = 0
@@ -104,6 +105,11 @@ def was_told(incident: SeenIncident) -> bool:
     return incident.fired_at is not None
 
 
+def awaits_verdict(retraining: SeenRetraining) -> bool:
+    """Whether its new version is still to be compared with the old one."""
+    return retraining.state == RetrainingState.SUCCEEDED and not retraining.verdict
+
+
 def is_injected(incident: SeenIncident, scenario: Scenario) -> bool:
     """Whether an incident began on a day of the injected fault."""
     return incident.since in scenario.fault_days()
@@ -119,12 +125,29 @@ def shortcomings(outcome: Outcome) -> list[str]:
     if outcome.labelled != outcome.labels:
         missing.append(f"{outcome.labelled:,} flights were labelled instead of the {outcome.labels:,} that arrived")
     missing += _about_the_fault(outcome)
+    missing += _about_retraining(outcome)
     missing += [f"the incident {each.id} is still {each.state}" for each in outcome.incidents if not is_over(each)]
     if outcome.dead_deliveries:
         missing.append(f"{outcome.dead_deliveries} messages could not be delivered")
     if outcome.unsigned_webhooks:
         missing.append(f"{outcome.unsigned_webhooks} webhooks were not signed with the shared secret")
     return missing
+
+
+def _about_retraining(outcome: Outcome) -> list[str]:
+    """Nobody is to retrain on the fault; of the real decay one request is to come, a new version, and a verdict on it."""
+    if outcome.scenario.go_live is None:
+        return []
+    faulty = outcome.scenario.fault_days()
+    of_fault = [each for each in outcome.retrainings if each.requested_at - DAY in faulty]
+    if of_fault:
+        return [f"retraining was asked for on the injected fault, at {each.requested_at:%-d %B}" for each in of_fault]
+    done = [each for each in outcome.retrainings if each.state == RetrainingState.SUCCEEDED]
+    if len(done) != 1:
+        return [f"{len(done)} new versions were trained instead of one"]
+    if not done[0].helped:
+        return [f"it was not told whether version {done[0].new_version} helped: {done[0].verdict or 'no verdict'}"]
+    return []
 
 
 def _about_the_fault(outcome: Outcome) -> list[str]:

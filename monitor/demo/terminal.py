@@ -23,6 +23,9 @@ from monitor.demo.slack_server import SlackPost
 from monitor.demo.story import Outcome, Week, is_injected, is_over, was_told, worst_performance
 from monitor.demo.webhook_server import WebhookCall
 
+RESULTS = ("results", "metrics")
+"""Lists of a request that are too long to be shown."""
+
 WIDTH_OF_PIPES = 110
 """Columns where the output is no terminal."""
 
@@ -74,6 +77,9 @@ class Terminal:
         if post.edits:
             self._timed(Text(f"   Slack: the incident's first message now says: {lines[0] if lines else post.text}", "dim"))
             return
+        if post.body.get("files"):
+            self._timed(Text(f"   Slack: {'; '.join(lines)} in the incident's thread", "dim"))
+            return
         where = "in the incident's thread" if post.thread_ts else post.channel
         self._box(f"Slack {where}", Group(*(Text(line, style="bold" if n == 0 else "") for n, line in enumerate(lines))))
 
@@ -81,6 +87,10 @@ class Terminal:
         """A webhook as its receiver got it."""
         signed = Text("signature valid", "green") if call.signed else Text("signature WRONG", "bold red")
         self._box("Webhook: please retrain", Group(Text(f"webhook-id: {call.id}"), signed, Text(webhook_text(call), style="dim")))
+
+    def note(self, text: str) -> None:
+        """A line of its own, with the time."""
+        self._timed(Text(f"   {text}", "cyan"))
 
     def summary(self, outcome: Outcome, missing: Iterable[str]) -> None:
         """The end of it: what was produced, counted, found and told; then what is missing, if anything."""
@@ -104,6 +114,8 @@ def verdict_of(week: Week) -> Text:
         noun = "day alerts" if len(week.alerting) == 1 else "days alert"
         return Text(f"{len(week.alerting)} {noun}: {', '.join(week.columns) or 'the whole model'}", STYLES[Verdict.ALERT])
     worst = next((day for day in week.days if day.verdict is not Verdict.OK), None)
+    if worst is not None and worst.verdict is Verdict.INSUFFICIENT:
+        return Text("quiet, as far as so few rows of each version tell", "green")
     return Text("quiet", "green") if worst is None else Text(str(worst.verdict), STYLES.get(worst.verdict, ""))
 
 
@@ -132,7 +144,13 @@ def summary_lines(outcome: Outcome) -> Iterator[str]:
         origin = "the injected fault" if is_injected(incident, scenario) else "not injected: something in the real data"
         yield f"incident from {incident.since:%-d %B}, {_end(incident)} ({origin})"
         yield f"    {incident.cause}"
-    yield f"{outcome.retrainings} retraining{'s' * (outcome.retrainings != 1)} asked for"
+    asked = len(outcome.retrainings)
+    yield f"{asked} retraining{'s' * (asked != 1)} asked for"
+    for each in outcome.retrainings:
+        version = f", version {each.new_version}" if each.new_version else ""
+        yield f"    asked on {each.requested_at - DAY:%-d %B}: {each.state}{version}"
+        if each.verdict:
+            yield f"    {each.verdict}"
 
 
 def _end(incident: SeenIncident) -> str:
@@ -148,11 +166,13 @@ def _quiet(scenario: Scenario) -> int:
 
 
 def webhook_text(call: WebhookCall) -> str:
-    """The body, indented; of its list of results only how many there are. As it came where it is no object."""
+    """The body, indented; of its lists of results only how many there are. As it came where it is no object."""
     fields = call.fields()
     data = fields.get("data")
-    if isinstance(data, dict) and isinstance(data.get("results"), list):
-        fields["data"] = {**data, "results": f"… {len(data['results'])} results: window, column, value, threshold, reason"}
+    if isinstance(data, dict):
+        lists = [name for name in RESULTS if isinstance(data.get(name), list)]
+        long = {name: f"… {len(data[name])} {name}: window, column, value, threshold, reason" for name in lists}
+        fields["data"] = {**data, **long}
     return json.dumps(fields, indent=2, ensure_ascii=False) if fields else call.body
 
 

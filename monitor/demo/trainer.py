@@ -29,7 +29,7 @@ class Trained:
     late_share: float
 
 
-def train(flights: pd.DataFrame) -> Trained:
+def train(flights: pd.DataFrame, version: str = MODEL_VERSION) -> Trained:
     """Fit on flights with a label. The reference holds every flight, scored by a model that did not learn from it.
 
     Scores of rows that a model has learned from are too sure of themselves: as a reference they would make every
@@ -48,15 +48,15 @@ def train(flights: pd.DataFrame) -> Trained:
     truth = flights.loc[known, "arrived_late"].astype(int)
     return Trained(
         pipeline=_fit(flights[known]),
-        reference=with_decision(flights.assign(p_late=p_late)),
+        reference=with_decision(flights.assign(p_late=p_late), version),
         roc_auc=float(roc_auc_score(truth, p_late[known])),
         late_share=float(truth.mean()),
     )
 
 
-def predict(pipeline: Any, flights: pd.DataFrame) -> pd.DataFrame:
+def predict(pipeline: Any, flights: pd.DataFrame, version: str = MODEL_VERSION) -> pd.DataFrame:
     """The flights with what the model says of them: ``p_late``, ``late`` and ``model_version``."""
-    return with_decision(flights.assign(p_late=scores(pipeline, flights)))
+    return with_decision(flights.assign(p_late=scores(pipeline, flights)), version)
 
 
 def scores(pipeline: Any, flights: pd.DataFrame) -> Any:
@@ -65,9 +65,9 @@ def scores(pipeline: Any, flights: pd.DataFrame) -> Any:
         return pipeline.predict_proba(flights[list(FEATURES)])[:, 1].round(4)
 
 
-def with_decision(scored: pd.DataFrame) -> pd.DataFrame:
+def with_decision(scored: pd.DataFrame, version: str = MODEL_VERSION) -> pd.DataFrame:
     """Adds ``late`` (0 or 1) and ``model_version`` to flights that bear ``p_late``."""
-    return scored.assign(late=(scored["p_late"] >= LATE_FROM_SCORE).astype(int), model_version=MODEL_VERSION)
+    return scored.assign(late=(scored["p_late"] >= LATE_FROM_SCORE).astype(int), model_version=version)
 
 
 def _fit(flights: pd.DataFrame) -> Any:

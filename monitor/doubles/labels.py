@@ -115,10 +115,10 @@ class MemoryLabels(MemoryBase):
             write_outcome(data, revision, revision.at)
         return True
 
-    def tallies(self, model: str, since: datetime | None = None) -> Sequence[Tally]:
-        """The counts of windows that start at or after then, ordered by key."""
+    def tallies(self, model: str, since: datetime | None = None, *, segment: str | None = None) -> Sequence[Tally]:
+        """The counts of windows that start at or after then, of one segment (None: of all), ordered by key."""
         found = sorted(self._labels(model).tallies.items(), key=lambda item: item[0])
-        return [tally for key, tally in found if since is None or key.start >= since]
+        return [tally for key, tally in found if (since is None or key.start >= since) and segment in (None, key.segment)]
 
     def label_account(self, model: str) -> LabelAccount:
         """The sums of all rounds; ``waiting`` counts what is in the store."""

@@ -74,7 +74,7 @@ class MemoryPeople(MemoryBase):
         """A change of a request, by compare-and-set on the stored state."""
         with self._write() as data:
             stored = data.retrainings.get(retraining.id)
-            if stored is None or stored.state is not event.before:
+            if stored is None or stored.verdict or stored.state is not event.before:
                 return False
             _put(data, retraining, event, messages, audit)
         return True

@@ -13,10 +13,11 @@ from typing import TypeVar, assert_never
 from monitor.core.rules import Switch
 from monitor.notify import alertmanager, email, events, file, pagerduty
 from monitor.notify.dispatcher import LEASE, Attempt, Dispatcher, Outcome
-from monitor.notify.outgoing import incident_messages, picture_message, retraining_message, retraining_notes
+from monitor.notify.outgoing import incident_messages, picture_message, retraining_message, retraining_notes, verdict_messages
 from monitor.notify.slack import SlackBot, auth_test
 from monitor.notify.slack_api import CALLS, POSTS_APART
 from monitor.notify.slack_group import KINDS
+from monitor.notify.slack_rights import Deed, rights_of
 from monitor.notify.slack_webhook import SlackWebhook
 from monitor.notify.trainer import Trainer
 from monitor.notify.webhook import Webhook
@@ -29,7 +30,7 @@ from monitor.settings.trainers import TrainerSettings
 
 __all__ = [
     "RECEIVERS", "Attempt", "Dispatcher", "Outcome", "ask", "auth_test", "grouping_of", "incident_messages", "lease_of", "picture_message",
-    "receivers_of", "retraining_message", "retraining_notes",
+    "receivers_of", "retraining_message", "retraining_notes", "verdict_messages",
 ]
 
 LOOK_UP = timedelta(seconds=15)
@@ -39,15 +40,24 @@ LOOK_UP = timedelta(seconds=15)
 def _slack(settings: Settings, clock: Clock, painter: Painter | None = None) -> Iterable[Receiver]:
     for name, target in settings.targets.items():
         if isinstance(target, SlackSettings):
-            yield slack_receiver(name, target, clock, painter)
+            yield slack_receiver(name, target, clock, painter, _offered(settings, target))
 
 
-def slack_receiver(name: str, slack: SlackSettings, clock: Clock, painter: Painter | None = None) -> Receiver:
+def _offered(settings: Settings, slack: SlackSettings) -> frozenset[Deed]:
+    """Buttons stand under every message of the app that is listened to, which is the one at the top of the file."""
+    top = settings.slack
+    return rights_of(top).offered() if top is not None and top.app_token is not None and slack.token == top.token else frozenset()
+
+
+def slack_receiver(
+    name: str, slack: SlackSettings, clock: Clock, painter: Painter | None = None, offered: frozenset[Deed] = frozenset()
+) -> Receiver:
     """The bot where there is a token, since it can answer in threads; else the incoming webhook. ``load_settings`` has refused neither."""
     timeout = slack.timeout.total_seconds()
     if slack.token is not None:
         return SlackBot(name=name, token=slack.token, channel=slack.channel or "", api_url=slack.api_url, timeout=timeout, clock=clock,
-                        link_local=slack.allow_link_local, painter=painter, grouping=grouping_of(slack), min_interval=POSTS_APART)
+                        link_local=slack.allow_link_local, painter=painter, grouping=grouping_of(slack), min_interval=POSTS_APART,
+                        offered=offered)
     if slack.webhook_url is not None:
         return SlackWebhook(name=name, url=slack.webhook_url, timeout=timeout, clock=clock, insecure=slack.insecure,
                             link_local=slack.allow_link_local, grouping=grouping_of(slack), min_interval=POSTS_APART)

@@ -39,10 +39,10 @@ def wait(delivery_id: str, failures: int, retry_after: float | None = None) -> t
     base = SCHEDULE[failures - 1]
     if retry_after is not None:
         base = max(base, min(timedelta(seconds=min(retry_after, LONGEST.total_seconds())), LONGEST))
-    return base * (1 + JITTER * _fraction(delivery_id, failures))
+    return base * (1 + JITTER * fraction(delivery_id, failures))
 
 
-def _fraction(delivery_id: str, failures: int) -> float:
+def fraction(delivery_id: str, failures: int) -> float:
     """Within [0, 1), evenly spread over deliveries."""
     digest = blake2b(f"{delivery_id}:{failures}".encode(), digest_size=8).digest()
     return int.from_bytes(digest) / 2**64

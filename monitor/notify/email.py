@@ -6,7 +6,6 @@ before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
@@ -14,18 +13,14 @@ from html import escape
 
 from monitor import __version__
 from monitor.core.incidents import NotifyKind
-from monitor.core.messages import IncidentMessage
-from monitor.notify.plain import cut, is_incident, message_of, other_said, outline, paragraphs, said
-from monitor.notify.slack_message import PLAIN, look_of, one_line
+from monitor.notify.letters import MAX_SUBJECT, Letter, letter_of
+from monitor.notify.plain import cut, is_incident, message_of
 from monitor.notify.smtp import codes, session
 from monitor.ports import Clock, Delivery, Receipt, Receiver
 from monitor.settings.targets import EmailSettings
 
 MAILED = frozenset({NotifyKind.FIRING, NotifyKind.REPEAT, NotifyKind.RESOLVED})
 """What is worth a mail: a change that calls nobody is not."""
-MAX_SUBJECT = 200
-"""Characters; mail programs show fewer."""
-WEB = ("https://", "http://")
 
 
 class Email:
@@ -71,7 +66,7 @@ def mail_of(delivery: Delivery, settings: EmailSettings) -> EmailMessage:
 
     Raises Permanent where the stored body is not what its kind says.
     """
-    letter = _incident_letter(message_of(delivery)) if is_incident(delivery) else _other_letter(delivery)
+    letter = letter_of(delivery)
     domain = parseaddr(settings.sender)[1].rpartition("@")[2]
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = cut(f"[driftd] {letter.subject}", MAX_SUBJECT)
@@ -89,31 +84,6 @@ def mail_of(delivery: Delivery, settings: EmailSettings) -> EmailMessage:
     mail.set_content(_text(letter))
     mail.add_alternative(_html(letter), subtype="html")
     return mail
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """What a mail says: paragraphs of lines, all of them plain text."""
-
-    subject: str
-    title: str
-    colour: str
-    paragraphs: tuple[tuple[str, ...], ...]
-    url: str | None
-
-
-def _incident_letter(message: IncidentMessage) -> Letter:
-    look = look_of(message)
-    reminder = "Still going on: " if message.kind is NotifyKind.REPEAT else ""
-    return Letter(subject=f"{reminder}{said(message, MAX_SUBJECT)}", title=f"{look.sign} {look.word}: {message.model}", colour=look.colour,
-                  paragraphs=tuple(paragraphs(message)), url=message.url)
-
-
-def _other_letter(delivery: Delivery) -> Letter:
-    """Of what is about no incident: its sentence, and all that it holds in lines."""
-    url = delivery.body.get("url")
-    return Letter(subject=other_said(delivery, MAX_SUBJECT), title=one_line(delivery.kind.replace("_", " ")), colour=PLAIN.colour,
-                  paragraphs=(tuple(outline(delivery.body)),), url=url if isinstance(url, str) and url.startswith(WEB) else None)
 
 
 def _text(letter: Letter) -> str:

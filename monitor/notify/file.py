@@ -18,7 +18,8 @@ from pathlib import Path
 from monitor.core.messages import to_body
 from monitor.core.schema import rfc3339
 from monitor.errors import Permanent, Retryable
-from monitor.notify.plain import is_incident, message_of, other_said, said
+from monitor.notify.letters import letter_of
+from monitor.notify.plain import cut, is_incident, message_of, said
 from monitor.ports import Clock, Delivery, Receipt, Receiver
 from monitor.settings.targets import FileTargetSettings, LineFormat
 
@@ -119,7 +120,7 @@ def line_of(delivery: Delivery, form: LineFormat) -> str:
     """One line without its end. ``at``: when driftd decided to tell."""
     at, about = rfc3339(delivery.created_at), message_of(delivery) if is_incident(delivery) else None
     if form is LineFormat.TEXT:
-        return f"{at} {other_said(delivery, MAX_TEXT)}" if about is None else f"{at} {said(about, MAX_TEXT)} ({about.incident})"
+        return f"{at} {cut(letter_of(delivery).subject, MAX_TEXT)}" if about is None else f"{at} {said(about, MAX_TEXT)} ({about.incident})"
     body = delivery.body if about is None else to_body(about)
     fields: Mapping[str, object] = {"at": at, "delivery": delivery.id, "kind": delivery.kind, **body}
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))

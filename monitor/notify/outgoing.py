@@ -21,10 +21,12 @@ from monitor.core.retraining_messages import (
     retraining_note,
     retraining_request,
 )
+from monitor.core.verdict_message import RETRAINING_VERDICT, retraining_verdict, verdict_dedupe
 from monitor.ports import PICTURE, Message
 
 if TYPE_CHECKING:  # the commands change incidents too, and need no statistics for it
     from monitor.core.cause import Cause
+    from monitor.core.helped import Answer
     from monitor.core.picture import Picture
 
 RETRAINING = "retraining"
@@ -90,6 +92,18 @@ def retraining_notes(retraining: Retraining, receivers: Iterable[str], *, page_u
     return tuple(
         Message(receiver=to, kind=RETRAINING_STATUS, dedupe=note_dedupe(to, retraining), incident=retraining.incident, body=body)
         for to in receivers
+    )
+
+
+def verdict_messages(
+    retraining: Retraining, found: Answer, metric: str, receivers: Iterable[str], *, page_url: str | None = None
+) -> tuple[Message, ...]:
+    """Whether a new version does better: one message for each receiver, in the thread of the incident that asked for it."""
+    body = to_body(retraining_verdict(retraining, found, metric=metric, page_url=page_url))
+    return tuple(
+        Message(receiver=receiver, kind=RETRAINING_VERDICT, dedupe=verdict_dedupe(receiver, retraining), incident=retraining.incident,
+                body=body)
+        for receiver in receivers
     )
 
 

@@ -10,15 +10,20 @@ from slack_sdk.web import SlackResponse
 
 from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage, from_body
+from monitor.core.retraining import RetrainingState
 from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
+from monitor.core.verdict_message import RETRAINING_VERDICT, RetrainingVerdict
 from monitor.errors import DecodeError, Permanent
 from monitor.notify.slack_api import LONGEST_WORD, SlackApi, SlackError
+from monitor.notify.slack_buttons import buttons, proposal_buttons
 from monitor.notify.slack_forms import standing, standing_metadata
 from monitor.notify.slack_group import build_group, build_group_note, crowd_of, group_metadata
 from monitor.notify.slack_message import SlackMessage, build, build_note, degraded, message_of, metadata
 from monitor.notify.slack_picture import send_picture
 from monitor.notify.slack_retraining import build_retraining, retraining_metadata
+from monitor.notify.slack_rights import Deed
 from monitor.notify.slack_search import Search
+from monitor.notify.slack_verdict import build_verdict, verdict_metadata
 from monitor.ports import PICTURE, Clock, Delivery, Grouping, Painter, Receipt
 from monitor.settings.durations import printable
 from monitor.settings.receivers import SlackSettings
@@ -47,6 +52,7 @@ class SlackBot:
     """Sends incident messages to one channel as a bot. The token is read at each use, so that it can be rotated.
 
     ``grouping``: when many incidents are one message; None: never. ``min_interval``: seconds between two messages.
+    ``offered``: what buttons stand under an incident's first message; none where nobody listens to them.
     """
 
     def __init__(
@@ -62,11 +68,13 @@ class SlackBot:
         painter: Painter | None = None,
         grouping: Grouping | None = None,
         min_interval: float = 0.0,
+        offered: frozenset[Deed] = frozenset(),
     ) -> None:
         self.name = name
         self.grouping = grouping
         self.min_interval = min_interval
         self._painter = painter
+        self._offered = offered
         self._token = token
         self._channel = channel
         self._clock = clock
@@ -86,23 +94,23 @@ class SlackBot:
                 return Receipt(detail="a message of many incidents takes no picture of one", posted=False)
             api, search = self._opened(delivery)
             return send_picture(api, search, delivery, first, self._painter)
-        if delivery.kind == RETRAINING_STATUS:
+        if delivery.kind in (RETRAINING_STATUS, RETRAINING_VERDICT):
             return self._retraining(delivery, first)
         if (alone := standing(delivery)) is not None:
             return self._call(delivery, standing_metadata(delivery)).post(alone, self._channel)
         message = message_of(delivery)
-        call = self._call(delivery, metadata(message, delivery.id))
+        call, whole = self._call(delivery, metadata(message, delivery.id)), build(message, buttons(message, self._offered))
         if first is not None and message.kind is not NotifyKind.FIRING and _is_shared(delivery.thread):
-            answered = call.answer(message, first) or call.post(build(message), self._channel, first[0])
+            answered = call.answer(message, first) or call.post(whole, self._channel, first[0])
             return replace(answered, thread=delivery.thread)
         match message.kind:
             case NotifyKind.UPDATE:
-                return call.show(message, first)
+                return call.show(whole, first)
             case NotifyKind.REPEAT | NotifyKind.RESOLVED if first is not None:
-                call.update(build(message), *first)
-                return call.answer(message, first) or call.post(build(message), self._channel, first[0])
+                call.update(whole, *first)
+                return call.answer(message, first) or call.post(whole, self._channel, first[0])
             case NotifyKind.FIRING | NotifyKind.REPEAT | NotifyKind.RESOLVED:
-                return call.post(build(message), self._channel)
+                return call.post(whole, self._channel)
 
     def send_group(self, deliveries: Sequence[Delivery]) -> Receipt:
         """One message for all, found again by the id of the group; its thread is theirs from now on."""
@@ -119,11 +127,17 @@ class SlackBot:
 
     def _retraining(self, delivery: Delivery, first: tuple[str, str] | None) -> Receipt:
         try:
+            if delivery.kind == RETRAINING_VERDICT:
+                verdict = from_body(delivery.body, RetrainingVerdict)
+                told, content = self._call(delivery, verdict_metadata(verdict, delivery.id)), build_verdict(verdict)
+                return told.reply(content, first, broadcast=True) or told.post(content, self._channel, first and first[0])
             note = from_body(delivery.body, RetrainingNote)
         except DecodeError as error:
             raise Permanent(str(error)) from None
         call = self._call(delivery, retraining_metadata(note, delivery.id))
-        return call.reply(build_retraining(note), first) or call.post(build_retraining(note), self._channel, first and first[0])
+        asks = note.state is RetrainingState.PROPOSED
+        content = build_retraining(note, proposal_buttons(note.id, self._offered) if asks else [])
+        return call.reply(content, first) or call.post(content, self._channel, first and first[0])
 
     def _opened(self, delivery: Delivery) -> tuple[SlackApi, Search]:
         now = self._clock.now()
@@ -172,11 +186,11 @@ class _Call:
             self._search.learn(channel, id)
         return Receipt(thread=_thread(id, said.get("ts")), detail="posted")
 
-    def show(self, message: IncidentMessage, first: tuple[str, str] | None) -> Receipt:
+    def show(self, message: SlackMessage, first: tuple[str, str] | None) -> Receipt:
         """Rewrite the first message, where there is one: nobody is called for a change of state."""
         if first is None:
             return Receipt(detail="there is no message to rewrite", posted=False)
-        self.update(build(message), *first)
+        self.update(message, *first)
         return Receipt(thread=":".join(first), detail="rewritten", posted=False)
 
     def answer(self, message: IncidentMessage, first: tuple[str, str]) -> Receipt | None:

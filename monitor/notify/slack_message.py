@@ -69,8 +69,8 @@ def message_of(delivery: Delivery) -> IncidentMessage:
         raise Permanent(str(error)) from None
 
 
-def build(message: IncidentMessage) -> SlackMessage:
-    """The whole message as things stand: for the channel, and again for the parent whenever that changes."""
+def build(message: IncidentMessage, under: Sequence[Block] = ()) -> SlackMessage:
+    """The whole message as things stand: for the channel, and again for the parent whenever that changes. ``under``: what is at its end."""
     look, over = look_of(message), message.kind is NotifyKind.RESOLVED
     when = " as it was told" if over else ""
     blocks = [
@@ -84,6 +84,7 @@ def build(message: IncidentMessage) -> SlackMessage:
         fields(facts(message)),
         *([context(account_line(message.account))] if message.account is not None else []),
         *link(message.url),
+        *under,
     ]
     acknowledged = ", acknowledged" if message.acknowledged_by and not over else ""
     return _assembled(look, f"{look.word}{acknowledged}: {message.model}", message.sentence, blocks)

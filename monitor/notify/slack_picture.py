@@ -58,7 +58,7 @@ def upload(api: SlackApi, png: bytes, name: str, picture: Picture, channel: str,
     if not isinstance(url, str) or not isinstance(file, str):
         raise Retryable("Slack's answer has no address for the file: something stands between")
     api.upload(url, png)
-    title = clip(one_line(picture.title), TITLE)
+    title = clip(one_line(f"Window {picture.window}"), TITLE)
     api.do("files_completeUploadExternal", files=[{"id": file, "title": title}], channel_id=channel, thread_ts=ts)
 
 

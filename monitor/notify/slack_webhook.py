@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from monitor.core.incidents import NotifyKind
 from monitor.core.messages import from_body
 from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
+from monitor.core.verdict_message import RETRAINING_VERDICT, RetrainingVerdict
 from monitor.errors import DecodeError, Permanent, Retryable
 from monitor.notify.slack_forms import standing
 from monitor.notify.slack_group import build_group, crowd_of
 from monitor.notify.slack_message import SlackMessage, build, degraded, message_of
 from monitor.notify.slack_retraining import build_retraining
+from monitor.notify.slack_verdict import build_verdict
 from monitor.notify.transport import Answer, Limits, demand_success, post
 from monitor.ports import PICTURE, Clock, Delivery, Grouping, Receipt
 from monitor.settings.receivers import why_not_safe
@@ -104,6 +106,8 @@ def _built(delivery: Delivery) -> SlackMessage:
     """Raises DecodeError."""
     if delivery.kind == RETRAINING_STATUS:
         return build_retraining(from_body(delivery.body, RetrainingNote))
+    if delivery.kind == RETRAINING_VERDICT:
+        return build_verdict(from_body(delivery.body, RetrainingVerdict))
     return standing(delivery) or build(message_of(delivery))
 
 

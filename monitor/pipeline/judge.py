@@ -27,6 +27,7 @@ from monitor.log import Action, logger
 from monitor.metrics import Metrics
 from monitor.pipeline.alone import Alone
 from monitor.pipeline.asking import NOT_ASKED, Asked, Asking, Look
+from monitor.pipeline.bootstrap import Bootstrap
 from monitor.pipeline.looks import Looks
 from monitor.pipeline.muting import Muting, SilenceStore
 from monitor.pipeline.picturing import picture_of
@@ -66,7 +67,8 @@ class Judge:
 
     def __init__(self, *, store: MarkStore, models: Sequence[Model], references: References, clock: Clock, metrics: Metrics,
                  telling: Telling, partitions: Callable[[], frozenset[TopicPartition]], tester: SampleTester | None = None,
-                 muting: Muting | None = None, alive: Callable[[], object] = lambda: None) -> None:
+                 bootstrap: Bootstrap | None = None, muting: Muting | None = None,
+                 alive: Callable[[], object] = lambda: None) -> None:
         self._store = store
         self._models = models
         self._references = references
@@ -79,6 +81,7 @@ class Judge:
         self._asking = Asking(store, clock, telling)
         self._partitions = partitions
         self._tester = tester
+        self._bootstrap = bootstrap
         self._alive = alive
         self._alone = Alone("a model could not be judged", Action.JUDGING_FAILED)
 
@@ -166,6 +169,8 @@ class Judge:
             self._store.add_empty_window(silent)
             windows = [window for window in self._store.windows(model.name, start) if window.key == silent]
         self._standards.fit(model, start)
+        if self._bootstrap is not None:
+            self._bootstrap.due(model, windows)
         return self._decide(model, windows, previous)
 
     def _decide(self, model: Model, windows: Sequence[StoredWindow], previous: datetime | None) -> tuple[Judgement, Asked]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from monitor.core.incidents import Incident, Judged, MuteReason, NotifyKind, Step
-from monitor.core.muting import Hold, by_age, by_silence, mute, mute_condition, told_late, told_of, wish
+from monitor.core.incidents import Incident, Judged, MuteReason, Step
+from monitor.core.muting import CALLING, Hold, by_age, by_silence, mute, mute_condition, told_late, told_of, wish
 from monitor.core.silences import About, Silence, silencing
 from monitor.ports import Clock
 
@@ -35,7 +35,7 @@ class Muting:
     def window(self, taken: Step, opened: Incident | None, judged: Judged, most_age: timedelta | None) -> Step:
         """What a judged window did, as people are told of it. ``most_age``: of windows that are told; None: any. Raises Retryable."""
         wanted, after = wish(taken, opened), taken.incident
-        if wanted is None or after is None or wanted.kind is NotifyKind.RESOLVED:
+        if wanted is None or after is None or wanted.kind not in CALLING:
             return taken
         told = mute(taken, opened, judged.end, self._hold(after, judged, most_age))
         if told.incident is not None:

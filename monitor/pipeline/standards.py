@@ -9,15 +9,15 @@ from datetime import datetime
 from typing import Protocol
 
 from monitor.core.finding import BROKEN
-from monitor.core.merged import GRID_ROWS, Windows, canary_reference, learned_reference, sampled_reference
-from monitor.core.profile import Grid, Profile
-from monitor.core.recipes import Candidate, Choice, LeftOut, Past, choose, least, past_of, slots
+from monitor.core.merged import GRID_ROWS, canary_reference, learned_reference, sampled_reference
+from monitor.core.profile import Grid
+from monitor.core.recipes import Candidate, Choice, Past, choose, least, past_of, slots
 from monitor.core.reference import ANY_VERSION, Reference, Source, source_of
 from monitor.core.results import ALL_ROWS, OTHER_VERSIONS, WindowKey
 from monitor.core.rules import Model, Recipe, Rolling
 from monitor.core.schema import Role, rfc3339
-from monitor.core.segments import segment_parts
 from monitor.log import Action, logger
+from monitor.pipeline.kept_windows import of_version, profiles_of, segments_of
 from monitor.pipeline.references import References
 from monitor.ports import Clock, HistoryStore, StoredReference, StoredWindow
 
@@ -134,7 +134,7 @@ class Standards:
         """
         needed, choices = least(shelf.recipe, model.window), []
         for version in (own, None):
-            choice = choose(shelf.starts, _of(shelf.candidates, version), shelf.grid.hash, model.min_rows)
+            choice = choose(shelf.starts, of_version(shelf.candidates, version), shelf.grid.hash, model.min_rows)
             if len(choice.starts) >= needed:
                 reference, choice = self._merge(model, version, shelf, choice)
                 if reference is not None:
@@ -155,48 +155,18 @@ class Standards:
         if known is not None:
             self._merged.move_to_end(key)
             return known, choice
-        profiles, choice = self._read(model, version, ALL_ROWS, choice)
+        profiles, choice = profiles_of(self._store, model, version, ALL_ROWS, choice)
         if len(profiles) < least(shelf.recipe, model.window):
             return None, choice
         left_out = {str(why): count for why, count in sorted(choice.left_out.items())}
         reference = learned_reference(
             shelf.recipe, profiles, model=model.name, version=version or ANY_VERSION, window=model.window, notes={"left_out": left_out},
             names=[column.name for column in model.columns if column.role is not Role.LABEL],
-            segments=self._segments(model, version, shelf, choice),
+            segments=segments_of(self._store, model, version, shelf.grid.hash, choice, least(shelf.recipe, model.window)),
         )  # fmt: skip
         if isinstance(shelf.recipe, Rolling):  # the others are of one window each
             self._keep(key, reference)
         return reference, choice
-
-    def _segments(self, model: Model, version: str | None, shelf: Shelf, choice: Choice) -> dict[str, Windows]:
-        """The windows of every segment that has enough of them, within those of all rows."""
-        if not model.segments:
-            return {}
-        by_segment: dict[str, list[Candidate]] = {}
-        for candidate in _of(self._store.candidates(model.name, choice.starts, segment=None), version):
-            if segment_parts(candidate.key.segment)[0] in model.segments:
-                by_segment.setdefault(candidate.key.segment, []).append(candidate)
-        found: dict[str, Windows] = {}
-        for segment, candidates in sorted(by_segment.items()):
-            within = choose(choice.starts, candidates, shelf.grid.hash, model.min_rows)
-            profiles, _ = self._read(model, version, segment, within)
-            if len(profiles) >= least(shelf.recipe, model.window):
-                found[segment] = profiles
-        return found
-
-    def _read(self, model: Model, version: str | None, segment: str, choice: Choice) -> tuple[Windows, Choice]:
-        """The profiles by start, those of several versions together; and the choice without windows that cannot be read."""
-        together: dict[datetime, Profile] = {}
-        damaged: set[datetime] = set()
-        for window in self._store.windows_at(model.name, choice.starts, segment=segment, version=version):
-            start, profile = window.key.start, window.profile
-            if window.damage:
-                damaged.add(start)
-            elif profile is not None:
-                together[start] = together[start].merge(profile) if start in together else profile
-        fit = tuple(start for start in choice.starts if start in together and start not in damaged)
-        left_out = dict(choice.left_out) | ({LeftOut.DAMAGED: len(choice.starts) - len(fit)} if len(fit) < len(choice.starts) else {})
-        return [(start, together[start]) for start in fit], Choice(starts=fit, left_out=left_out)
 
     def _keep(self, key: MergedKey, reference: Reference) -> None:
         self._merged[key] = reference
@@ -236,10 +206,6 @@ def _canary(model: Model, version: str, windows: Sequence[StoredWindow]) -> Stan
 def _columns(reference: Reference) -> int:
     """How many columns' profiles a reference holds."""
     return len(reference.profile.columns) * (1 + sum(map(len, reference.segments.values())))
-
-
-def _of(candidates: Sequence[Candidate], version: str | None) -> list[Candidate]:
-    return [candidate for candidate in candidates if version in (None, candidate.key.version)]
 
 
 def _until_enough(candidates: Sequence[Candidate], blank: Grid) -> list[datetime]:

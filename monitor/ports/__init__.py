@@ -32,6 +32,7 @@ from monitor.ports.labels import (
 )
 from monitor.ports.log import Damaged, LogSource, OutOfRange, Polled, TopicPartition
 from monitor.ports.outbox import (
+    AHEAD,
     TELLING,
     Delivery,
     Grouping,
@@ -51,6 +52,7 @@ from monitor.ports.retention import RetentionStore
 from monitor.ports.sampling import SampleTester
 
 __all__ = [
+    "AHEAD",
     "PAINT_SECONDS",
     "PICTURE",
     "TELLING",

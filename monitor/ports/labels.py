@@ -227,8 +227,8 @@ class LabelStore(Protocol):
     def record_revision(self, revision: Revision) -> bool:
         """One transaction. False: another replica was first, or a person changed the incident meanwhile; nothing written."""
 
-    def tallies(self, model: str, since: datetime | None = None) -> Sequence[Tally]:
-        """The counts of windows that start at or after then, ordered by key."""
+    def tallies(self, model: str, since: datetime | None = None, *, segment: str | None = None) -> Sequence[Tally]:
+        """The counts of windows that start at or after then, of one segment (None: of all), ordered by key."""
 
     def label_account(self, model: str) -> LabelAccount:
         """The sums of all rounds; ``waiting`` counts what is in the store, fresh chunks included."""

@@ -11,6 +11,9 @@ from typing import Protocol
 from monitor.core.incidents import NotifyKind
 
 GROUP_ID_DIGITS = 32
+AHEAD = timedelta(minutes=1)
+"""What seems to be made so far in the future was made before the wall clock was set back. Less is another replica's clock, or a claim that
+waited for the one who made it to commit."""
 MOST_TOGETHER = 500
 """Deliveries that one message stands for at most; further ones are the next message."""
 
@@ -53,8 +56,8 @@ class Grouping:
     most: int = MOST_TOGETHER
 
     def ripe(self, created_at: datetime, now: datetime) -> bool:
-        """Whether it has waited for others. What was made in the future has: the wall clock was set back since."""
-        return not now - self.wait < created_at <= now
+        """Whether it has waited for others. Nothing waits for a wall clock that was set back (see ``AHEAD``)."""
+        return not now - self.wait < created_at <= now + AHEAD
 
     def fits(self, delivery: Delivery) -> bool:
         """Whether it may go out with others. What was tried alone may have arrived alone, and goes on alone."""

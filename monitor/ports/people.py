@@ -42,5 +42,5 @@ class PeopleStore(Protocol):
                         audit: AuditEntry | None = None) -> bool:
         """A change of a request, its line of history and what goes out about it, one transaction, by compare-and-set on the stored state.
 
-        False: the stored request is no longer in ``event.before`` (or is gone); nothing written.
+        False: the stored request is no longer in ``event.before`` (or is gone), or has its verdict, which nothing follows; nothing written.
         """

@@ -61,6 +61,7 @@ def build_model(name: str, model: ModelSettings, kinds: Mapping[str, Kind] | Non
         importance=importance_of(model),
         recipe=_recipe(model),
         stable=model.reference.canary.stable if model.reference and model.reference.canary else "",
+        bootstrap=model.reference.bootstrap if model.reference else None,
     )
 
 

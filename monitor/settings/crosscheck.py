@@ -20,7 +20,7 @@ from monitor.settings.model import ModelSettings
 from monitor.settings.performance import evidence_faults, label_faults, metric_faults
 from monitor.settings.problems import suggestion
 from monitor.settings.receiver_faults import receiver_faults, route_faults
-from monitor.settings.receivers import SLACK_API_URL, SlackSettings, why_unusable
+from monitor.settings.receivers import APP_TOKEN, SLACK_API_URL, SlackSettings, why_unusable
 from monitor.settings.repair import section_of
 from monitor.settings.retraining import when_faults
 from monitor.settings.rules import ANY_VERSION
@@ -70,6 +70,8 @@ def _needs_login(kafka: KafkaSettings) -> Iterator[Fault]:
 
 def _slack(file: FileSettings) -> Iterator[Fault]:
     yield from _slack_faults(file.slack)
+    if file.slack is not None:
+        yield from _slack_app(file.slack)
 
 
 def _slack_faults(slack: SlackSettings | None) -> Iterator[Fault]:
@@ -92,6 +94,21 @@ def _slack_faults(slack: SlackSettings | None) -> Iterator[Fault]:
         yield ("slack", "api_url"), why
 
 
+def _slack_app(slack: SlackSettings) -> Iterator[Fault]:
+    """Buttons and commands: by the app's token, under messages of its bot."""
+    yield from _either(("slack",), slack, "app_token")
+    if slack.app_token is None:
+        for name in ("allow_users", "approvers"):
+            if name in slack.model_fields_set:
+                yield ("slack", name), "not used without app_token: nobody can act by Slack; expected app_token or app_token_file beside it"
+        return
+    key = "app_token" if slack.app_token.file is None else "app_token_file"
+    if slack.app_token.text is not None and not slack.app_token.text.startswith(APP_TOKEN):
+        yield ("slack", key), f"is no app-level token; expected one that begins with {APP_TOKEN}"
+    if slack.token is None:
+        yield ("slack", key), "needs a bot's token too, since buttons stand under its messages; expected token or token_file beside it"
+
+
 def _inline_webhook(slack: SlackSettings) -> Iterator[Fault]:
     if slack.webhook_url is None or slack.webhook_url.text is None:
         return
@@ -107,6 +124,10 @@ def _receivers(file: FileSettings) -> Iterator[Fault]:
     yield from receiver_faults(file)
     for name, receiver in file.receivers.items():
         yield from ((("receivers", name, *loc), said) for loc, said in _slack_faults(receiver.slack))
+        given = set() if receiver.slack is None else receiver.slack.model_fields_set
+        for key in sorted(given & {"app_token", "app_token_file", "allow_users", "approvers"}):
+            if not (key == "app_token" and "app_token_file" in given):
+                yield ("receivers", name, "slack", key), "not used here: the slack at the top listens, for all messages of its bot"
 
 
 def _digest(file: FileSettings) -> Iterator[Fault]:
@@ -120,6 +141,17 @@ def _digest(file: FileSettings) -> Iterator[Fault]:
 
 def _http(file: FileSettings) -> Iterator[Fault]:
     yield from _either(("http",), file.http, "token")
+
+
+def _mlflow(file: FileSettings) -> Iterator[Fault]:
+    if file.mlflow is None:
+        for name, model in file.models.items():
+            if model.registry is not None:
+                yield ("models", name, "registry"), "needs to know where the registry is; expected mlflow: {url: …} at the top"
+        return
+    yield from _either(("mlflow",), file.mlflow, "token")
+    for why in file.mlflow.faults():
+        yield ("mlflow", "url"), why
 
 
 def _heartbeat(file: FileSettings) -> Iterator[Fault]:
@@ -248,7 +280,8 @@ def _reference(model: ModelSettings) -> Iterator[Fault]:
         return
     given = [name for name in (*LEARNED, "data", "canary") if getattr(reference, name) is not None]
     learned = [name for name in LEARNED if name in given]
-    if not given and not reference.sample_rows:  # rows alone: of the references that the command builds
+    of_command = reference.sample_rows or "bootstrap" in reference.model_fields_set
+    if not given and not of_command:  # rows alone: of the references that the command builds
         yield ("reference",), "expected one of data, rolling, seasonal, previous, canary; found none"
     if len(learned) > 1:
         yield ("reference",), f"expected at most one of {', '.join(LEARNED)}; found {' and '.join(learned)}"
@@ -336,7 +369,7 @@ def _reaches(model: ModelSettings) -> Iterator[tuple[timedelta, str]]:
 
 TOP_CHECKS: dict[str, Callable[[FileSettings], Iterator[Fault]]] = {
     "kafka": _kafka, "slack": _slack, "receivers": _receivers, "digest": _digest, "http": _http, "heartbeat": _heartbeat,
-    "retention": _retention,
+    "mlflow": _mlflow, "retention": _retention,
 }
 
 ROUTE_NEEDS = ("slack", "receivers", "routes")

@@ -15,6 +15,7 @@ from monitor.settings.kafka import KafkaSettings
 from monitor.settings.model import ModelSettings
 from monitor.settings.problems import suggestion
 from monitor.settings.receivers import SlackSettings
+from monitor.settings.registry import MlflowSettings
 from monitor.settings.retraining import Requests
 from monitor.settings.routes import RouteSettings
 from monitor.settings.service import (
@@ -68,6 +69,7 @@ class FileSettings(Block):
         default=timedelta(days=400),
         description="How long windows, results, incidents that are over and sent messages are kept; off: for ever.",
     )
+    mlflow: MlflowSettings | None = Field(default=None, description=MlflowSettings.__doc__)
     log: LogSettings = Field(default=LogSettings(), description=LogSettings.__doc__)
     retraining_budget: Requests | None = Field(
         default=None, description="Requests to retrain allowed for all models together, e.g. 10 per 1d of event time."

@@ -13,6 +13,7 @@ from monitor.core.rules import Task
 from monitor.core.schema import Kind
 from monitor.settings.block import SECOND, Block, Duration, Text, Texts, within
 from monitor.settings.importance import ImportanceSettings
+from monitor.settings.registry import RegistrySettings
 from monitor.settings.retraining import RetrainingSettings
 from monitor.settings.rules import (
     MOST_ROWS,
@@ -144,6 +145,7 @@ class ModelSettings(Block):
         description="Values of a segment column kept apart: the reference's most frequent when it is built; the rest is (other).",
     )
     reference: ReferenceSettings | None = Field(default=None, description=ReferenceSettings.__doc__)
+    registry: RegistrySettings | None = Field(default=None, description=RegistrySettings.__doc__)
     drift: DriftSettings = _defaults(DriftSettings)
     quality: QualitySettings = _defaults(QualitySettings)
     volume: VolumeSettings = _defaults(VolumeSettings)

@@ -29,6 +29,10 @@ def _top(file: FileSettings) -> Iterator[str]:
     if file.slack is None and not file.receivers:
         yield "slack: not given, so nobody is told; incidents show on the page, in the API and in `driftd incidents list`"
     yield from _routes(file)
+    if file.slack is not None and file.slack.app_token is not None and file.slack.allow_users is None:
+        yield "slack.allow_users: not given, so everybody of the workspace who sees a message may acknowledge and silence"
+    if file.slack is not None and file.slack.app_token is not None and not file.slack.approvers:
+        yield "slack.approvers: not given, so nobody may approve a retraining or accept a shift by Slack"
     if not is_loopback(file.http.host):
         yield f"http.host: {file.http.host} can be reached from other machines; reading needs no token"
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from monitor.core.rules import Switch
 from monitor.settings.addresses import why_refused
-from monitor.settings.block import Block, Duration, File, SecretText, Text, Url, host_of, within
+from monitor.settings.block import Block, Duration, File, OneOrMany, SecretText, Text, Url, host_of, one_or_many, within
 from monitor.settings.durations import shown
 from monitor.settings.secret import Secret
 
 SLACK_API_URL = "https://slack.com/api/"
 LINK_LOCAL = "Allow link-local and cloud-metadata addresses (169.254.0.0/16 and others), which are refused otherwise."
+APP_TOKEN = "xapp-"  # noqa: S105  how each of them begins
 LOOPBACK = frozenset({"localhost", "::1"})
 
 
@@ -36,6 +38,16 @@ def why_unusable(url: str, *, insecure: bool, allow_link_local: bool) -> tuple[s
     return tuple(why for why in (why_not_safe(url, insecure), why_refused(url, allow_link_local)) if why)
 
 
+SLACK_USER = re.compile(r"[UW][A-Z0-9]{2,30}", re.ASCII)
+"""An id of a person in Slack; names can be changed by everybody."""
+
+
+def _slack_user(value: str) -> str:
+    if not SLACK_USER.fullmatch(value):
+        raise ValueError(f"{shown(value)} is no user id of Slack; expected one like U024BE7LH (in a profile: Copy member ID)")
+    return value
+
+
 def _group_at(value: object) -> int | Switch:
     if value == Switch.OFF:
         return Switch.OFF
@@ -52,6 +64,7 @@ GroupAt = Annotated[
     WithJsonSchema({"anyOf": [{"const": "off"}, {"type": "integer", "minimum": FEWEST_TOGETHER, "maximum": MOST_TOGETHER}]}),
 ]
 Timeout = Annotated[Duration, AfterValidator(within(timedelta(seconds=1), timedelta(minutes=2)))]
+SlackUsers = Annotated[tuple[Annotated[Text, AfterValidator(_slack_user)], ...], BeforeValidator(one_or_many), OneOrMany()]
 
 
 class GroupingSettings(Block):
@@ -73,6 +86,16 @@ class SlackSettings(GroupingSettings):
     )
     token_file: File | None = Field(default=None, description="File that holds the bot token; read at each use.")
     channel: Text | None = Field(default=None, description="Channel name or id; needed with a token.")
+    app_token: SecretText | None = Field(
+        default=None, description="App-level token (xapp-…) with connections:write, beside token: buttons and /driftd, by Socket Mode.",
+    )
+    app_token_file: File | None = Field(default=None, description="File that holds the app-level token; read at each use.")
+    allow_users: SlackUsers | None = Field(
+        default=None, description="User ids who may acknowledge, silence and ask by Slack; left out: everybody of the workspace.",
+    )
+    approvers: SlackUsers = Field(
+        default=(), description="User ids who may approve a retraining and accept a shift by Slack, too; left out: nobody may, by Slack.",
+    )
     webhook_url: SecretText | None = Field(default=None, description="Incoming-webhook URL, instead of a token; it is a secret.")
     webhook_url_file: File | None = Field(default=None, description="File that holds the incoming-webhook URL; read at each use.")
     pictures: bool = Field(
@@ -90,5 +113,5 @@ class SlackSettings(GroupingSettings):
 
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
         """The secrets given, by key."""
-        pairs = (("token", self.token), ("webhook_url", self.webhook_url))
+        pairs = (("token", self.token), ("app_token", self.app_token), ("webhook_url", self.webhook_url))
         return tuple((name, secret) for name, secret in pairs if secret is not None)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from monitor.core.rules import Budget, Formula, Severity
+from monitor.core.rules import Budget, Formula, Severity, Switch
 from monitor.settings.alerts import MaintenanceSettings, MaxAge
 from monitor.settings.block import AutoOrOff, Block, Duration, File, OneOrMany, QualityShare, Ratio, Text, Texts, one_or_many, within
 from monitor.settings.durations import duration_text, parse_duration, shown
@@ -81,6 +81,33 @@ Windows = Annotated[
     int,
     PlainValidator(_windows),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^\d+( windows?)?$"}]}),
+]
+BOOTSTRAP_WINDOWS = 3, 500
+
+
+def _bootstrap(value: object) -> int | Switch | None:
+    """YAML reads a plain off as false."""
+    if value is None or value == "auto":
+        return None
+    if value is False or value == Switch.OFF:
+        return Switch.OFF
+    least, most = BOOTSTRAP_WINDOWS
+    match = _WINDOWS.fullmatch(str(value)) if isinstance(value, (str, int)) and not isinstance(value, bool) else None
+    if not match or not least <= int(match[1]) <= most:
+        raise ValueError(f"{shown(value)} is not understood; expected auto, off, or from {least} to {most} windows, e.g. 7 windows")
+    return int(match[1])
+
+
+Bootstrap = Annotated[
+    int | Switch | None,
+    PlainValidator(_bootstrap),
+    WithJsonSchema({
+        "anyOf": [
+            {"type": "integer", "minimum": BOOTSTRAP_WINDOWS[0], "maximum": BOOTSTRAP_WINDOWS[1]},
+            {"type": "string", "pattern": r"^(auto|off|\d+( windows?)?)$"},
+            {"const": False},
+        ]
+    }),
 ]
 Lag = Annotated[Duration, AfterValidator(within(SECOND, 5 * YEAR))]
 
@@ -248,6 +275,11 @@ class ReferenceSettings(Block):
     seasonal: SeasonalSettings | None = Field(default=None, description="Compare with earlier seasons.")
     previous: Windows | None = Field(default=None, description="Compare with the last so many windows.")
     canary: CanarySettings | None = Field(default=None, description=CanarySettings.__doc__)
+    bootstrap: Bootstrap = Field(
+        default=None,
+        description="A version that comes without a reference gets one of so many of its first good windows, e.g. 7 windows; auto: of 7, "
+        "where a retraining announced the version; off: never.",
+    )
     sample_rows: int = Field(
         default=0, ge=0, le=50_000,
         description="Rows that a reference keeps as they are when it is built, for Evidently and the domain classifier, e.g. 5000.",

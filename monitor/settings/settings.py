@@ -20,6 +20,7 @@ from monitor.settings.model import ModelSettings
 from monitor.settings.notes import notes_of
 from monitor.settings.problems import path_text
 from monitor.settings.receivers import SlackSettings
+from monitor.settings.registry import MlflowSettings
 from monitor.settings.secret import Secret
 from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
 from monitor.settings.targets import Target
@@ -189,6 +190,15 @@ class Settings:
         named = (Route(models=(name,), receivers=receivers) for name, receivers in own if receivers is not None)
         return (*named, *(route.route() for route in self.file.routes))
 
+    @property
+    def mlflow(self) -> MlflowSettings | None:
+        """The registry of versions."""
+        return self.file.mlflow
+
+    def registered(self) -> Mapping[str, str]:
+        """By model, its name in the registry; only models that are in it."""
+        return {name: model.registry.name for name, model in self.file.models.items() if model.registry is not None}
+
     def secrets(self) -> tuple[tuple[str, Secret], ...]:
         """Every secret by its path in the file: ``slack.token``."""
         found = [(f"kafka.{key}", secret) for key, secret in self.kafka.secrets()]
@@ -201,6 +211,8 @@ class Settings:
             found.append(("http.token", self.http.token))
         if self.heartbeat is not None and self.heartbeat.url is not None:
             found.append(("heartbeat.url", self.heartbeat.url))
+        if self.file.mlflow is not None and self.file.mlflow.token is not None:
+            found.append(("mlflow.token", self.file.mlflow.token))
         for name, webhook in self.webhooks.items():
             found += [(f"models.{name}.retraining.webhook.{key}", secret) for key, secret in webhook.secrets()]
         found += [(f"models.{name}.retraining.callback_token", token) for name, token in self.callback_tokens.items()]

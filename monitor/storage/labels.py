@@ -198,9 +198,9 @@ class LabelVerbs:
         failpoints.at(Point.REVISION_AFTER_COMMIT)
         return True
 
-    def tallies(self, model: str, since: datetime | None = None) -> Sequence[Tally]:
-        """The counts of windows that start at or after then, ordered by key."""
-        query = select(tallies).where(tallies.c.model == model)
+    def tallies(self, model: str, since: datetime | None = None, *, segment: str | None = None) -> Sequence[Tally]:
+        """The counts of windows that start at or after then, of one segment (None: of all), ordered by key."""
+        query = select(tallies).where(tallies.c.model == model, *([] if segment is None else [tallies.c.segment == segment]))
         with self._db.read() as connection:
             found = connection.execute(query if since is None else query.where(tallies.c.start >= since)).all()
         return sorted((_tally(row) for row in found), key=lambda tally: tally.key)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
 
-from monitor.ports import PICTURE, TELLING, Delivery, Grouping, Receipt, group_id
+from monitor.ports import AHEAD, PICTURE, TELLING, Delivery, Grouping, Receipt, group_id
 from monitor.storage.again import again
 from monitor.storage.engine import Database
 from monitor.storage.tables import deliveries
@@ -137,7 +137,7 @@ def _alone(grouping: Grouping, now: datetime) -> tuple[ColumnElement[bool], ...]
     """Of a delivery that goes out by itself now: it is in no group, and waits for no others (see ``Grouping.ripe``)."""
     mine = deliveries.c
     fits = and_(mine.kind.in_(grouping.kinds), mine.incident.is_not(None), mine.attempts == 0)
-    ripe = or_(mine.created_at <= now - grouping.wait, mine.created_at > now)
+    ripe = or_(mine.created_at <= now - grouping.wait, mine.created_at > now + AHEAD)
     return mine.together.is_(None), or_(~fits, ripe)
 
 

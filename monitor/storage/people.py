@@ -96,9 +96,10 @@ class PeopleVerbs:
     ) -> bool:
         """A change of a request with what goes out about it, by compare-and-set on the stored state.
 
-        False: the stored request is no longer in ``event.before`` (or is gone); nothing written.
+        False: the stored request is no longer in ``event.before`` (or is gone), or has its verdict; nothing written.
         """
-        known = select(retrainings.c.state).where(retrainings.c.id == retraining.id).with_for_update()
+        open_ = (retrainings.c.id == retraining.id, retrainings.c.verdict == "")
+        known = select(retrainings.c.state).where(*open_).with_for_update()
         with self._db.write() as connection:
             if event.before is None or connection.execute(known).scalar_one_or_none() != event.before:
                 return False

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from monitor.errors import Retryable, UsageError
@@ -17,18 +13,6 @@ from monitor.web import api, changes, openapi, page, probes, retrainings, silenc
 from monitor.web.errors import on_disconnect, on_http_error, on_store_away
 from monitor.web.guards import BodyLimit, HostGuard, RequestCount, SecurityHeaders
 from monitor.web.parts import Parts
-
-Reading = Callable[[Request], Response]
-Writing = Callable[[Request], Awaitable[Response]]
-
-
-def either(read: Reading, write: Writing) -> Writing:
-    """One place that is read and written: as two routes, each would answer other methods as if there were no second one."""
-    async def endpoint(request: Request) -> Response:
-        return await write(request) if request.method == "POST" else await run_in_threadpool(read, request)
-
-    return endpoint
-
 
 ROUTES = (
     Route("/", page.overview),
@@ -47,9 +31,11 @@ ROUTES = (
     Route("/api/v1/incidents/{id}/ack", changes.ack, methods=["POST"]),
     Route("/api/v1/incidents/{id}/resolve", changes.resolve_incident, methods=["POST"]),
     Route("/api/v1/incidents/{id}/silence", silences.of_incident, methods=["POST"]),
-    Route("/api/v1/silences", either(silences.listed, silences.add), methods=["GET", "POST"]),
+    Route("/api/v1/silences", silences.listed),
+    Route("/api/v1/silences", silences.add, methods=["POST"]),
     Route("/api/v1/silences/{id}", silences.end, methods=["DELETE"]),
-    Route("/api/v1/retrainings", either(api.retrainings, retrainings.request), methods=["GET", "POST"]),
+    Route("/api/v1/retrainings", api.retrainings),
+    Route("/api/v1/retrainings", retrainings.request, methods=["POST"]),
     Route("/api/v1/retrainings/{id}", api.retraining),
     Route("/api/v1/retrainings/{id}/approve", retrainings.approve, methods=["POST"]),
     Route("/api/v1/retrainings/{id}/cancel", retrainings.cancel, methods=["POST"]),

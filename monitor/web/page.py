@@ -32,7 +32,7 @@ from monitor.web.view import TONES, AccountLine, Measure, Standing, account_line
 
 TEMPLATES = Path(__file__).parent / "templates"
 REFRESH_SECONDS = 10
-FINDINGS, ACCOUNTS, MODEL_ACCOUNTS, INCIDENTS, DEAD = 12, 10, 20, 20, 5
+FINDINGS, ACCOUNTS, MODEL_ACCOUNTS, INCIDENTS, RETRAININGS, DEAD = 12, 10, 20, 20, 5, 5
 """Lines shown of each kind."""
 MEASURES = 60
 """Sparklines on a page, the worst first: 200 of them would be a megabyte every ten seconds."""
@@ -89,6 +89,7 @@ class ModelPage:
 
     card: Card
     incidents: tuple[Incident, ...]
+    retrainings: tuple[Retraining, ...]
     performance: Panel | None
     measures: tuple[MeasureRow, ...]
     more_measures: int
@@ -138,6 +139,7 @@ def _model_page(parts: Parts, found: Model) -> ModelPage:
     return ModelPage(
         card=_card(parts, found),
         incidents=tuple(reversed(store.incidents(model=name, newest=INCIDENTS))),
+        retrainings=tuple(reversed(store.retrainings(model=name)[-RETRAININGS:])),
         performance=performance_panel(store, found),
         measures=tuple(MeasureRow(measure=each, drawing=spark(each)) for each in found_measures[:MEASURES]),
         more_measures=max(len(found_measures) - MEASURES, 0),

@@ -24,7 +24,7 @@ async def livez(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """503 with the named reasons while work cannot be taken."""
     ready, lines = parts_of(request).health.ready()
-    return _probe(ready, lines, "verbose" in request.query_params, [])
+    return _probe(ready, lines, "verbose" in request.query_params, parts_of(request).health.told())
 
 
 def _loops(request: Request) -> list[tuple[str, float]]:

@@ -160,6 +160,14 @@ def test_what_was_made_before_the_clock_was_set_back_does_not_wait_for_it(store:
     assert alone(store, now=NOW - 3600 * SECOND) == [3]
 
 
+def test_what_was_made_while_the_claim_waited_for_the_store_waits_as_all_do(store: Store) -> None:
+    """The claim's time is taken before the store is free, and what it then finds is younger."""
+    put(store, *(told(n) for n in range(3)), told(3, "resolved"))
+    early = NOW - 30 * SECOND
+    assert group(store, now=early) == []
+    assert alone(store, now=early) == []
+
+
 def test_members_marked_together_are_sent_with_one_thread(store: Store) -> None:
     put(store, *(told(n) for n in range(3)))
     store.delivered_together(group(store), Receipt(thread="C1:1:shared"), RIPE)

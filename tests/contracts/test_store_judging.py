@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from monitor.core.audit import AuditEntry, Via
 from monitor.core.incidents import IncidentState
 from monitor.core.results import Account, Check, Verdict
 from monitor.core.retraining import Retraining, RetrainingEvent, RetrainingState, given_up
@@ -127,6 +128,15 @@ def test_a_person_changes_an_incident_only_from_the_state_they_saw(store: Store)
     assert store.open_incident("m") == acknowledged
     assert store.incident_events("inc_1") == [event(None, FIRING), by_ann]
     assert [(row.kind, row.created_at) for row in store.deliveries()] == [("firing", by_ann.at)]
+
+
+def test_what_a_person_did_is_audited_with_it_or_not_at_all(store: Store) -> None:
+    assert store.record(judgement(incident=incident(), events=(event(None, FIRING),)))
+    acknowledged = replace(incident(ACKNOWLEDGED), acknowledged_by="ann")
+    line = AuditEntry(at=key(0).end, by="ann (U1)", via=Via.SLACK, action="acknowledge", model="m", subject="inc_1")
+    assert store.save_incident(acknowledged, event(FIRING, ACKNOWLEDGED), audit=line)
+    assert not store.save_incident(acknowledged, event(FIRING, ACKNOWLEDGED), audit=line), "it fires no longer"
+    assert store.audit(subject="inc_1") == [line]
 
 
 def test_a_judgement_made_before_a_person_changed_the_incident_is_made_again(store: Store) -> None:

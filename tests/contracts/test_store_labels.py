@@ -416,5 +416,7 @@ def test_tallies_replace_those_of_the_same_window_and_segment(store: Store) -> N
     by_key = {tally.key: tally for tally in first} | {key(): again}
     assert store.tallies("m") == [by_key[found] for found in sorted(by_key)]
     assert store.tallies("m", key(1).start) == [by_key[key(1)]]
+    assert store.tallies("m", segment="origin=LGA") == [by_key[key(0, segment="origin=LGA")]]
+    assert [tally.key for tally in store.tallies("m", segment=ALL_ROWS)] == sorted(k for k in by_key if k.segment == ALL_ROWS)
     assert store.tallies("o") == []
     assert store.tallies("m")[0].key.segment == ALL_ROWS

@@ -96,6 +96,9 @@ def test_what_came_of_a_retraining_is_kept(store: Store) -> None:
     assert store.save_retraining(done, event(RetrainingState.SUCCEEDED, RetrainingState.RUNNING))
     assert [store.retraining("ret_1")] == store.recent_retrainings("m", 5) == [done]
     assert store.retrainings(model="m") == [done]
+    again = replace(done, helped=Helped.DID_NOT, verdict="another replica looked, too")
+    assert not store.save_retraining(again, event(RetrainingState.SUCCEEDED, RetrainingState.SUCCEEDED)), "a verdict is given once"
+    assert store.retraining("ret_1") == done
 
 
 def test_who_changed_an_incident_is_written_with_the_change_or_not_at_all(store: Store) -> None:

@@ -26,7 +26,7 @@ from monitor.core.incidents import (
 )
 from monitor.core.maintenance import OneOff
 from monitor.core.messages import incident_dedupe
-from monitor.core.muting import HOLDING, mute
+from monitor.core.muting import CALLING, HOLDING, mute
 from monitor.core.rules import AlertRules
 from tests.core.test_incident_table import DAY, START, WALL, hold, window
 
@@ -88,11 +88,11 @@ class Life(RuleBasedStateMachine):
         self.done.append(did)
         self.history += taken.events
         after = taken.incident
-        if taken.notify is not None:
+        if taken.notify is not None and taken.notify.kind is not NotifyKind.UPDATE:  # an update of the first message tells nobody
             assert after is not None
             self.told.append((after.id, taken.notify.kind))
             self.keys.append(incident_dedupe("slack", after, taken.notify))
-            assert taken.notify.kind is NotifyKind.RESOLVED or (after.notified_at, after.muted) == (after.updated_at, None)
+            assert taken.notify.kind not in CALLING or (after.notified_at, after.muted) == (after.updated_at, None)
         if after is not None and after.state is IncidentState.RESOLVED:
             known = opened is not None and opened.id == after.id and opened.notified_at is not None
             assert (taken.notify is not None) == known, "the end is told to those who were told, whatever is silenced, and to no others"

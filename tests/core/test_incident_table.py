@@ -6,7 +6,7 @@
               o the window is old   m maintenance
 ``states``    . none   p pending   f firing   a acknowledged   r resolved
 ``told``      F it fires   R reminder   D data fault too   P performance dropped too   L told late, as the first message   l told late
-              r resolved   . nothing; and lines of history besides: h held back   m stands still   i inhibited
+              u who acknowledged   r resolved   . nothing; and lines of history besides: h held back   m stands still   i inhibited
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ STATES = {None: ".", IncidentState.PENDING: "p", IncidentState.FIRING: "f", Inci
 TOLD = {
     TransitionReason.OPEN_AFTER_REACHED: "F", TransitionReason.REPEAT_INTERVAL_ELAPSED: "R", TransitionReason.DATA_FAULT_TOO: "D",
     TransitionReason.PERFORMANCE_DROPPED_TOO: "P", TransitionReason.TOLD_LATE: "l", TransitionReason.RESOLVE_AFTER_REACHED: "r",
-    TransitionReason.RESOLVED_BY_PERSON: "r",
+    TransitionReason.RESOLVED_BY_PERSON: "r", TransitionReason.ACKNOWLEDGED_BY_PERSON: "u",
 }  # fmt: skip
 LINES = {TransitionReason.HELD_BACK: "h", TransitionReason.MAINTENANCE: "m", TransitionReason.INHIBITED: "i"}
 
@@ -104,8 +104,8 @@ TABLE = [
     row("! ! !", "f f f", "F R R", repeat=DAY),
     row("! . . ! . .", "f f r f f r", "F . r F . r"),
     # people
-    row("! A ! !", "f a a a", "F . . .", repeat=DAY),
-    row("! A . .", "f a a r", "F . . r"),
+    row("! A ! !", "f a a a", "F u . .", repeat=DAY),
+    row("! A . .", "f a a r", "F u . r"),
     row("! X", "f r", "F r"),
     row("! X !", "f r f", "F r F"),
     row("! X", "p r", ". .", opens=2),
@@ -126,8 +126,8 @@ TABLE = [
     row("! b", "f f", "F D"),
     row("! w", "f f", "F D"),
     row("b !", "f f", "F ."),
-    row("! A q", "f a a", "F . D"),
-    row("q A !", "f a a", "F . i"),
+    row("! A q", "f a a", "F u D"),
+    row("q A !", "f a a", "F u i"),
     row("q !", "f f", "F iR", repeat=DAY),
     row("! q", "p f", ". F", opens=2),
     # silences
@@ -190,7 +190,7 @@ TABLE = [
     row("! s s", "f f f", "F . .", ". m m"),
     row("! ! ! ! !", "f f f f f", "F m . m .", ". m . m ."),
     row("! ! !", "f f f", "F m R", ". m .", repeat=DAY),
-    row("! A ! .", "f a a r", "F . m r", ". . m .", resolves=1),
+    row("! A ! .", "f a a r", "F u m r", ". . m .", resolves=1),
     row("! q !", "f f f", "F m .", ". m ."),
     row("! ! ! !", "f f f f", "h m . L", "z m m ."),
     row("! X", "f r", "F r", ". m"),

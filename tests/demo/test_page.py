@@ -11,7 +11,7 @@ from rich.console import Console
 
 from monitor.core.results import Verdict
 from monitor.demo.follow import Follower
-from monitor.demo.page import Page
+from monitor.demo.page import Page, accounts_of
 from monitor.demo.scenario import Scenario
 from monitor.demo.terminal import Terminal
 from monitor.health import Health
@@ -50,6 +50,12 @@ def test_every_judged_day_is_read_with_its_rows_and_its_alerting_columns(page: P
     assert 700 < days[0].counted == days[0].received < 1000
 
 
+def test_the_rows_of_all_versions_of_a_day_are_told_together() -> None:
+    rows = [{"window_start": "2013-05-01", "segment": segment, "received": n, "counted": n - 1}
+            for segment, n in (("*", 10), ("*", 20), ("origin=JFK", 5))]
+    assert accounts_of(rows) == {"2013-05-01": {"window_start": "2013-05-01", "received": 30, "counted": 28}}
+
+
 def test_only_what_comes_after_the_last_known_day_is_asked_for(page: Page) -> None:
     assert [day.start for day in page.days_after(LAST - 2 * DAY)] == [LAST - DAY, LAST]
     assert page.days_after(LAST) == []
@@ -61,7 +67,8 @@ def test_incidents_retrainings_and_deliveries_are_read(page: Page) -> None:
     assert incidents[OPEN_ID].state == "firing"
     assert incidents[OPEN_ID].columns[0] == "dep_delay"
     assert incidents[OPEN_ID].resolved_at is None
-    assert page.retrainings() == 1
+    [asked] = page.retrainings()
+    assert (asked.id, asked.state, asked.new_version, asked.helped, asked.verdict) == ("ret-1", "requested", None, "", "")
     deliveries = page.deliveries()
     assert deliveries["dead"] == 1
     assert deliveries["pending"] >= 1

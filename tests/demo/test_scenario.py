@@ -8,9 +8,9 @@ import pytest
 from monitor.demo.scenario import DAY, Fault, flights_of_spring
 
 
-def test_march_and_april_have_61_days_and_seven_of_them_are_faulty() -> None:
+def test_from_march_to_mid_may_there_are_79_days_and_seven_of_them_are_faulty() -> None:
     spring = flights_of_spring()
-    assert spring.days == len(spring.day_starts()) == 61
+    assert spring.days == len(spring.day_starts()) == 79
     assert len(spring.fault_days()) == 7
     assert spring.fault_days() < set(spring.day_starts())
 

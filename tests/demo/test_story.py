@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitor.core.results import Verdict
-from monitor.demo.page import JudgedDay, Realised, SeenIncident, judged_day
+from monitor.demo.page import JudgedDay, Realised, SeenIncident, SeenRetraining, judged_day
 from monitor.demo.scenario import DAY, flights_of_spring
-from monitor.demo.story import Outcome, Week, is_whole, shortcomings, weeks_of, worst_performance
+from monitor.demo.story import Outcome, Week, awaits_verdict, is_whole, shortcomings, weeks_of, worst_performance
 from monitor.demo.terminal import event_line, slack_lines, summary_lines, verdict_of
 
 SPRING = flights_of_spring()
@@ -27,8 +27,12 @@ INCIDENT = SeenIncident(
     cause="dep_delay: mean 10.4 → 510, about ×60 (unit change)",
     fired_at=datetime(2013, 4, 2, tzinfo=UTC), resolved_at=datetime(2013, 4, 10, tzinfo=UTC),
 )
+RETRAINED = SeenRetraining(
+    id="ret_1", state="succeeded", requested_at=datetime(2013, 4, 28, tzinfo=UTC), new_version="2013-05", helped="did not help",
+    verdict="retraining did not help: roc_auc +0.00419 [-0.0111, 0.0195] over 14 windows, realised",
+)
 AS_ANNOUNCED = Outcome(
-    scenario=SPRING, produced=PER_DAY * len(DAYS), days=DAYS, incidents=(INCIDENT,), dead_deliveries=0, retrainings=1
+    scenario=SPRING, produced=PER_DAY * len(DAYS), days=DAYS, incidents=(INCIDENT,), dead_deliveries=0, retrainings=(RETRAINED,)
 )
 
 
@@ -37,14 +41,19 @@ def test_the_story_as_announced_lacks_nothing() -> None:
 
 
 @pytest.mark.parametrize(("change", "complaint"), [
-    ({"days": DAYS[:-1], "produced": PER_DAY * 60}, "60 days were judged instead of 61"),
-    ({"produced": PER_DAY * 61 + 1}, "54,900 flights were counted instead of the 54,901 produced"),
+    ({"days": DAYS[:-1], "produced": PER_DAY * 78}, "78 days were judged instead of 79"),
+    ({"produced": PER_DAY * 79 + 1}, "71,100 flights were counted instead of the 71,101 produced"),
     ({"incidents": ()}, "the injected fault made 0 incidents instead of one"),
     ({"incidents": (INCIDENT, replace(INCIDENT, id="i-2", since=datetime(2013, 4, 4, tzinfo=UTC)))}, "made 2 incidents instead of one"),
     ({"incidents": (replace(INCIDENT, columns=("p_late", "dep_delay")),)}, "and not 'dep_delay' as its first cause"),
     ({"incidents": (replace(INCIDENT, cause="dep_delay moved"),)}, "does not say 'about ×60 (unit change)'"),
     ({"incidents": (replace(INCIDENT, state="firing"),)}, "the incident i-1 is still firing"),
     ({"labels": 54_800, "labelled": 54_799}, "54,799 flights were labelled instead of the 54,800 that arrived"),
+    ({"retrainings": ()}, "0 new versions were trained instead of one"),
+    ({"retrainings": (RETRAINED, RETRAINED)}, "2 new versions were trained instead of one"),
+    ({"retrainings": (replace(RETRAINED, state="failed"),)}, "0 new versions were trained instead of one"),
+    ({"retrainings": (replace(RETRAINED, requested_at=datetime(2013, 4, 4, tzinfo=UTC)),)}, "asked for on the injected fault, at 4 April"),
+    ({"retrainings": (replace(RETRAINED, helped="", verdict=""),)}, "it was not told whether version 2013-05 helped: no verdict"),
     ({"dead_deliveries": 2}, "2 messages could not be delivered"),
     ({"unsigned_webhooks": 1}, "1 webhooks were not signed with the shared secret"),
 ])
@@ -52,6 +61,18 @@ def test_what_is_missing_is_named(change: dict[str, object], complaint: str) -> 
     missing = shortcomings(replace(AS_ANNOUNCED, **change))  # type: ignore[arg-type]
     assert len(missing) == 1
     assert complaint in missing[0]
+
+
+def test_a_new_version_waits_for_its_verdict_once_it_is_there() -> None:
+    assert awaits_verdict(replace(RETRAINED, helped="", verdict=""))
+    assert not awaits_verdict(RETRAINED)
+    assert not awaits_verdict(replace(RETRAINED, state="failed", verdict=""))
+
+
+def test_what_came_of_retraining_is_in_the_summary() -> None:
+    told = list(summary_lines(AS_ANNOUNCED))
+    at = told.index("1 retraining asked for")
+    assert [line.strip() for line in told[at + 1 :]] == ["asked on 27 April: succeeded, version 2013-05", RETRAINED.verdict]
 
 
 def test_an_incident_of_the_real_data_is_told_and_not_held_against_the_story() -> None:
@@ -81,7 +102,7 @@ def test_without_a_fault_no_incident_is_asked_for() -> None:
 
 def test_weeks_begin_on_monday_and_the_fault_fills_one() -> None:
     weeks = list(weeks_of(DAYS))
-    assert [len(week.days) for week in weeks] == [3, 7, 7, 7, 7, 7, 7, 7, 7, 2]
+    assert [len(week.days) for week in weeks] == [3, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 6]
     assert [week.span for week in weeks if week.alerting] == ["1–7 April"]
     assert weeks[4].span == "25–31 March"
 
@@ -103,7 +124,7 @@ def test_a_week_says_how_many_days_alert_and_which_columns() -> None:
     assert verdict_of(weeks["1–7 April"]).plain == "7 days alert: dep_delay, p_late"
     assert verdict_of(weeks["4–10 March"]).plain == "quiet"
     insufficient = replace(DAYS[0], verdict=Verdict.INSUFFICIENT)
-    assert verdict_of(Week(days=(insufficient, *DAYS[1:3]))).plain == "insufficient"
+    assert verdict_of(Week(days=(insufficient, *DAYS[1:3]))).plain == "quiet, as far as so few rows of each version tell"
     whole_model = replace(DAYS[0], verdict=Verdict.ALERT)
     assert verdict_of(Week(days=(whole_model,))).plain == "1 day alerts: the whole model"
 
@@ -174,5 +195,5 @@ def test_a_slack_message_reads_from_header_to_attachment() -> None:
 
 
 def test_the_summary_counts_faulty_days_apart_from_the_others() -> None:
-    assert "7 of 7 faulty days alert, 0 of the 54 others" in summary_lines(AS_ANNOUNCED)
-    assert timedelta(days=61) == SPRING.end - SPRING.start
+    assert "7 of 7 faulty days alert, 0 of the 72 others" in summary_lines(AS_ANNOUNCED)
+    assert timedelta(days=79) == SPRING.end - SPRING.start

@@ -12,8 +12,9 @@ from monitor.core.incidents import IncidentState
 from monitor.core.results import Result, Verdict
 from monitor.core.retraining import Retraining, RetrainingState
 from monitor.core.schema import Reason
-from monitor.metrics import MAX_RESULT_SERIES, RECENT_SECONDS, Metrics, Recent
+from monitor.metrics import MAX_RESULT_SERIES, Metrics
 from monitor.ports import Checkpoint, Judgement, LabelAccount, Quarantined, Revision, StreamCount, TopicPartition
+from monitor.recent import RECENT_SECONDS, Recent
 from tests.edges import performance_story
 from tests.edges.web_story import FAULT_DAYS, FLIGHTS, MODELS, OPEN_ID, Day, incident, results_of
 

@@ -188,15 +188,27 @@ def test_a_person_acknowledges_and_resolves_and_the_channel_hears_of_the_end(con
         run(incidents.app, "ack", config, opened.id)
 
 
-def test_what_a_person_expects_is_for_references_that_learn(config: Path, store: Store) -> None:
+def test_what_a_person_expects_is_learned_where_references_are_merged(config: Path, store: Store) -> None:
     opened = judge(store, "B")
     assert opened is not None
-    with pytest.raises(UsageError, match="model 'm' has no rolling, seasonal or previous reference that could learn it: build a new one"):
-        run(incidents.app, "resolve", config, opened.id, "--expected")
     config.write_text(config.read_text().replace("    columns:", "    reference: {rolling: 14d}\n    columns:"))
-    assert "is resolved" in run(incidents.app, "resolve", config, opened.id, "--expected", "--by", "eve")
+    said = run(incidents.app, "resolve", config, opened.id, "--expected", "--by", "eve")
+    assert f"incident {opened.id} is resolved as expected: references that are merged from windows learn it" in said
     assert [e.reason for e in store.incident_events(opened.id)][-1] == "resolved by a person as expected"
     assert [d.expected for d in store.disturbances("m", START + DAY)] == [True]
+    assert [(e.by, e.via, e.action, e.subject) for e in store.audit()] == [("eve", "cli", "resolve as expected", opened.id)]
+
+
+def test_what_a_person_expects_takes_windows_that_a_reference_can_be_made_of(config: Path, store: Store) -> None:
+    opened = judge(store, "B")
+    assert opened is not None
+    with pytest.raises(UsageError, match="no version that alerted has a reference"):
+        run(incidents.app, "resolve", config, opened.id, "--expected")
+    config.write_text(config.read_text().replace("  m:", "  other:"))
+    with pytest.raises(UsageError, match=r"model 'm' is not in .*: resolve without --expected"):
+        run(incidents.app, "resolve", config, opened.id, "--expected")
+    assert (still := store.incident(opened.id)) is not None
+    assert still.resolved_at is None
 
 
 def test_a_persons_name_is_the_users_where_none_is_given(config: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

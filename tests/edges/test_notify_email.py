@@ -15,19 +15,24 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as settings_of
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from monitor.clock import SystemClock
+from monitor.core.digest import DIGEST, Digest, ModelPart, headline
 from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage
+from monitor.core.retraining import RetrainingState
+from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
 from monitor.errors import Permanent, Retryable
 from monitor.log import MASK, redact
 from monitor.notify import email
-from monitor.notify.email import MAX_SUBJECT, mail_of
+from monitor.notify.email import mail_of
+from monitor.notify.letters import MAX_SUBJECT, letter_of
 from monitor.notify.transport import tls_context
 from monitor.ports import Receiver
 from monitor.settings.secret import Secret
 from monitor.settings.targets import EmailSettings
-from tests.edges.told import INCIDENT, delivery, messages, other, telling
+from tests.edges.told import DAY, INCIDENT, NOW, delivery, messages, other, telling
 from tests.mail_server import MailServer, ScriptedMail, certificate, server_context
 
 FROM, TO = "Drift Watch <driftd@example.com>", ("ml@example.com", "Ön Call <oncall@example.com>")
@@ -134,7 +139,7 @@ def test_line_ends_in_what_comes_from_a_log_make_no_header(server: MailServer) -
 def test_what_is_about_no_incident_is_a_mail_in_lines(server: MailServer) -> None:
     body = {"sentence": "flight-delay: a retraining waits\nBcc: x@y.example", "hint": "<b>driftd retrainings approve</b>",
             "url": "javascript:alert(1)", "columns": ["x", "y"]}  # fmt: skip
-    mailer(server.port).send(other(body))
+    mailer(server.port).send(other(body, "another_kind"))
     (mail,) = server.mails
     assert mail["Subject"] == "[driftd] flight-delay: a retraining waits Bcc: x@y.example"
     assert mail["X-Driftd-Incident"] is None
@@ -144,6 +149,25 @@ def test_what_is_about_no_incident_is_a_mail_in_lines(server: MailServer) -> Non
     assert "columns:\n  - x\n  - y" in text.get_content().replace("\r\n", "\n")
     assert "<a" not in html.get_content()
     assert "&lt;b&gt;driftd retrainings approve" in html.get_content()
+
+
+def test_a_note_of_a_retraining_and_a_digest_are_letters_of_their_own() -> None:
+    note = RetrainingNote(id="ret_1", model="m", state=RetrainingState.PROPOSED, sentence="m: a retraining waits", incident=None, at=NOW,
+                          hint="driftd retrainings approve", run_url="https://ci.example/7", url="https://d.example/models/m")
+    asked = letter_of(other(to_builtins(note), RETRAINING_STATUS))
+    assert (asked.subject, asked.url) == ("Retraining: m: a retraining waits", "https://d.example/models/m")
+    assert asked.paragraphs == (("m: a retraining waits",), ("driftd retrainings approve",), ("The run: https://ci.example/7",))
+    part = ModelPart(model="m", windows=24, lines=("drift of x in 3 windows", "y\nz"), more=2, url="https://d.example/models/m")
+    digest = Digest(since=NOW - DAY, until=NOW, models=(part,), more_models=1, held=("inc_1 of m",), more_held=0, dead=("1 given up",))
+    daily = letter_of(other(to_builtins(digest), DIGEST))
+    assert daily.paragraphs == (
+        ("2026-05-03 12:00 UTC to 2026-05-04 12:00 UTC",), ("m:", "drift of x in 3 windows", "y z", "… and 2 more"),
+        ("… and 1 more models",), ("Held back:", "inc_1 of m"), ("1 given up",),
+    )  # fmt: skip
+    assert daily.subject == headline(digest)
+    for kind in (DIGEST, RETRAINING_STATUS):
+        with pytest.raises(Permanent, match="stored body is no"):
+            letter_of(other({"x": 1}, kind))
 
 
 def test_an_acknowledgement_is_no_mail_and_keeps_the_thread(server: MailServer) -> None:

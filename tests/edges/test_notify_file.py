@@ -48,9 +48,9 @@ def test_a_line_of_text_is_for_people(tmp_path: Path) -> None:
 
 def test_what_is_about_no_incident_is_a_line_too(tmp_path: Path) -> None:
     for form in LineFormat:
-        lines(tmp_path / "out", form).send(other({"sentence": "", "models": [{"model": "m", "lines": ["a", "b"]}], "more": 0}, "digest"))
+        lines(tmp_path / "out", form).send(other({"sentence": "", "models": [{"model": "m", "lines": ["a", "b"]}], "more": 0}, "another"))
     first, second = (tmp_path / "out").read_text().splitlines()
-    assert json.loads(first) == {"at": "2026-05-04T12:00:00Z", "delivery": "msg_o", "kind": "digest", "sentence": "",
+    assert json.loads(first) == {"at": "2026-05-04T12:00:00Z", "delivery": "msg_o", "kind": "another", "sentence": "",
                                  "models": [{"model": "m", "lines": ["a", "b"]}], "more": 0}  # fmt: skip
     assert second == "2026-05-04T12:00:00Z models:; -; model: m; lines:; - a; - b; more: 0"
 

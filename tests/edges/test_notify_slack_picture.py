@@ -88,7 +88,7 @@ def test_a_picture_is_painted_uploaded_and_put_into_the_thread(slack: SlackServe
     receipt = bot(slack, easel).send(delivery(thread))
     (file,) = slack.files.values()
     first, reply = slack.posts
-    assert (file.content, file.name, file.title, file.shared) == (PNG, "driftd-msg_pic.png", SHOWN.title, True)
+    assert (file.content, file.name, file.title, file.shared) == (PNG, "driftd-msg_pic.png", "Window yesterday", True)
     assert file.alt_text == f"{SHOWN.title}; dep_delay: mean 12.6 → 756"
     assert (reply.thread_ts, reply.body["files"][0]["id"], first.edits) == (first.ts, file.id, 0)
     assert methods(slack) == ["files.getUploadURLExternal", "upload", "files.completeUploadExternal"]

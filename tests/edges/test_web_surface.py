@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 from typer.testing import CliRunner
 
 from monitor.core.results import Verdict
+from monitor.core.retraining import Helped, RetrainingEvent, RetrainingState
 from monitor.errors import Retryable, UsageError
 from monitor.health import Health, NotReady
 from monitor.metrics import Metrics
@@ -29,7 +30,7 @@ from monitor.web.guards import host_name
 from monitor.web.page import MEASURES
 from monitor.web.server import is_loopback
 from tests.edges.web_site import REPORT, Site, site
-from tests.edges.web_story import DAYS, EVIL, FLIGHTS, MODELS, OPEN_ID, PAST_ID, PRICES, Day, results_of
+from tests.edges.web_story import DAYS, EVIL, FLIGHTS, LAST, MODELS, OPEN_ID, PAST_ID, PRICES, Day, results_of
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +200,22 @@ def test_a_model_page_draws_each_measure_and_lists_the_worst_first(here: Site) -
     assert html.index("<td>late</td>") < html.index("<td>origin</td>")
     assert here.get("/models/none").status_code == 404
     assert "known: ['bag-loss', 'fare-price', 'flight-delay']" in here.get("/models/none").text
+
+
+def test_a_model_page_says_whether_retraining_helped(tmp_path: Path) -> None:
+    with site(tmp_path) as made:
+        assert "<h2>Retraining</h2>" in made.get("/models/flight-delay").text
+        asked = made.store.retraining("ret-1")
+        assert asked is not None
+        verdict = f"retraining helped: roc_auc +0.021 {EVIL}"
+        done = replace(asked, state=RetrainingState.SUCCEEDED, new_version="2", helped=Helped.HELPED, verdict=verdict)
+        event = RetrainingEvent(retraining="ret-1", at=LAST, before=asked.state, after=done.state)
+        assert made.store.save_retraining(done, event)
+        page = Page(made.get("/models/flight-delay").text)
+        assert "<h2>Retraining</h2>" not in made.get("/models/fare-price").text
+    assert "ret-1" in page.ids
+    for words in (verdict, "version 1 → 2", "succeeded", "drift: 3 windows", "helped"):
+        assert words in page.text
 
 
 def test_of_very_many_measures_the_page_draws_the_worst_and_counts_the_rest(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def telling(message: IncidentMessage, id: str = "msg_1") -> Delivery:
 BROKEN = replace(delivery(), body={"kind": "firing"})
 """A stored body that is no message about an incident."""
 
-def other(body: Mapping[str, object], kind: str = "retraining_status", incident: str | None = None) -> Delivery:
+def other(body: Mapping[str, object], kind: str = "another", incident: str | None = None) -> Delivery:
     """A delivery of something that is about no incident."""
     return Delivery(id="msg_o", receiver="r", kind=kind, incident=incident, body=body, attempts=0, created_at=NOW)
 

@@ -72,10 +72,11 @@ def test_fifty_models_that_drift_at_once_for_ten_windows_ask_once_each(kafka: Br
                       "veto": False}
         names = [f"model-{n:02}" for n in range(MODELS)]
         run = read_to_the_end(kafka, tmp_path, told, rows, {name: {"retraining": retraining} for name in names})
+        assert len(told.slack.posts) == 1, [(post.text, post.body["metadata"], post.thread_ts) for post in told.slack.posts]
         (posted,) = told.slack.posts
         asked = Counter(json.loads(request.body)["data"]["model"] for request in told.trainer.requests)
     assert asked == Counter(names)
-    assert posted.text.startswith(f"🔴 Alert: {MODELS} models drift since ")
+    assert posted.text.startswith(f"🔴 Alert: {MODELS} models alert since 2013-03-01 03:00 UTC")
     assert posted.body["metadata"]["event_payload"]["incidents"] == MODELS
     assert all(name in json.dumps(posted.body) for name in names)
     with closing(open_store(run.store)) as store:

@@ -1,4 +1,4 @@
-"""What Slack or a webhook's receiver may answer over a real socket: any bytes are a receipt, a Retryable or a Permanent."""
+"""What Slack or another service may answer over a real socket: any bytes are a receipt, a Retryable or a Permanent."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from monitor.core.incidents import NotifyKind
 from monitor.core.messages import message_body
 from monitor.errors import Permanent, Retryable
 from monitor.log import redact
+from monitor.notify import alertmanager, events, pagerduty
 from monitor.notify.slack import SlackBot
 from monitor.notify.slack_webhook import SlackWebhook
 from monitor.notify.webhook import Webhook
 from monitor.ports import Delivery, Receipt
 from monitor.ports.outbox import Receiver
 from monitor.settings.secret import Secret
+from monitor.settings.targets import AlertmanagerSettings, EventsSettings, PagerDutySettings
 from tests.edges.test_notify_slack import occasion
 from tests.fuzz.mutation import JSON_WORDS
 from tests.fuzz.target import Check, Target, require
@@ -101,6 +103,7 @@ def seeds() -> Sequence[bytes]:
         http(posted), http(b"ok"), http(b"", b"202 Accepted"), http(channels) + CUT + http(history) + CUT + http(posted), late,
         http(refused) + CUT + http(posted), http(b"", b"302 Found", location="http://127.0.0.1:1/"), http(b"<html>",
         b"503 No", content_type="text/html"),
+        http(b'{"status":"invalid event","message":"no","errors":["routing_key"]}', b"400 Bad"),
         http(b"invalid_payload", b"400 Bad") + CUT + http(b"ok"), http(b"", b"410 Gone"),
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\nok", b"",
@@ -108,7 +111,7 @@ def seeds() -> Sequence[bytes]:
     return [bytes([number]) + each for each in whole for number in range(RECEIVERS * len(DELIVERIES))]
 
 
-RECEIVERS = 3
+RECEIVERS = 6
 
 
 def receivers(port: int) -> Sequence[Receiver]:
@@ -117,6 +120,9 @@ def receivers(port: int) -> Sequence[Receiver]:
         SlackBot(token=Secret(text=TOKEN), channel="#ml-alerts", api_url=f"{root}/", timeout=PATIENCE, clock=clock),
         SlackWebhook(url=Secret(text=root), clock=clock, timeout=PATIENCE),
         Webhook(name="retraining:m", url=root, secret=Secret(text=SECRET), clock=clock, timeout=PATIENCE),
+        events.made("events", EventsSettings.model_validate({"url": root, "secret": SECRET, "timeout": "1s"}), clock),
+        alertmanager.made("alerts", AlertmanagerSettings.model_validate({"url": root, "token": SECRET, "timeout": "1s"}), clock),
+        pagerduty.made("pager", PagerDutySettings.model_validate({"url": root, "routing_key": SECRET, "timeout": "1s"}), clock),
     )
 
 

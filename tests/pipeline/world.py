@@ -15,7 +15,7 @@ from monitor.doubles.log import MemoryLog
 from monitor.doubles.store import MemoryStore
 from monitor.errors import Retryable
 from monitor.metrics import Metrics
-from monitor.pipeline import Judge, Labelling, Pace, Reader, References, Reviser, Routes, Telling
+from monitor.pipeline import Bootstrap, Judge, Labelling, Pace, Reader, References, Reviser, Routes, Telling
 from monitor.pipeline.keptids import MOST_BYTES
 from monitor.ports import Checkpoint, Judgement, Mark, SampleTester, Store, StoredReference, TopicPartition
 
@@ -127,7 +127,7 @@ class World:
         self.judge = Judge(
             store=self.store, models=self.models, references=references, clock=self.clock, metrics=self.metrics,
             telling=Telling({model.name: self.routes for model in self.models}), partitions=lambda: self.reader.partitions,
-            tester=self.tester,
+            tester=self.tester, bootstrap=Bootstrap(self.store, references, self.clock),
         )  # fmt: skip
         self.labelling = Labelling(
             store=self.store, models=self.models, clock=self.clock, metrics=self.metrics, partitions=lambda: self.reader.partitions,

@@ -110,3 +110,28 @@ def test_too_many_addresses_are_refused(tmp_path: Path) -> None:
     many = ", ".join(f"a{n}@b.example" for n in range(51))
     with pytest.raises(SettingsError, match="51 addresses; expected 1 to 50"):
         loaded(tmp_path, f"receivers: {{m: {{email: {{host: h, from: a@b.example, to: [{many}]}}}}}}\n" + MODELS)
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_what_the_example_comments_out_can_be_switched_on(tmp_path: Path) -> None:
+    lines = (ROOT / "config" / "example.yaml").read_text(encoding="utf-8").splitlines()
+    found = []
+    for key in ("# receivers:", "# routes:"):
+        start = lines.index(key)
+        found += [line.removeprefix("# ") for line in lines[start : lines.index("", start)]]
+    settings = loaded(tmp_path, 'slack: {token: x, channel: "#a"}\n' + "\n".join(found) + "\n" + MODELS)
+    assert settings.people_receivers() == ("slack", "events", "bus", "alerts", "pager", "mail", "lines", "data")
+    assert len(settings.routes()) == 4
+
+
+def test_every_example_of_the_page_of_receivers_is_a_good_one(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "receivers.md").read_text(encoding="utf-8")
+    blocks = [block.partition("```")[0] for block in page.split("```yaml\n")[1:]]
+    receivers = [block.removeprefix("receivers:\n") for block in blocks if block.startswith("receivers:")]
+    assert len(receivers) == 6
+    routes, _, own = next(block for block in blocks if block.startswith("routes:")).partition("models:\n")
+    assert "receivers: [mail]" in own
+    text = 'slack: {token: x, channel: "#a"}\nreceivers:\n' + "".join(receivers) + routes + MODELS
+    assert len(loaded(tmp_path, text).routes()) == 5

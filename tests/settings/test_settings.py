@@ -325,6 +325,17 @@ def test_an_importance_file_of_any_size_is_not_read_whole(tmp_path: Path) -> Non
         loaded(tmp_path, model_text("    importance: {file: big.csv}\n"))
 
 
+def test_who_may_act_by_slack_is_said_where_the_file_does_not(tmp_path: Path) -> None:
+    given = "slack: {token: xoxb-1, channel: c, app_token: xapp-1%s}\n"
+    named = loaded(tmp_path, given % ", allow_users: U024BE7LH, approvers: [U024BE7LH, W012A3CDE]" + model_text())
+    assert named.slack is not None
+    assert (named.slack.allow_users, named.slack.approvers) == (("U024BE7LH",), ("U024BE7LH", "W012A3CDE"))
+    assert (named.notes(), [name for name, _ in named.secrets()]) == ((), ["slack.token", "slack.app_token"])
+    notes = loaded(tmp_path, given % "" + model_text()).notes()
+    assert [note.split(":")[0] for note in notes] == ["slack.allow_users", "slack.approvers"]
+    assert loaded(tmp_path, given % ", allow_users: []" + model_text()).slack.allow_users == ()  # type: ignore[union-attr]
+
+
 def test_a_configuration_that_is_wholly_acted_on_has_no_notes(tmp_path: Path) -> None:
     assert loaded(tmp_path, "slack: {webhook_url: https://hooks.example/x}\n" + model_text()).notes() == ()
 

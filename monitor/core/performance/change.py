@@ -38,7 +38,7 @@ def change_of(metric: Metric, here: Measured, there: Measured, part: Performance
     between = part.windows.between(metric.name)
     deviation = math.sqrt(here.variance + there.variance + between.variance)
     degrees = _degrees(here.variance + there.variance, between)
-    difference, unit = here.value - there.value, _unit(metric, there, part)
+    difference, unit = here.value - there.value, unit_of(metric, there, part)
     worse, sides = _worse(metric.better, difference)
     p_value = _p_value(worse, deviation, degrees, sides)
     limit = max(max_drop * unit, _critical(alpha / sides, degrees) * deviation)
@@ -63,7 +63,8 @@ def _worse(better: Better, difference: float) -> tuple[float, int]:
             assert_never(better)
 
 
-def _unit(metric: Metric, there: Measured, part: PerformancePart) -> float:
+def unit_of(metric: Metric, there: Measured, part: PerformancePart) -> float:
+    """What ``max_drop`` is a share of. Raises Undefined."""
     match metric.scale:
         case Scale.ABSOLUTE:
             return 1.0
