@@ -49,6 +49,7 @@ from monitor.pipeline import (
     Reviser,
     SelfWatch,
     Telling,
+    audience_of,
     judging_fails,
     kafka_away,
     receivers_fail,
@@ -161,7 +162,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     made = receivers_of(settings, clock, painter)
     for receiver in made:
         _closing(closers, f"receiver {receiver.name}", receiver.close)
-    telling = Telling(routes_of(settings, settings.http.public_url or web.url), told=store.told)
+    telling = Telling(routes_of(settings, settings.http.public_url or web.url), told=store.told, incident=store.incident)
     muting = Muting(store, clock)
     reports = settings.reports
     still_judging = partial(still_at_it, health, "judge")
@@ -218,7 +219,7 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     digests = None
     if settings.digest is not None:
         daily = Daily(at=settings.digest.clock, zone=settings.digest.zone, page_url=settings.http.public_url or web.url,
-                      audience=dict.fromkeys(settings.digest_receivers(), settings.model_names()))
+                      audience=audience_of(settings))
         digests = Digests(store=store, models=models, clock=clock, daily=daily)
     heartbeat = None
     if settings.heartbeat is not None:

@@ -135,5 +135,5 @@ def _desk(config: Path) -> Iterator[RetrainingDesk]:
 
     settings = load_settings(config)
     with opened(config) as store:
-        telling = Telling(routes_of(settings, settings.http.public_url), told=store.told)
+        telling = Telling(routes_of(settings, settings.http.public_url), told=store.told, incident=store.incident)
         yield Desk(store=store, models=settings.models(), telling=telling, clock=SystemClock())

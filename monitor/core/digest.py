@@ -155,19 +155,6 @@ def headline(digest: Digest) -> str:
     return f"Digest: {', '.join(parts)}"
 
 
-def digest_text(digest: Digest) -> str:
-    """The whole of it as plain text, for receivers without a form of their own."""
-    lines = [headline(digest), f"{moment(digest.since)} to {moment(digest.until)}"]
-    for part in digest.models:
-        lines += ["", part.model + (f" ({part.url})" if part.url else ""), *(f"- {line}" for line in part.lines)]
-        lines += [f"- and {part.more} more"] if part.more else []
-    lines += ["", f"and {digest.more_models} more {'model' if digest.more_models == 1 else 'models'}"] if digest.more_models else []
-    lines += ["", "Held back:", *(f"- {line}" for line in digest.held)] if digest.held else []
-    lines += [f"- and {digest.more_held} more"] if digest.more_held else []
-    lines += ["", *digest.dead] if digest.dead else []
-    return "\n".join(lines) + "\n"
-
-
 def _part(model: str, spans: Sequence[Warned], page_url: str | None) -> ModelPart | None:
     lines = [line for span in spans for line in _lines(span)]
     if not lines:

@@ -6,7 +6,6 @@ incident is told of its end, whatever is silenced; who was never told of it is n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -150,6 +149,6 @@ def told_of(judged: Judged) -> frozenset[About]:
     return frozenset(About(check=result.check, column=result.column) for result in judged.results if result.verdict is Verdict.ALERT)
 
 
-def untold(incidents: Iterable[Incident]) -> tuple[Incident, ...]:
-    """Those of which something is held back."""
-    return tuple(incident for incident in incidents if incident.muted in HOLDING)
+def untold(incident: Incident | None) -> bool:
+    """Whether nobody has heard of it, being held back."""
+    return incident is not None and incident.notified_at is None and incident.muted in HOLDING

@@ -77,6 +77,9 @@ class Terminal:
         if post.edits:
             self._timed(Text(f"   Slack: the incident's first message now says: {lines[0] if lines else post.text}", "dim"))
             return
+        if post.body.get("files"):
+            self._timed(Text(f"   Slack: {'; '.join(lines)} in the incident's thread", "dim"))
+            return
         where = "in the incident's thread" if post.thread_ts else post.channel
         self._box(f"Slack {where}", Group(*(Text(line, style="bold" if n == 0 else "") for n, line in enumerate(lines))))
 

@@ -3,7 +3,7 @@ SelfWatch: what stands in the way. Digests: what was not worth a message of its 
 
 from monitor.pipeline.bootstrap import Bootstrap
 from monitor.pipeline.desk import Desk
-from monitor.pipeline.digest import Daily, Digests
+from monitor.pipeline.digest import Daily, Digests, audience_of
 from monitor.pipeline.judge import Judge
 from monitor.pipeline.labelling import Labelling
 from monitor.pipeline.loop import RetrainingLoop
@@ -41,6 +41,7 @@ __all__ = [
     "Standard",
     "Standards",
     "Telling",
+    "audience_of",
     "judging_fails",
     "kafka_away",
     "receivers_fail",

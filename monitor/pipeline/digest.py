@@ -10,9 +10,11 @@ import msgspec
 
 from monitor.core.digest import DIGEST, TOLD, Digest, News, Span, Told, Warned, digest_dedupe, digest_of, is_due, last_slot
 from monitor.core.incidents import Incident
+from monitor.core.routing import routed_of_model
 from monitor.core.rules import Model
 from monitor.log import Action, logger
 from monitor.ports import Clock, DigestStore, Message
+from monitor.settings import Settings
 
 log = logger(__name__)
 
@@ -30,6 +32,13 @@ class Daily:
     zone: tzinfo
     audience: Mapping[str, Sequence[str]]
     page_url: str | None = None
+
+
+def audience_of(settings: Settings) -> Mapping[str, Sequence[str]]:
+    """By receiver of digests, the models that it hears of by the routes; of driftd's own way each of them hears."""
+    people, routes = settings.people_receivers(), settings.routes()
+    heard = {name: frozenset(routed_of_model(name, routes, people)) for name in settings.model_names()}
+    return {receiver: tuple(name for name in heard if receiver in heard[name]) for receiver in settings.digest_receivers()}
 
 
 class Digests:

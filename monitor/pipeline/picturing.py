@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from monitor.core.cause import Cause
 from monitor.core.evaluate import Subject
 from monitor.core.incidents import Step
-from monitor.core.picture import COURSE_WINDOWS, Picture, leading, taken, within
+from monitor.core.picture import Picture
+from monitor.core.picture.course import COURSE_WINDOWS, leading, within
+from monitor.core.picture.taken import taken
 from monitor.core.results import Result
 from monitor.core.rules import Model
 from monitor.pipeline.telling import TakePicture

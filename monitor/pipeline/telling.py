@@ -9,6 +9,7 @@ from monitor.core.cause import Cause
 from monitor.core.conditions import EVERY_MODEL, Condition
 from monitor.core.helped import Answer
 from monitor.core.incidents import Incident, NotifyKind, Step
+from monitor.core.muting import untold
 from monitor.core.picture import Picture
 from monitor.core.results import Account
 from monitor.core.retraining import Retraining, RetrainingState
@@ -57,12 +58,15 @@ log = logger(__name__)
 class Telling:
     """Makes the messages that a judgement, or a person's change, puts into the outbox.
 
-    ``told``: by the id of an incident, the receivers that it has messages for already. May raise Retryable, as the store does.
+    ``told``: by the id of an incident, the receivers that it has messages for already. ``incident``: it, by its id; None where there is
+    none. Both may raise Retryable, as the store does.
     """
 
-    def __init__(self, routes: Mapping[str, Routes], *, told: Callable[[str], Iterable[str]] = lambda _: ()) -> None:
+    def __init__(self, routes: Mapping[str, Routes], *, told: Callable[[str], Iterable[str]] = lambda _: (),
+                 incident: Callable[[str], Incident | None] = lambda _: None) -> None:
         self._routes = routes
         self._told = told
+        self._stored = incident
 
     def window(self, step: Step, cause: Cause, accounts: Sequence[Account], *, retraining: str = "",
                picture: TakePicture | None = None) -> tuple[Message, ...]:
@@ -103,8 +107,11 @@ class Telling:
     def retraining_status(self, retraining: Retraining, incident: Incident | None = None) -> tuple[Message, ...]:
         """What people are told of a request as it stands now: those who were told of its incident, else who hears of its model.
 
-        ``incident``: it, where it may begin with this very window.
+        ``incident``: it, where it may begin with this very window. Nobody, where it is held back, but to ask for an approval.
         """
+        asks = retraining.state is RetrainingState.PROPOSED
+        if not asks and retraining.incident is not None and untold(incident or self._stored(retraining.incident)):
+            return ()
         routes = self._routes.get(retraining.model, NOBODY)
         return retraining_notes(retraining, self._people_of(retraining, incident), page_url=routes.page_url)
 

@@ -354,6 +354,8 @@ def _reaches(model: ModelSettings) -> Iterator[tuple[timedelta, str]]:
     yield 2 * model.window, "window"
     if model.performance is not None:
         yield model.window + model.performance.label_delay, "performance.label_delay"
+    if model.retraining is not None and model.retraining.max_age is not None:
+        yield model.window + model.retraining.max_age, "retraining.max_age"
     reference = model.reference
     if reference is None:
         return

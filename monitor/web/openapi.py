@@ -92,7 +92,7 @@ SCHEMAS: Mapping[str, Schema] = {
         "id": TEXT, "model": TEXT, "check": _or_null(TEXT), "column": _or_null(TEXT), "incident": _or_null(TEXT), "starts_at": TIME,
         "ends_at": TIME, "by": TEXT, "reason": TEXT, "ended_by": _or_null(TEXT),
     }, "What people want to hear nothing of for a while. `model` is `*` for all; null matches all. Times are wall clock."),
-    "Retraining": _object(_RETRAINING, "A request to retrain. `updated_at` is wall clock; `helped` is null until there is enough evidence."),
+    "Retraining": _object(_RETRAINING, "A request to retrain. `updated_at` is wall clock; `helped` is null until evidence is enough."),
     "RetrainingEvent": _object({
         "retraining": TEXT, "at": TIME, "before": _or_null(TEXT), "after": _enum(RetrainingState), "by": TEXT, "detail": TEXT,
     }, "One line of the history of a request to retrain, by the wall clock. `by` is empty where driftd itself did it."),

@@ -24,7 +24,6 @@ from monitor.core.digest import (
     Warned,
     digest_dedupe,
     digest_of,
-    digest_text,
     headline,
     is_due,
     last_slot,
@@ -139,19 +138,6 @@ def test_models_with_most_to_tell_come_first_and_the_rest_is_counted() -> None:
     assert headline(digest) == "Digest: 25 models warned, 25 incidents held back"
 
 
-def test_as_text_it_is_whole() -> None:
-    many = [result(0, f"c{n}") for n in range(MAX_LINES + 1)]
-    warned = {f"m{n:02}": [Warned(windows=1, results=tuple(many))] for n in range(MAX_MODELS + 1)}
-    digest = digest_of(news(warned=warned, held=[held(n) for n in range(MAX_HELD + 2)], dead={"slack": 1}, page_url="https://p.example"))
-    assert digest is not None
-    text = digest_text(digest)
-    for part in ("Digest: 21 models warned, 22 incidents held back, messages given up\n2026-03-04 08:00 UTC to 2026-03-05 08:00 UTC\n",
-                 "\nm00 (https://p.example/models/m00)\n- c0: drifted a little in 1 of 1 window", "\n- and 1 more\n",
-                 "\nand 1 more model\n", "\nHeld back:\n- m0: ", "\n- and 2 more\n", "\n1 message to slack was given up"):
-        assert part in text
-    assert digest_text(replace(digest, models=digest.models[:1], more_models=0, held=(), more_held=0, dead=())).endswith("- and 1 more\n")
-
-
 @given(st.text(), st.text(), st.floats() | st.none(), st.floats() | st.none())
 def test_any_words_and_numbers_make_a_digest_that_can_be_stored(
     column: str, reason: str, value: float | None, threshold: float | None
@@ -160,7 +146,6 @@ def test_any_words_and_numbers_make_a_digest_that_can_be_stored(
     assert digest is not None
     assert from_body(msgspec.to_builtins(digest), Digest) == digest
     assert all(len(line) <= MAX_TEXT for line in digest.models[0].lines)
-    digest_text(digest).encode()
 
 
 # --- when ----------------------------------------------------------------------------------------------------

@@ -243,7 +243,7 @@ def lived(row: Row) -> Iterator[Step]:
 
 
 def said(taken: Step) -> str:
-    told = "" if taken.notify is None or taken.notify.kind is NotifyKind.UPDATE else TOLD[taken.notify.reason]  # an update is no message
+    told = "" if taken.notify is None else TOLD[taken.notify.reason]
     if taken.notify is not None and taken.notify.kind is NotifyKind.FIRING and told == "l":
         told = "L"
     return "".join(LINES.get(event.reason, "") for event in taken.events) + told or "."

@@ -20,24 +20,11 @@ from monitor.core.cause.scene import scene_of
 from monitor.core.evaluate import Subject, evaluate
 from monitor.core.incidents import Incident, IncidentState
 from monitor.core.messages import from_body
-from monitor.core.picture import (
-    COURSE_WINDOWS,
-    MOST_BYTES,
-    MOST_COLUMNS,
-    Bars,
-    Course,
-    Picture,
-    Point,
-    Tick,
-    column_bars,
-    course_of,
-    fitting,
-    leading,
-    taken,
-    within,
-)
+from monitor.core.picture import Bars, Course, Picture, Point, Tick
 from monitor.core.picture.axis import axis_of, value_text
-from monitor.core.picture.bars import MOST_BARS, MOST_CATEGORIES, REST
+from monitor.core.picture.bars import MOST_BARS, MOST_CATEGORIES, REST, column_bars
+from monitor.core.picture.course import COURSE_WINDOWS, course_of, leading, within
+from monitor.core.picture.taken import MOST_BYTES, MOST_COLUMNS, fitting, taken
 from monitor.core.profile import Profile, RowSample
 from monitor.core.results import ALL_ROWS, Check, Result, Verdict
 from tests.core.judged import DAY, START, Data, drawn, numeric, reference_of, rules_with, subject_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -108,6 +109,7 @@ SILENT, FAILS, IN_VAIN = Trainer(after=None), Trainer(state=RetrainingState.FAIL
 SLOW, UNJUDGED = Trainer(after=3), Trainer(helped=None)
 TWO_OF_THREE, THREE_OF_FIVE = Lasting(bad=2, within=3), Lasting(bad=3, within=5)
 LABELLED = Lasting(bad=2, within=2, realised=True, min_labelled=100)
+HALF_LABELLED = Lasting(bad=1, within=1, min_labelled_share=0.5)
 NIGHTS = Blackout(days=frozenset(range(7)), at=time(0), length=timedelta(hours=1))
 MONDAYS = Blackout(days=frozenset({0}), at=time(0), length=DAY)
 
@@ -129,11 +131,11 @@ TABLE: Sequence[tuple[str, Run, str]] = [
     ("performance alone", Run(rules=rules(drift=None, performance=2), performance="GBBG"), "..A."),
     ("an estimate counts", Run(rules=rules(drift=None, performance=2), performance="EEGG"), ".A.."),
     ("an estimate that sees no drop decides nothing", Run(rules=rules(drift=None, performance=TWO_OF_THREE), performance="BeB"), "..A"),
-    ("an estimate does not count where labels are asked for", Run(rules=rules(drift=None, performance=LABELLED), performance="EEEE"), "...."),
+    ("an estimate does not count where labels do", Run(rules=rules(drift=None, performance=LABELLED), performance="EEEE"), "...."),
     ("labels count where they are asked for", Run(rules=rules(drift=None, performance=LABELLED), performance="GBBG"), "..A."),
     ("few labels", Run(rules=rules(drift=None, performance=LABELLED), performance="FFGG"), ".l.."),
     ("one of two with few labels", Run(rules=rules(drift=None, performance=LABELLED), performance="FBBG"), ".lA."),
-    ("the share of labels", Run(rules=rules(drift=None, performance=Lasting(bad=1, within=1, min_labelled_share=0.5)), performance="FB"), "lA"),
+    ("the share of labels", Run(rules=rules(drift=None, performance=HALF_LABELLED), performance="FB"), "lA"),
     ("the cooldown", Run(rules=rules(drift=1, cooldown=3 * DAY), drift="BBBBBBB"), "AccAccA"),
     ("the cooldown ends on the day", Run(rules=rules(drift=1, cooldown=DAY), drift="BBB"), "AAA"),
     ("old alerts alone do not ask again", Run(rules=rules(drift=TWO_OF_THREE), drift="BBIIII"), ".An..."),
@@ -149,11 +151,11 @@ TABLE: Sequence[tuple[str, Run, str]] = [
     ("a fault where nothing is due", Run(rules=rules(), drift="GB", faults="FF"), ".."),
     ("a fault goes before an open request", Run(rules=rules(drift=1), drift="BBB", faults="GFG", trainer=SILENT), "Afo"),
     ("a person is asked first", Run(rules=rules(drift=1, approval=Approval.ASK), drift="GBB", trainer=SILENT), ".Po"),
-    ("a proposal is given up, too", Run(rules=rules(drift=1, approval=Approval.ASK, timeout=2 * DAY), drift="BBBB", trainer=SILENT), "PoPo"),
+    ("a proposal is given up", Run(rules=rules(drift=1, approval=Approval.ASK, timeout=2 * DAY), drift="BBBB", trainer=SILENT), "PoPo"),
     ("blackout hours", Run(rules=rules(drift=1, blackout=(MONDAYS,)), drift="B" * 8), "AAAAAAkA"),
     ("every night", Run(rules=rules(drift=1, blackout=(NIGHTS,)), drift="BB"), "kk"),
     ("the budget", Run(rules=rules(drift=1, budget=Allowance(requests=2, per=5 * DAY)), drift="B" * 8), "AAbbbAAb"),
-    ("the budget of all models", Run(rules=rules(drift=1, service_budget=Allowance(requests=1, per=3 * DAY)), drift="BBBBB"), "AssAs"),
+    ("the budget of all", Run(rules=rules(drift=1, service_budget=Allowance(requests=1, per=3 * DAY)), drift="BBBBB"), "AssAs"),
     ("other models spent it", Run(rules=rules(drift=1, service_budget=Allowance(requests=2, per=2 * DAY)), drift="BBB",
                                   elsewhere=(START + DAY, START + DAY)), "ssA"),
     ("another model that is ahead in time counts", Run(rules=rules(drift=1, service_budget=Allowance(requests=1, per=2 * DAY)), drift="BBB",
@@ -241,7 +243,8 @@ ALLOWANCES = st.one_of(st.none(), st.builds(Allowance, requests=st.integers(1, 3
 RULES = st.builds(
     RetrainingRules, when=st.fixed_dictionaries({}, optional={"drift": LASTING, "performance": LASTING}),
     cooldown=st.integers(0, 5).map(lambda days: days * DAY), max_age=st.one_of(st.none(), st.integers(1, 9).map(lambda days: days * DAY)),
-    budget=ALLOWANCES, service_budget=ALLOWANCES, approval=st.sampled_from(Approval), timeout=st.integers(1, 9).map(lambda days: days * DAY),
+    budget=ALLOWANCES, service_budget=ALLOWANCES, approval=st.sampled_from(Approval),
+    timeout=st.integers(1, 9).map(lambda days: days * DAY),
 )
 RUNS = st.builds(
     Run, rules=RULES, drift=HISTORIES.map(lambda text: text.translate(str.maketrans("EeF", "BGB"))), performance=HISTORIES,
@@ -254,7 +257,7 @@ RUNS = st.builds(
 def test_no_history_is_asked_of_beyond_what_is_allowed(run: Run) -> None:
     decisions = run.decisions()
     times = [decision.retraining.requested_at for decision in decisions if decision.retraining is not None]
-    for before, after in zip(times, times[1:], strict=False):
+    for before, after in pairwise(times):
         assert after - before >= max(run.rules.cooldown, DAY)
     for allowed in (run.rules.budget, run.rules.service_budget):
         if allowed is not None:

@@ -46,7 +46,8 @@ def result(check: Check = Check.DRIFT, verdict: Verdict = Verdict.ALERT, **chang
 
 
 def performance(metric: str, day: int, verdict: Verdict = Verdict.OK, **changes: object) -> Result:
-    return result(Check.PERFORMANCE, verdict, column=None, metric=metric, window_start=START + day * DAY, window_end=START + (day + 1) * DAY,
+    start = START + day * DAY
+    return result(Check.PERFORMANCE, verdict, column=None, metric=metric, window_start=start, window_end=start + DAY,
                   ci_low=0.9, ci_high=1.1, labelled=9, estimated=False, **changes)
 
 
@@ -161,7 +162,8 @@ def test_alerts_of_the_data_are_faults_of_this_window_or_of_the_incident(
 def test_the_range_ends_where_labels_can_have_come_and_faults_are_left_out() -> None:
     over = replace(INCIDENT, id="inc_a", checks=("drift", "quality"), since=START - 9 * DAY, resolved_at=START - 7 * DAY)
     going = replace(INCIDENT, id="inc_b", checks=("volume",), since=START - 2 * DAY, updated_at=START - DAY)
-    found = training_data(now=START, label_delay=5 * DAY, first=START - 30 * DAY, changed_at=START - 3 * DAY, incidents=[going, INCIDENT, over])
+    found = training_data(now=START, label_delay=5 * DAY, first=START - 30 * DAY, changed_at=START - 3 * DAY,
+                          incidents=[going, INCIDENT, over])
     assert (found.start, found.end, found.changed_at) == (START - 30 * DAY, START - 5 * DAY, START - 3 * DAY)
     assert [(span.start, span.end, span.incident, span.why) for span in found.leave_out] == [
         (START - 9 * DAY, START - 7 * DAY, "inc_a", "quality"), (START - 2 * DAY, START - DAY, "inc_b", "volume"),

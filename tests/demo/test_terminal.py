@@ -46,6 +46,11 @@ def test_a_reply_names_the_thread_and_a_change_is_one_line(terminal: Terminal, o
     assert out.getvalue().strip("\0\n ").endswith("first message now says: Resolved: flight-delay")
 
 
+def test_a_picture_is_one_line_with_its_title_and_size(terminal: Terminal, out: io.StringIO) -> None:
+    terminal.slack(SlackPost(channel="#ml-alerts", ts="2", thread_ts="1", body={"files": [{"title": "Window of 2 April", "size": 89_000}]}))
+    assert out.getvalue().strip().endswith("Slack: a picture: Window of 2 April (89 kB) in the incident's thread")
+
+
 def test_a_webhook_says_whether_its_signature_is_valid(terminal: Terminal, out: io.StringIO) -> None:
     terminal.webhook(WebhookCall(id="ret_1", timestamp="1", signed=True, body='{"type": "retraining"}'))
     assert "signature valid" in out.getvalue()

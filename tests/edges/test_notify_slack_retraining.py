@@ -25,7 +25,8 @@ from monitor.settings.secret import Secret
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TOKEN = "xoxb-test-token"
-INCIDENT = Incident(id="inc_1", model="m", state=IncidentState.FIRING, severity=Verdict.ALERT, since=START, updated_at=START, summary="drift")
+INCIDENT = Incident(id="inc_1", model="m", state=IncidentState.FIRING, severity=Verdict.ALERT, since=START, updated_at=START)
+WARNING = "No retraining is asked for: do not retrain on a broken pipeline"
 ASKED = Retraining(id="ret_1", model="<!channel> m", version="1", state=RetrainingState.PROPOSED, reason="drift alerted", incident="inc_1",
                    columns=(), requested_at=START)
 
@@ -49,7 +50,7 @@ def told(retraining: Retraining, thread: str | None = None, id: str = "msg_2", a
 
 def first() -> Delivery:
     firing = Notify(kind=NotifyKind.FIRING, reason=TransitionReason.OPEN_AFTER_REACHED)
-    body = message_body(Occasion(incident=INCIDENT, notify=firing, retraining="No retraining is asked for: do not retrain on a broken pipeline"))
+    body = message_body(Occasion(incident=INCIDENT, notify=firing, retraining=WARNING))
     return Delivery(id="msg_1", receiver="slack", kind="firing", incident="inc_1", body=body, attempts=0, created_at=datetime.now(UTC))
 
 

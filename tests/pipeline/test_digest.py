@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,8 +29,9 @@ from monitor.notify.slack import SlackBot
 from monitor.notify.slack_digest import build_digest
 from monitor.notify.slack_message import SlackMessage
 from monitor.notify.slack_webhook import SlackWebhook
-from monitor.pipeline import Daily, Digests
+from monitor.pipeline import Daily, Digests, audience_of
 from monitor.ports import Delivery, Judgement, Progress
+from monitor.settings import load_settings
 from monitor.settings.secret import Secret
 
 NINE = datetime(2026, 3, 4, 9, tzinfo=UTC)
@@ -306,6 +308,16 @@ def test_a_digest_goes_out_as_a_message_of_its_own(slack: SlackServer, by: str) 
                  "Held back:\\n• m: drift", "2026-03-04 09:00 UTC to 2026-03-05 09:00 UTC", "<https://p.example/models/m|Open driftd>"):
         assert part in said
     assert (post.thread_ts, [row.state for row in world.store.deliveries()]) == (None, ["sent"])
+
+
+def test_who_gets_it_is_told_of_the_models_that_the_routes_tell_him_of(tmp_path: Path) -> None:
+    path = tmp_path / "driftd.yaml"
+    model = "{task: binary, window: 1h, streams: {predictions: {topic: p, time: ts, prediction: late}}, columns: {x: numeric}}"
+    path.write_text(
+        'kafka: {bootstrap_servers: "a:1"}\nslack: {token: xoxb-1, channel: c}\nreceivers: {lines: {file: {path: "-"}}}\n'
+        f"routes: [{{model: fraud-*, receivers: [lines]}}]\nmodels: {{fraud-1: {model}, late: {model}}}\n"
+    )
+    assert audience_of(load_settings(path)) == {"slack": ("late",), "lines": ("fraud-1", "late")}
 
 
 def test_a_stored_digest_that_cannot_be_read_is_given_up(slack: SlackServer) -> None:

@@ -14,6 +14,7 @@ from monitor.core.conditions import EVERY_MODEL, Condition, Trouble
 from monitor.core.incidents import Incident, IncidentState
 from monitor.core.maintenance import OneOff
 from monitor.core.messages import IncidentMessage, from_body
+from monitor.core.retraining import Retraining, RetrainingState
 from monitor.core.rules import AlertRules
 from monitor.core.silences import Silence, new_silence, silence_audit, silence_for
 from monitor.doubles.store import MemoryStore
@@ -293,3 +294,20 @@ def test_an_incident_is_silenced_alone() -> None:
     world.store.add_silence(made, silence_audit(made, by="eve", at=world.clock.now(), via=Via.SLACK, action="silence"))
     hours(world, 60, 60, 60, 60, 1, 1, 60, first=1)
     assert told(world) == ["firing", "resolved", "firing"], "no reminder of the first, and the second is another incident"
+
+
+def test_what_becomes_of_a_request_to_retrain_is_not_told_while_its_incident_is_held_back_but_approval_is_asked_for() -> None:
+    world = a_bad_world(ages=True)
+    hours(world, 60)
+    held = world.store.open_incident("m")
+    assert held is not None
+    failed = Retraining(id="ret_1", model="m", version="1", state=RetrainingState.FAILED, reason="drift", incident=held.id, columns=(),
+                        requested_at=START, updated_at=START)
+    telling = Telling({"m": TOLD}, told=world.store.told, incident=world.store.incident)
+    assert telling.retraining_status(failed) == ()
+    assert telling.retraining_status(replace(failed, state=RetrainingState.PROPOSED)) != ()
+    assert telling.retraining_status(replace(failed, incident=None)) != ()
+    world.clock.wall = START + 2 * HOUR
+    hours(world, 60, first=1)
+    assert told(world) == ["firing"]
+    assert telling.retraining_status(failed) != ()

@@ -67,7 +67,8 @@ def test_all_of_the_policy_reaches_the_rules(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("said", "days"),
-    [("08:00", range(7)), ("sat,sun 08:00", (5, 6)), ("fri-mon 08:00", (4, 5, 6, 0)), ("Monday 08:00", (0,)), ("mon-wed, fri 08:00", (0, 1, 2, 4))],
+    [("08:00", range(7)), ("sat,sun 08:00", (5, 6)), ("fri-mon 08:00", (4, 5, 6, 0)), ("Monday 08:00", (0,)),
+     ("mon-wed, fri 08:00", (0, 1, 2, 4))],
 )
 def test_days_are_named_by_ranges_and_lists(tmp_path: Path, said: str, days: tuple[int, ...]) -> None:
     (hours,) = rules(tmp_path, f"when: {{drift: 1}}, blackout: {{every: '{said}', for: 1h}}").blackout
@@ -89,9 +90,16 @@ def test_a_check_of_the_data_that_is_vetoed_is_noted(tmp_path: Path) -> None:
     assert said not in written(tmp_path, f"{HOOK}, when: {{quality: 2}}, veto: false").notes()
 
 
+def test_windows_are_kept_for_as_long_as_a_version_may_grow_old(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"retention: models.m needs its windows for 90d1h \(retraining.max_age\)"):
+        written(tmp_path, f"{HOOK}, max_age: 90d", "retention: 90d\n")
+    assert written(tmp_path, f"{HOOK}, max_age: 90d", "retention: 91d\n").retention == 91 * DAY
+
+
 NEEDED = {
     "repo": "example/models", "workflow": "train.yaml", "token": "hush", "url": "https://ci.example/api", "project": "1", "job": "train",
-    "user": "driftd", "dag_id": "train", "deployment_id": "d", "location": "l", "repository": "r", "pipeline_id": "p", "pipeline_version_id": "v",
+    "user": "driftd", "dag_id": "train", "deployment_id": "d", "location": "l", "repository": "r",
+    "pipeline_id": "p", "pipeline_version_id": "v",
 }
 
 
