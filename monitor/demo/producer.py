@@ -99,7 +99,8 @@ def _reported(departed_at: datetime) -> datetime:
 def _label(row: dict[Any, Any]) -> Event:
     arrived_at = row["arrived_at"].to_pydatetime()
     message = {"prediction_id": row["prediction_id"], "ts": rfc3339(arrived_at), "arrived_late": int(row["arrived_late"])}
-    return Event(max(arrived_at, _reported(row["departed_at"].to_pydatetime())), LABELS_TOPIC, row["prediction_id"].encode(), msgspec.json.encode(message))
+    out = max(arrived_at, _reported(row["departed_at"].to_pydatetime()))
+    return Event(out, LABELS_TOPIC, row["prediction_id"].encode(), msgspec.json.encode(message))
 
 
 class Publisher:
