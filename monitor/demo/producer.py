@@ -62,7 +62,7 @@ def break_upstream(flights: pd.DataFrame, fault: Fault) -> pd.DataFrame:
 def events_of(predicted: pd.DataFrame) -> list[Event]:
     """Every prediction at its departure, every label with the report of that day, in the order of time (ties: predictions first)."""
     rows = predicted.to_dict("records")
-    labels = [row for row in rows if row["arrived_late"] in (0, 1)]
+    labels = sorted((row for row in rows if row["arrived_late"] in (0, 1)), key=lambda row: row["arrived_at"])
     return sorted([_prediction(row) for row in rows] + [_label(row) for row in labels], key=lambda event: event.at)
 
 
