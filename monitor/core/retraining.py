@@ -122,7 +122,7 @@ def cancel(retraining: Retraining, *, by: str, at: datetime) -> RetrainingChange
 
 def reported(retraining: Retraining, report: Report, *, by: str, at: datetime) -> RetrainingChange | None:
     """A trainer says how it goes; None where that is known already. Raises UsageError that says what is allowed now."""
-    known = report.version in (None, retraining.new_version)
+    known = report.version in (None, retraining.new_version) or retraining.new_version is None
     if report.state is retraining.state and known:
         return None
     allowed = REPORTED.get(retraining.state, ())

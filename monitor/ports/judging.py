@@ -17,6 +17,8 @@ from monitor.core.retraining import Retraining, RetrainingChange, RetrainingStat
 from monitor.core.rules import Allowance
 
 MESSAGE_ID_DIGITS = 32
+RETRAINING = "retraining"
+"""The kind of a message that asks a trainer to retrain."""
 PICTURE = "picture"
 """The kind of a message that is a picture beside an incident's messages: it may fail, and none of them waits for it."""
 
@@ -149,11 +151,13 @@ class JudgementStore(JudgingStore, Protocol):
     """What people's changes and the watch over driftd's own way need besides."""
 
     def save_incident(
-        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
+        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None, *,
+        seen: Incident | None = None,
     ) -> bool:
         """A person's change, its line of history, what goes out about it and who did it, by compare-and-set on the stored state.
 
-        All in one transaction. False: the stored incident is no longer in ``event.before`` (or is gone); nothing written.
+        ``seen``: the incident that the change was made of; None: its state alone counts. All in one transaction. False: the stored one
+        is no longer in ``event.before``, is not as it was seen, or is gone; nothing written.
         """
 
     def open_conditions(self) -> Sequence[Incident]:

@@ -8,15 +8,17 @@ from datetime import datetime
 from sqlalchemy import Connection, Table, insert, select, update
 
 from monitor.core.audit import AuditEntry
-from monitor.core.retraining import Retraining, RetrainingEvent
+from monitor.core.retraining import UNFINISHED, Retraining, RetrainingEvent
 from monitor.core.silences import Silence
 from monitor.ports import Message
 from monitor.storage.again import again
 from monitor.storage.audit import put_audit
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.judging import add_messages
+from monitor.storage.outbox import withdraw
 from monitor.storage.people_tables import audit as audits
 from monitor.storage.people_tables import retraining_events, silences
+from monitor.storage.progress import held_progress
 from monitor.storage.rows import columns_of, fields_of, made
 from monitor.storage.tables import retrainings
 
@@ -83,8 +85,12 @@ class PeopleVerbs:
     def add_retraining(
         self, retraining: Retraining, event: RetrainingEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
     ) -> bool:
-        """A request that no window made. False: one of that id is there already; nothing written."""
+        """A request that no window made. False: one of that id is there already, or one of its model has not ended; nothing written."""
+        unfinished = select(retrainings.c.id).where(retrainings.c.model == retraining.model, retrainings.c.state.in_(sorted(UNFINISHED)))
         with self._db.write() as connection:
+            held_progress(connection, retraining.model)  # or two people, or one and a window, could ask at the same time
+            if retraining.state in UNFINISHED and connection.execute(unfinished.limit(1)).one_or_none() is not None:
+                return False
             if not _is_new(connection, retrainings, fields_of(retraining)):
                 return False
             _put_change(connection, event, messages, audit)
@@ -104,6 +110,7 @@ class PeopleVerbs:
             if event.before is None or connection.execute(known).scalar_one_or_none() != event.before:
                 return False
             connection.execute(update(retrainings).where(retrainings.c.id == retraining.id).values(fields_of(retraining)))
+            withdraw(connection, retraining)
             _put_change(connection, event, messages, audit)
             return True
 
