@@ -12,6 +12,7 @@ import numpy as np
 from monitor.core.audit import AuditEntry
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.profile import Profile
+from monitor.core.reference import Reference
 from monitor.core.results import ALL_ROWS, Account, Result, WindowKey
 from monitor.core.schema import Hashes
 from monitor.doubles.asking import MemoryAsking
@@ -176,8 +177,9 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
         return True
 
     def save_incident(
-        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
-    ) -> bool:
+        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None,
+        in_force: Sequence[Reference] = (),
+    ) -> bool:  # fmt: skip
         """A person's change, by compare-and-set on the stored state."""
         with self._write() as data:
             stored = data.incidents.get(incident.id)
@@ -187,6 +189,10 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
             data.events.append(event)
             add_messages(data, messages, event.at)
             data.audit += [] if audit is None else [audit]
+            for reference in in_force:
+                if not reference.number:
+                    raise ValueError(f"a reference of {reference.model!r} that is not kept cannot be in force")
+                data.active[reference.model, reference.version] = reference.number
         return True
 
 

@@ -12,6 +12,7 @@ from monitor.core.audit import AuditEntry
 from monitor.core.gaps import Gap
 from monitor.core.incidents import Incident, IncidentEvent
 from monitor.core.profile import Profile
+from monitor.core.reference import Reference
 from monitor.core.results import Account, Result, WindowKey
 from monitor.core.retraining import Retraining, RetrainingChange, RetrainingState
 from monitor.core.rules import Allowance
@@ -149,11 +150,13 @@ class JudgementStore(JudgingStore, Protocol):
     """What people's changes and the watch over driftd's own way need besides."""
 
     def save_incident(
-        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
-    ) -> bool:
+        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None,
+        in_force: Sequence[Reference] = (),
+    ) -> bool:  # fmt: skip
         """A person's change, its line of history, what goes out about it and who did it, by compare-and-set on the stored state.
 
-        All in one transaction. False: the stored incident is no longer in ``event.before`` (or is gone); nothing written.
+        ``in_force``: kept references that are active from then on. All in one transaction. False: the stored incident is no longer
+        in ``event.before`` (or is gone); nothing written.
         """
 
     def open_conditions(self) -> Sequence[Incident]:
