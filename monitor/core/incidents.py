@@ -107,6 +107,10 @@ class NotifyKind(StrEnum):
     """Its state changed: what people were sent shows it, and nobody is called."""
 
 
+CALLING = frozenset({NotifyKind.FIRING, NotifyKind.REPEAT})
+"""What calls people, who may not have heard of the incident so far; so it can be held back. An end, and who acknowledged, do not."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
     """People are to be told, and why."""

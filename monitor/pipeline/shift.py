@@ -29,8 +29,8 @@ def accept_shift(
     """Accept it; one sentence of what was done. ``audit`` is written with the incident, its detail being that sentence.
 
     Of a model with stored references, every version that alerted gets one of its windows since the incident began. They come into force
-    in the transaction that ends the incident: whoever is too late, or dies before, changes nothing. Raises UsageError where the incident is not the model's, is over,
-    or has too few windows.
+    in the transaction that ends the incident: whoever is too late, or dies before, changes nothing. Raises UsageError where the incident
+    is not the model's, is over, or has too few windows.
     """
     if incident.condition is not None:
         raise UsageError(f"incident {incident.id} is about driftd's own way: there is nothing to expect of windows")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from monitor.core.cause import Cause
 from monitor.core.conditions import EVERY_MODEL, Condition
 from monitor.core.helped import Answer
-from monitor.core.incidents import Incident, NotifyKind, Step
+from monitor.core.incidents import CALLING, Incident, NotifyKind, Step
 from monitor.core.muting import untold
 from monitor.core.picture import Picture
 from monitor.core.results import Account
@@ -50,7 +50,6 @@ def routes_of(settings: Settings, page_url: str | None) -> dict[str, Routes]:
 
 TakePicture = Callable[[str], Picture | None]
 """Given the sentence above it; None where there is nothing to show."""
-PICTURED = frozenset({NotifyKind.FIRING, NotifyKind.REPEAT})
 
 log = logger(__name__)
 
@@ -132,7 +131,7 @@ class Telling:
 
     def _pictures(self, step: Step, messages: Sequence[Message], take: TakePicture | None) -> Iterator[Message]:
         """One for each receiver that takes pictures. One that cannot be taken holds up no message."""
-        if take is None or step.incident is None or step.notify is None or step.notify.kind not in PICTURED:
+        if take is None or step.incident is None or step.notify is None or step.notify.kind not in CALLING:
             return
         takers = self._routes.get(step.incident.model, NOBODY).pictures
         told = [message for message in messages if message.receiver in takers]
