@@ -24,6 +24,7 @@ from monitor.settings.receivers import APP_TOKEN, SLACK_API_URL, SlackSettings, 
 from monitor.settings.repair import section_of
 from monitor.settings.retraining import when_faults
 from monitor.settings.rules import ANY_VERSION
+from monitor.settings.targets import INCIDENTS_ALONE
 from monitor.settings.trainers import trainer_faults
 
 LEARNED = ("rolling", "seasonal", "previous")
@@ -137,6 +138,8 @@ def _digest(file: FileSettings) -> Iterator[Fault]:
     for at, name in enumerate(file.digest.receivers):
         if name not in known:
             yield ("digest", "receivers", at), f"{shown(name)} is no receiver that tells people{suggestion(name, known)}"
+        elif name in file.receivers and any(isinstance(target, INCIDENTS_ALONE) for target in file.receivers[name].given.values()):
+            yield ("digest", "receivers", at), f"{shown(name)} takes incidents alone, and no digest"
 
 
 def _http(file: FileSettings) -> Iterator[Fault]:

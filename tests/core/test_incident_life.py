@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from monitor.core.incidents import (
     OPEN,
+    CALLING,
     Incident,
     IncidentEvent,
     IncidentState,

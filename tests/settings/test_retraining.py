@@ -84,6 +84,14 @@ def test_without_anything_only_people_ask(tmp_path: Path) -> None:
     assert "models.m.retraining: neither when nor max_age, so only people ask for it" in settings.notes()
 
 
+def test_a_question_that_no_receiver_puts_to_people_is_noted(tmp_path: Path) -> None:
+    said = "models.m.retraining.approval: ask, but no receiver here tells people of it; it shows on the page and in commands"
+    pager = "receivers: {pager: {pagerduty: {routing_key: k}}}\n"
+    assert said in written(tmp_path, f"{HOOK}, approval: ask", pager).notes()
+    assert said not in written(tmp_path, HOOK, pager).notes()
+    assert said not in written(tmp_path, f"{HOOK}, approval: ask", "receivers: {lines: {file: {path: p}}}\n").notes()
+
+
 def test_a_check_of_the_data_that_is_vetoed_is_noted(tmp_path: Path) -> None:
     said = "models.m.retraining.when.quality: never asks, as quality is a data fault; veto: false would let it"
     assert said in written(tmp_path, f"{HOOK}, when: {{quality: 2}}").notes()
