@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import assert_never
 
 from monitor.core.leading import Lead, leading
-from monitor.core.maintenance import Occurrence, maintained
+from monitor.core.maintenance import maintained
+from monitor.core.recurring import Occurrence
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import AlertRules
 from monitor.core.schema import rfc3339

@@ -22,7 +22,7 @@ from monitor.settings.problems import suggestion
 from monitor.settings.receiver_faults import receiver_faults, route_faults
 from monitor.settings.receivers import APP_TOKEN, SLACK_API_URL, SlackSettings, why_unusable
 from monitor.settings.repair import section_of
-from monitor.settings.retraining import when_faults
+from monitor.settings.retraining import blackout_faults, when_faults
 from monitor.settings.rules import ANY_VERSION
 from monitor.settings.targets import INCIDENTS_ALONE
 from monitor.settings.trainers import trainer_faults
@@ -322,7 +322,7 @@ def _retraining(model: ModelSettings) -> Iterator[Fault]:
     yield from _either(at, webhook, "token")
     yield from _either(("retraining",), model.retraining, "callback_token")
     yield from (((*at, *loc), why) for loc, why in trainer_faults(webhook))
-    yield from ((("retraining", *loc), why) for loc, why in when_faults(model.retraining))
+    yield from ((("retraining", *loc), why) for loc, why in (*when_faults(model.retraining), *blackout_faults(model.retraining)))
     if webhook.url is not None:
         for why in why_unusable(webhook.url, insecure=webhook.insecure, allow_link_local=webhook.allow_link_local):
             yield (*at, "url"), why

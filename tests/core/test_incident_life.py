@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from monitor.core.incidents import (
-    OPEN,
     CALLING,
+    OPEN,
     Incident,
     IncidentEvent,
     IncidentState,

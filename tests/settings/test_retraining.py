@@ -62,7 +62,7 @@ def test_all_of_the_policy_reaches_the_rules(tmp_path: Path) -> None:
     assert (found.budget, found.service_budget) == (Allowance(requests=2, per=7 * DAY), Allowance(requests=10, per=DAY))
     assert found.approval is Approval.ASK
     (hours,) = found.blackout
-    assert (hours.days, hours.at, hours.length, str(hours.zone)) == (frozenset(range(5)), time(8), 10 * HOUR, "Europe/Berlin")
+    assert (hours.days, hours.at, hours.lasts, str(hours.zone)) == (frozenset(range(5)), time(8), 10 * HOUR, "Europe/Berlin")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,13 @@ def test_days_are_named_by_ranges_and_lists(tmp_path: Path, said: str, days: tup
     (hours,) = rules(tmp_path, f"when: {{drift: 1}}, blackout: {{every: '{said}', for: 1h}}").blackout
     assert (hours.days, hours.zone) == (frozenset(days), UTC)
     assert hours.covers(datetime(2026, 1, 5, 8, 30, tzinfo=UTC)) is (0 in days), "the fifth is a Monday"
+
+
+@pytest.mark.parametrize(("every", "longest"), [("08:00", "1d"), ("sat,sun 00:00", "3d12h"), ("sun 08:00", "7d")])
+def test_hours_that_would_never_end_are_refused(tmp_path: Path, every: str, longest: str) -> None:
+    """Nothing would ever be asked for, and nothing would say so."""
+    with pytest.raises(SettingsError, match=rf"blackout\[0\]\.for: {longest} is out of range; expected at least 1s and less than {longest}"):
+        rules(tmp_path, f"when: {{drift: 1}}, blackout: {{every: '{every}', for: {longest}}}")
 
 
 def test_without_anything_only_people_ask(tmp_path: Path) -> None:
