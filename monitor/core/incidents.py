@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import assert_never
 
 from monitor.core.leading import Lead, leading
-from monitor.core.maintenance import Occurrence, maintained
+from monitor.core.maintenance import maintained
+from monitor.core.recurring import Occurrence
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.rules import AlertRules
 from monitor.core.schema import rfc3339
@@ -105,6 +106,10 @@ class NotifyKind(StrEnum):
     RESOLVED = "resolved"
     UPDATE = "update"
     """Its state changed: what people were sent shows it, and nobody is called."""
+
+
+CALLING = frozenset({NotifyKind.FIRING, NotifyKind.REPEAT})
+"""What calls people, who may not have heard of the incident so far; so it can be held back. An end, and who acknowledged, do not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from monitor.core.blackout import Blackout
 from monitor.core.maintenance import Maintenance
+from monitor.core.recurring import Recurring
 from monitor.core.schema import Column
 
 
@@ -238,7 +238,7 @@ class RetrainingRules:
     max_age: timedelta | None = None
     budget: Allowance | None = None
     service_budget: Allowance | None = None
-    blackout: tuple[Blackout, ...] = ()
+    blackout: tuple[Recurring, ...] = ()
     approval: Approval = Approval.AUTOMATIC
     veto: bool = True
     timeout: timedelta = timedelta(days=7)

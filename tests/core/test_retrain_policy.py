@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.core.blackout import Blackout
+from monitor.core.recurring import Recurring
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.retrain_policy import ASKED, Decision, RetrainingReason, Situation, consider, is_spent, only, remembered
 from monitor.core.retraining import HOLDING, UNFINISHED, Helped, Retraining, RetrainingState
@@ -111,8 +111,8 @@ SLOW, UNJUDGED = Trainer(after=3), Trainer(helped=None)
 TWO_OF_THREE, THREE_OF_FIVE = Lasting(bad=2, within=3), Lasting(bad=3, within=5)
 LABELLED = Lasting(bad=2, within=2, realised=True, min_labelled=100)
 HALF_LABELLED = Lasting(bad=1, within=1, min_labelled_share=0.5)
-NIGHTS = Blackout(days=frozenset(range(7)), at=time(0), length=timedelta(hours=1))
-MONDAYS = Blackout(days=frozenset({0}), at=time(0), length=DAY)
+NIGHTS = Recurring(days=frozenset(range(7)), at=time(0), lasts=timedelta(hours=1))
+MONDAYS = Recurring(days=frozenset({0}), at=time(0), lasts=DAY)
 
 TABLE: Sequence[tuple[str, Run, str]] = [
     ("nothing is wrong", Run(rules=rules(), drift="GGGG"), "...."),
@@ -205,7 +205,7 @@ def test_labels_look_at_performance_alone() -> None:
 # --- blackout ------------------------------------------------------------------------------------------------
 
 BERLIN = ZoneInfo("Europe/Berlin")
-OFFICE = Blackout(days=frozenset(range(5)), at=time(8), length=timedelta(hours=10), zone=BERLIN)
+OFFICE = Recurring(days=frozenset(range(5)), at=time(8), lasts=timedelta(hours=10), zone=BERLIN)
 
 
 @pytest.mark.parametrize(
@@ -225,12 +225,12 @@ def test_office_hours_are_by_their_own_clock(moment: str, covered: bool) -> None
     [("2026-03-28T23:00:00+00:00", True), ("2026-03-29T04:59:00+00:00", True), ("2026-03-29T05:00:00+00:00", False)],
 )
 def test_a_night_in_which_the_clocks_change_is_as_long_as_ever(moment: str, covered: bool) -> None:
-    night = Blackout(days=frozenset({5}), at=time(23), length=timedelta(hours=7), zone=BERLIN)  # from 22:00 UTC on
+    night = Recurring(days=frozenset({5}), at=time(23), lasts=timedelta(hours=7), zone=BERLIN)  # from 22:00 UTC on
     assert night.covers(datetime.fromisoformat(moment)) is covered
 
 
 def test_a_blackout_over_days_reaches_past_its_first() -> None:
-    weekend = Blackout(days=frozenset({4}), at=time(18), length=timedelta(hours=62))
+    weekend = Recurring(days=frozenset({4}), at=time(18), lasts=timedelta(hours=62))
     assert [weekend.covers(START + timedelta(days=4, hours=h)) for h in (17, 18, 79, 80)] == [False, True, True, False]
 
 
