@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from monitor.core.incidents import (
+    CALLING,
     Incident,
     IncidentEvent,
     IncidentState,
@@ -27,9 +28,6 @@ from monitor.core.silences import About, Silence
 
 HOLDING = (MuteReason.SILENCED, MuteReason.OLD_WINDOW)
 """Reasons for which something waits to be told."""
-
-CALLING = (NotifyKind.FIRING, NotifyKind.REPEAT)
-"""What calls people, and so can be held back; an end, and who has acknowledged, do not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from monitor.core.incidents import Incident, NotifyKind
+from monitor.core.incidents import CALLING, Incident, NotifyKind
 from monitor.core.results import Verdict
-
-CALLS = frozenset({NotifyKind.FIRING, NotifyKind.REPEAT})
-"""Messages that call people, who may not have heard of the incident so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +60,7 @@ def audience(
     """
     known = frozenset(told)
     heard = tuple(name for name in everybody if name in known)
-    if kind not in CALLS and heard:
+    if kind not in CALLING and heard:
         return heard
     due = routed(incident, routes, everybody)
     return tuple(name for name in everybody if name in due or (name in known and kind is not NotifyKind.FIRING))

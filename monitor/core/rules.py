@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from monitor.core.blackout import Blackout
 from monitor.core.maintenance import Maintenance
+from monitor.core.recurring import Recurring
 from monitor.core.schema import Column
 
 
@@ -230,7 +230,7 @@ class RetrainingRules:
 
     ``when``: by check; a number means so many windows in a row. ``max_age``: of a version, from its first window on. ``cooldown``:
     between two requests. ``budget``: of the model; ``service_budget``: of all models together. ``veto``: whether nothing is asked for
-    while the cause is a data fault. ``timeout``: of a request that nobody ends.
+    while the cause is a data fault. ``timeout``: of a proposal or a reported run that nobody ends.
     """
 
     when: Mapping[str, int | Lasting] = field(default_factory=dict)
@@ -238,7 +238,7 @@ class RetrainingRules:
     max_age: timedelta | None = None
     budget: Allowance | None = None
     service_budget: Allowance | None = None
-    blackout: tuple[Blackout, ...] = ()
+    blackout: tuple[Recurring, ...] = ()
     approval: Approval = Approval.AUTOMATIC
     veto: bool = True
     timeout: timedelta = timedelta(days=7)

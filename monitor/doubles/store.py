@@ -12,6 +12,7 @@ import numpy as np
 from monitor.core.audit import AuditEntry
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.profile import Profile
+from monitor.core.reference import Reference
 from monitor.core.results import ALL_ROWS, Account, Result, WindowKey
 from monitor.core.schema import Hashes
 from monitor.doubles.asking import MemoryAsking
@@ -177,7 +178,7 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
 
     def save_incident(
         self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None, *,
-        seen: Incident | None = None,
+        seen: Incident | None = None, in_force: Sequence[Reference] = (),
     ) -> bool:
         """A person's change, by compare-and-set on the stored state, or on all that was ``seen``."""
         with self._write() as data:
@@ -188,6 +189,10 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
             data.events.append(event)
             add_messages(data, messages, event.at)
             data.audit += [] if audit is None else [audit]
+            for reference in in_force:
+                if not reference.number:
+                    raise ValueError(f"a reference of {reference.model!r} that is not kept cannot be in force")
+                data.active[reference.model, reference.version] = reference.number
         return True
 
 

@@ -10,6 +10,7 @@ from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage, from_body, moment
 from monitor.core.results import Verdict
 from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
+from monitor.core.verdict_message import RETRAINING_VERDICT, RetrainingVerdict
 from monitor.errors import DecodeError, Permanent
 from monitor.notify.plain import is_incident, message_of, other_said, outline, paragraphs, said
 from monitor.notify.slack_message import LOOKS, PLAIN, look_of, one_line
@@ -73,6 +74,12 @@ def _retraining(body: Mapping[str, object]) -> Letter:
                   paragraphs=tuple((one_line(line),) for line in lines if line), url=note.url)
 
 
+def _verdict(body: Mapping[str, object]) -> Letter:
+    verdict = from_body(body, RetrainingVerdict)
+    return Letter(subject=f"Retraining: {verdict.sentence}", title=f"Retraining: {verdict.model}", colour=PLAIN.colour,
+                  paragraphs=((one_line(verdict.sentence),),), url=verdict.url)
+
+
 def _other(delivery: Delivery) -> Letter:
     """Of a kind that has no letter of its own: its sentence, and all that it holds in lines."""
     url = delivery.body.get("url")
@@ -83,5 +90,6 @@ def _other(delivery: Delivery) -> Letter:
 LETTERS: Mapping[str, Callable[[Mapping[str, object]], Letter]] = {
     DIGEST: _digest,
     RETRAINING_STATUS: _retraining,
+    RETRAINING_VERDICT: _verdict,
 }
 """By kind of delivery, for what is about no incident. Each raises DecodeError."""

@@ -130,14 +130,18 @@ class SlackBot:
             if delivery.kind == RETRAINING_VERDICT:
                 verdict = from_body(delivery.body, RetrainingVerdict)
                 told, content = self._call(delivery, verdict_metadata(verdict, delivery.id)), build_verdict(verdict)
-                return told.reply(content, first, broadcast=True) or told.post(content, self._channel, first and first[0])
+                return told.reply(content, first, broadcast=True) or self._beside(told, content, first)
             note = from_body(delivery.body, RetrainingNote)
         except DecodeError as error:
             raise Permanent(str(error)) from None
         call = self._call(delivery, retraining_metadata(note, delivery.id))
         asks = note.state is RetrainingState.PROPOSED
         content = build_retraining(note, proposal_buttons(note.id, self._offered) if asks else [])
-        return call.reply(content, first) or call.post(content, self._channel, first and first[0])
+        return call.reply(content, first) or self._beside(call, content, first)
+
+    def _beside(self, call: _Call, content: SlackMessage, first: tuple[str, str] | None) -> Receipt:
+        """In the channel, as no thread of the incident: its own first message may still come, and is the one that changes rewrite."""
+        return replace(call.post(content, self._channel, first and first[0]), thread=None)
 
     def _opened(self, delivery: Delivery) -> tuple[SlackApi, Search]:
         now = self._clock.now()

@@ -46,8 +46,8 @@ class Desk:
         self._clock = clock
 
     def approve(self, id: str, *, by: str, via: Via) -> Retraining:
-        """It goes out now, with what is known of why. Raises UnknownError, and UsageError where it is not proposed."""
-        return self._changed(id, lambda found, at: approve(found, by=by, at=at), by=by, via=via, action="approve")
+        """It goes out now, with what is known of why. Raises UnknownError, and UsageError where it is not proposed or nobody is asked."""
+        return self._changed(id, lambda found, at: self._approved(found, by=by, at=at), by=by, via=via, action="approve")
 
     def cancel(self, id: str, *, by: str, via: Via) -> Retraining:
         """Nobody waits for it any longer. Raises UnknownError, and UsageError where it has ended."""
@@ -75,9 +75,16 @@ class Desk:
         return wish
 
     def approval(self, retraining: Retraining, *, by: str, at: datetime) -> tuple[RetrainingChange, tuple[Message, ...]]:
-        """What approving comes to, for who writes it otherwise. Raises UsageError where it is not proposed."""
-        change = approve(retraining, by=by, at=at)
+        """What approving comes to, for who writes it otherwise. Raises UsageError where it is not proposed or nobody is asked."""
+        change = self._approved(retraining, by=by, at=at)
         return change, self._messages(change)
+
+    def _approved(self, retraining: Retraining, *, by: str, at: datetime) -> RetrainingChange:
+        """By a configuration that asks nobody it would wait for ever, and look as if somebody were at it."""
+        change, model = approve(retraining, by=by, at=at), self._models.get(retraining.model)
+        if model is None or model.retraining is None:
+            raise UsageError(f"model {retraining.model!r} asks nobody to retrain it by this configuration: nothing would go out")
+        return change
 
     def _wish(self, model: str, by: str, reason: str, now: datetime) -> Retraining:
         """In event time it is of the last judged window, as those are that the policy asks for."""

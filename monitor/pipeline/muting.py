@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from monitor.core.incidents import Incident, Judged, MuteReason, Step
-from monitor.core.muting import CALLING, Hold, by_age, by_silence, mute, mute_condition, told_late, told_of, wish
+from monitor.core.incidents import CALLING, Incident, Judged, MuteReason, Step
+from monitor.core.muting import Hold, by_age, by_silence, mute, mute_condition, told_late, told_of, wish
 from monitor.core.silences import About, Silence, silencing
 from monitor.ports import Clock
 

@@ -28,9 +28,9 @@ def accept_shift(
 ) -> str:  # fmt: skip
     """Accept it; one sentence of what was done. ``audit`` is written with the incident, its detail being that sentence.
 
-    Of a model with stored references, every version that alerted gets one of its windows since the incident began. They are in force
-    once the incident is written: whoever is too late changes nothing. Raises UsageError where the incident is not the model's, is over,
-    or has too few windows.
+    Of a model with stored references, every version that alerted gets one of its windows since the incident began. They come into force
+    in the transaction that ends the incident: whoever is too late, or dies before, changes nothing. Raises UsageError where the incident
+    is not the model's, is over, or has too few windows.
     """
     if incident.condition is not None:
         raise UsageError(f"incident {incident.id} is about driftd's own way: there is nothing to expect of windows")
@@ -41,10 +41,9 @@ def accept_shift(
     said = "; ".join(map(_told, made)) or LEARNS
     after, (event,) = step.incident, step.events
     line = replace(audit, detail=said)
-    if after is None or not store.save_incident(after, event, tell(step), line, seen=incident):
+    if after is None or not store.save_incident(after, event, tell(step), line, seen=incident, in_force=made):
         raise UsageError(f"incident {incident.id} has changed meanwhile: look at it again")
     for reference in made:
-        store.activate(model.name, reference.number, at)
         log.warning("a person accepted a shift: a reference of its windows is in force", action=Action.REFERENCE_ADDED, model=model.name,
                     version=reference.version, reference=reference.number, incident=incident.id, by=by)
     return said

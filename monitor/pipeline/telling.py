@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from monitor.core.cause import Cause
 from monitor.core.conditions import EVERY_MODEL, Condition
 from monitor.core.helped import Answer
-from monitor.core.incidents import Incident, NotifyKind, Step
+from monitor.core.incidents import CALLING, Incident, NotifyKind, Step
 from monitor.core.muting import untold
 from monitor.core.picture import Picture
 from monitor.core.results import Account
@@ -26,7 +26,8 @@ from monitor.settings import Settings
 class Routes:
     """Who is told of a model: every receiver for people and the rules that choose among them, the one that retrains, where the page is.
 
-    ``api_url``: where trainers reach us. ``pictures``: the receivers for people that take pictures.
+    ``api_url``: where trainers reach us. ``pictures``: the receivers for people that take pictures; ``incidents_alone``: those that take
+    nothing else.
     """
 
     people: tuple[str, ...] = ()
@@ -35,6 +36,7 @@ class Routes:
     page_url: str | None = None
     api_url: str | None = None
     pictures: frozenset[str] = frozenset()
+    incidents_alone: frozenset[str] = frozenset()
 
 
 NOBODY = Routes()
@@ -43,14 +45,14 @@ NOBODY = Routes()
 def routes_of(settings: Settings, page_url: str | None) -> dict[str, Routes]:
     """Who is told of each model, and of all of them."""
     everybody = Routes(people=settings.people_receivers(), rules=settings.routes(), page_url=page_url)
-    shown = replace(everybody, api_url=settings.http.public_url, pictures=settings.picture_receivers())
+    shown = replace(everybody, api_url=settings.http.public_url, pictures=settings.picture_receivers(),
+                    incidents_alone=settings.incidents_alone())
     own = {name: replace(shown, retraining=settings.retraining_receiver(name)) for name in settings.model_names()}
     return {EVERY_MODEL: everybody, **own}
 
 
 TakePicture = Callable[[str], Picture | None]
 """Given the sentence above it; None where there is nothing to show."""
-PICTURED = frozenset({NotifyKind.FIRING, NotifyKind.REPEAT})
 
 log = logger(__name__)
 
@@ -121,18 +123,22 @@ class Telling:
         return verdict_messages(retraining, found, metric, self._people_of(retraining), page_url=routes.page_url)
 
     def _people_of(self, retraining: Retraining, incident: Incident | None = None) -> tuple[str, ...]:
+        """Of those that take more than incidents: who was told of its incident, else who is to be. A question to people goes to all of
+        them rather than to nobody, where the routes name only others."""
         routes = self._routes.get(retraining.model, NOBODY)
+        takers = [name for name in routes.people if name not in routes.incidents_alone]
         told = set() if retraining.incident is None else set(self._told(retraining.incident))
-        people = tuple(name for name in routes.people if name in told)
+        people = tuple(name for name in takers if name in told)
         if people:
             return people
-        if incident is not None:
-            return routed(incident, routes.rules, routes.people)
-        return routed_of_model(retraining.model, routes.rules, routes.people)
+        due = (routed_of_model(retraining.model, routes.rules, routes.people) if incident is None
+               else routed(incident, routes.rules, routes.people))
+        asks = retraining.state is RetrainingState.PROPOSED
+        return tuple(name for name in takers if name in due) or (tuple(takers) if due and asks else ())
 
     def _pictures(self, step: Step, messages: Sequence[Message], take: TakePicture | None) -> Iterator[Message]:
         """One for each receiver that takes pictures. One that cannot be taken holds up no message."""
-        if take is None or step.incident is None or step.notify is None or step.notify.kind not in PICTURED:
+        if take is None or step.incident is None or step.notify is None or step.notify.kind not in CALLING:
             return
         takers = self._routes.get(step.incident.model, NOBODY).pictures
         told = [message for message in messages if message.receiver in takers]

@@ -12,6 +12,7 @@ from monitor.core.audit import AuditEntry
 from monitor.core.gaps import Gap
 from monitor.core.incidents import Incident, IncidentEvent
 from monitor.core.profile import Profile
+from monitor.core.reference import Reference
 from monitor.core.results import Account, Result, WindowKey
 from monitor.core.retraining import Retraining, RetrainingChange, RetrainingState
 from monitor.core.rules import Allowance
@@ -152,12 +153,13 @@ class JudgementStore(JudgingStore, Protocol):
 
     def save_incident(
         self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None, *,
-        seen: Incident | None = None,
+        seen: Incident | None = None, in_force: Sequence[Reference] = (),
     ) -> bool:
         """A person's change, its line of history, what goes out about it and who did it, by compare-and-set on the stored state.
 
-        ``seen``: the incident that the change was made of; None: its state alone counts. All in one transaction. False: the stored one
-        is no longer in ``event.before``, is not as it was seen, or is gone; nothing written.
+        ``seen``: the incident that the change was made of; None: its state alone counts. ``in_force``: kept references that are active
+        from then on. All in one transaction. False: the stored one is no longer in ``event.before``, is not as it was seen, or is gone;
+        nothing written.
         """
 
     def open_conditions(self) -> Sequence[Incident]:

@@ -22,8 +22,9 @@ from monitor.settings.problems import suggestion
 from monitor.settings.receiver_faults import receiver_faults, route_faults
 from monitor.settings.receivers import APP_TOKEN, SLACK_API_URL, SlackSettings, why_unusable
 from monitor.settings.repair import section_of
-from monitor.settings.retraining import when_faults
+from monitor.settings.retraining import blackout_faults, when_faults
 from monitor.settings.rules import ANY_VERSION
+from monitor.settings.targets import INCIDENTS_ALONE
 from monitor.settings.trainers import trainer_faults
 
 LEARNED = ("rolling", "seasonal", "previous")
@@ -137,6 +138,8 @@ def _digest(file: FileSettings) -> Iterator[Fault]:
     for at, name in enumerate(file.digest.receivers):
         if name not in known:
             yield ("digest", "receivers", at), f"{shown(name)} is no receiver that tells people{suggestion(name, known)}"
+        elif name in file.receivers and any(isinstance(target, INCIDENTS_ALONE) for target in file.receivers[name].given.values()):
+            yield ("digest", "receivers", at), f"{shown(name)} takes incidents alone, and no digest"
 
 
 def _http(file: FileSettings) -> Iterator[Fault]:
@@ -319,7 +322,7 @@ def _retraining(model: ModelSettings) -> Iterator[Fault]:
     yield from _either(at, webhook, "token")
     yield from _either(("retraining",), model.retraining, "callback_token")
     yield from (((*at, *loc), why) for loc, why in trainer_faults(webhook))
-    yield from ((("retraining", *loc), why) for loc, why in when_faults(model.retraining))
+    yield from ((("retraining", *loc), why) for loc, why in (*when_faults(model.retraining), *blackout_faults(model.retraining)))
     if webhook.url is not None:
         for why in why_unusable(webhook.url, insecure=webhook.insecure, allow_link_local=webhook.allow_link_local):
             yield (*at, "url"), why

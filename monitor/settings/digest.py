@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import time
+from datetime import UTC, time, tzinfo
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, GetJsonSchemaHandler, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
@@ -14,6 +13,7 @@ from pydantic_core import CoreSchema
 from monitor.core.rules import Switch
 from monitor.settings.block import Block, Text, Texts
 from monitor.settings.durations import shown
+from monitor.settings.hours import Zone
 
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 
@@ -21,14 +21,6 @@ _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 def _clock(value: str) -> str:
     if not _CLOCK.fullmatch(value):
         raise ValueError(f"{shown(value)} is not a time of day; expected hours and minutes in quotes, e.g. \"08:00\"")
-    return value
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ValueError, OSError, LookupError):
-        raise ValueError(f"{shown(value)} is not a known time zone; expected a name such as UTC or Europe/Berlin") from None
     return value
 
 
@@ -54,7 +46,7 @@ class DigestSettings(Block):
     """Once a day what was not worth a message of its own: warnings, incidents held back, messages given up. `off`: never."""
 
     at: ClockText = Field(default="08:00", description="The time of day, in quotes.")
-    timezone: Annotated[Text, AfterValidator(_zone)] = Field(default="UTC", description="Whose time of day, e.g. Europe/Berlin.")
+    timezone: Zone | None = Field(default=None, description="By which clocks, e.g. Europe/Berlin; left out: UTC.")
     receivers: Texts = Field(default=(), description="Names of receivers; left out: all that tell people.")
 
     @property
@@ -63,6 +55,6 @@ class DigestSettings(Block):
         return time.fromisoformat(self.at.zfill(len("08:00")))
 
     @property
-    def zone(self) -> ZoneInfo:
+    def zone(self) -> tzinfo:
         """The time zone."""
-        return ZoneInfo(self.timezone)
+        return self.timezone or UTC

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from monitor.core.data_fault import FAULTY
-from monitor.core.rules import Task
+from monitor.core.rules import Approval, Task
 from monitor.settings.build import watched_columns
 from monitor.settings.durations import shown
 from monitor.settings.file import FileSettings
@@ -14,6 +14,7 @@ from monitor.settings.kafka import Client
 from monitor.settings.model import ModelSettings
 from monitor.settings.receivers import is_loopback
 from monitor.settings.rules import ReferenceSettings
+from monitor.settings.targets import INCIDENTS_ALONE
 
 NAMED = 3  # strange names shown
 
@@ -29,12 +30,23 @@ def _top(file: FileSettings) -> Iterator[str]:
     if file.slack is None and not file.receivers:
         yield "slack: not given, so nobody is told; incidents show on the page, in the API and in `driftd incidents list`"
     yield from _routes(file)
+    yield from _unheard(file)
     if file.slack is not None and file.slack.app_token is not None and file.slack.allow_users is None:
         yield "slack.allow_users: not given, so everybody of the workspace who sees a message may acknowledge and silence"
     if file.slack is not None and file.slack.app_token is not None and not file.slack.approvers:
         yield "slack.approvers: not given, so nobody may approve a retraining or accept a shift by Slack"
     if not is_loopback(file.http.host):
         yield f"http.host: {file.http.host} can be reached from other machines; reading needs no token"
+
+
+def _unheard(file: FileSettings) -> Iterator[str]:
+    """Questions that no receiver would put to anybody."""
+    kinds = [target for receiver in file.receivers.values() for target in receiver.given.values()]
+    if file.slack is not None or not kinds or any(not isinstance(kind, INCIDENTS_ALONE) for kind in kinds):
+        return
+    for name, model in file.models.items():
+        if model.retraining is not None and model.retraining.approval is Approval.ASK:
+            yield f"models.{name}.retraining.approval: ask, but no receiver here tells people of it; it shows on the page and in commands"
 
 
 def _routes(file: FileSettings) -> Iterator[str]:

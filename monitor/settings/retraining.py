@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import zoneinfo
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, time, timedelta, tzinfo
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, PlainValidator, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from monitor.core.blackout import Blackout
 from monitor.core.results import Check
 from monitor.core.rules import Allowance, Approval, Lasting, RetrainingRules
 from monitor.settings.block import Block, Duration, File, OneOrMany, SecretText, one_or_many, within
 from monitor.settings.durations import parse_duration, shown
+from monitor.settings.hours import EveryTime, Zone
 from monitor.settings.trainers import TrainerSettings
 
 SECOND, DAY, YEAR = timedelta(seconds=1), timedelta(days=1), timedelta(days=366)
 MOST_ROWS = 1_000_000_000
 MOST_REQUESTS = 1000
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LASTING = re.compile(r"\s*([0-9]{1,6})(?:\s+of\s+([0-9]{1,6}))?(?:\s+windows?)?\s*", re.ASCII)
 _BUDGET = re.compile(r"\s*([0-9]{1,6})\s+per\s+(.+?)\s*", re.ASCII)
-_EVERY = re.compile(r"\s*(?:([a-z,\s-]+?)\s+)?([0-9]{1,2}):([0-9]{2})\s*", re.ASCII | re.IGNORECASE)
 
 
 def _count(value: object) -> Lasting:
@@ -51,48 +45,6 @@ def _budget(value: object) -> Allowance:
     return Allowance(requests=int(match[1]), per=within(SECOND, 5 * YEAR)(parse_duration(match[2])))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Every:
-    """A time of the day on some days of the week (0: Monday)."""
-
-    days: frozenset[int]
-    at: time
-
-
-def _every(value: object) -> Every:
-    if isinstance(value, Every):
-        return value
-    match = _EVERY.fullmatch(value) if isinstance(value, str) else None
-    try:
-        if match is None:
-            raise ValueError
-        return Every(days=_days(match[1] or ""), at=time(int(match[2]), int(match[3])))
-    except ValueError:
-        said = "expected days and a time, e.g. mon-fri 08:00, sat,sun 00:00, or a time alone, e.g. 08:00"
-        raise ValueError(f"{shown(value)} is not understood; {said}") from None
-
-
-def _days(text: str) -> frozenset[int]:
-    """All of them where none is named. Raises ValueError."""
-    found: set[int] = set()
-    for part in text.lower().split(",") if text.strip() else ["mon-sun"]:
-        first, _, last = (word.strip()[:3] for word in part.partition("-"))
-        begin, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
-        found |= {day % 7 for day in range(begin, end + 1 + 7 * (end < begin))}
-    return frozenset(found)
-
-
-def _zone(value: object) -> tzinfo:
-    if isinstance(value, tzinfo):
-        return value
-    try:
-        return ZoneInfo(value if isinstance(value, str) else "")
-    except (KeyError, ValueError, OSError):  # not found, no safe name, a folder
-        close = difflib.get_close_matches(str(value), zoneinfo.available_timezones(), n=1)
-        meant = f'; did you mean "{close[0]}"?' if close else "; expected one like Europe/Berlin or UTC"
-        raise ValueError(f"{shown(value)} is no time zone{meant}") from None
-
-
 Count = Annotated[
     Lasting,
     PlainValidator(_count),
@@ -100,10 +52,7 @@ Count = Annotated[
                               {"type": "string", "pattern": r"^\d+( +of +\d+)?( +windows?)?$", "examples": ["2 windows", "2 of 3"]}]}),
 ]
 Requests = Annotated[Allowance, PlainValidator(_budget), WithJsonSchema({"type": "string", "examples": ["2 per 7d"]})]
-EveryTime = Annotated[Every, PlainValidator(_every), WithJsonSchema({"type": "string", "examples": ["mon-fri 08:00"]})]
-Zone = Annotated[tzinfo, PlainValidator(_zone), WithJsonSchema({"type": "string", "examples": ["UTC", "Europe/Berlin"]})]
 Lag = Annotated[Duration, AfterValidator(within(SECOND, 5 * YEAR))]
-Hours = Annotated[Duration, AfterValidator(within(SECOND, 7 * DAY))]
 
 
 class Grounds(StrEnum):
@@ -146,7 +95,7 @@ class BlackoutSettings(Block):
     """Hours in which no retraining is asked for, by event time."""
 
     every: EveryTime = Field(description="Days and time at which it begins, e.g. mon-fri 08:00; a time alone: every day.")
-    lasts: Hours = Field(alias="for", description="How long it lasts, e.g. 10h.")
+    lasts: Duration = Field(alias="for", description="How long it lasts, e.g. 10h.")
     timezone: Zone | None = Field(default=None, description="By which clocks, e.g. Europe/Berlin; left out: UTC.")
 
 
@@ -166,7 +115,7 @@ class RetrainingSettings(Block):
     blackout: Blackouts = Field(default=(), description="Hours in which nothing is asked for: one or a list.")
     approval: Approval = Field(default=Approval.AUTOMATIC, description="automatic, or ask: a person approves each request first.")
     veto: bool = Field(default=True, description="Ask for nothing while the cause looks like a data fault.")
-    timeout: Lag = Field(default=7 * DAY, description="Give a request up that nobody has ended after so much event time.")
+    timeout: Lag = Field(default=7 * DAY, description="Give up a proposal or a reported run that nobody ended after so much event time.")
     callback_token: SecretText | None = Field(
         default=None, description="Bearer token with which a trainer reports, and can do nothing else; http.token is good for it, too."
     )
@@ -180,7 +129,7 @@ class RetrainingSettings(Block):
             max_age=self.max_age,
             budget=self.budget,
             service_budget=shared,
-            blackout=tuple(Blackout(days=b.every.days, at=b.every.at, length=b.lasts, zone=b.timezone or UTC) for b in self.blackout),
+            blackout=tuple(hours.every.recurring(hours.lasts, hours.timezone) for hours in self.blackout),
             approval=self.approval,
             veto=self.veto,
             timeout=self.timeout,
@@ -196,3 +145,11 @@ def when_faults(retraining: RetrainingSettings) -> Iterator[tuple[tuple[str, ...
         for name in OF_PERFORMANCE if check is not Check.PERFORMANCE else ():
             if name in given.model_fields_set:
                 yield ("when", str(check), name), "only used with performance"
+
+
+def blackout_faults(retraining: RetrainingSettings) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Hours that would never end: nothing would ever be asked for."""
+    for at, hours in enumerate(retraining.blackout):
+        fault = hours.every.fault(hours.lasts)
+        if fault is not None:
+            yield ("blackout", at, "for"), fault

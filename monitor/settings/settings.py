@@ -23,7 +23,7 @@ from monitor.settings.receivers import SlackSettings
 from monitor.settings.registry import MlflowSettings
 from monitor.settings.secret import Secret
 from monitor.settings.service import CheckpointSettings, HeartbeatSettings, HttpSettings, LogSettings, MemorySettings, ReportsSettings
-from monitor.settings.targets import Target
+from monitor.settings.targets import INCIDENTS_ALONE, Target
 from monitor.settings.trainers import TrainerSettings
 
 RETRAINING_PREFIX = "retraining:"
@@ -77,8 +77,8 @@ class Settings:
         """The names of the receivers that get the daily digest."""
         if self.digest is None:
             return ()
-        people = self.people_receivers()
-        return tuple(name for name in people if name in self.digest.receivers) if self.digest.receivers else people
+        alone, named = self.incidents_alone(), self.digest.receivers
+        return tuple(name for name in self.people_receivers() if name not in alone and (not named or name in named))
 
     @property
     def http(self) -> HttpSettings:
@@ -183,6 +183,10 @@ class Settings:
     def picture_receivers(self) -> frozenset[str]:
         """The names of the receivers that take pictures."""
         return frozenset(name for name, target in self.targets.items() if isinstance(target, SlackSettings) and target.takes_pictures)
+
+    def incidents_alone(self) -> frozenset[str]:
+        """The names of the receivers that take incidents alone."""
+        return frozenset(name for name, target in self.targets.items() if isinstance(target, INCIDENTS_ALONE))
 
     def routes(self) -> tuple[Route, ...]:
         """Who is told of what; a model's own receivers stand before all routes."""

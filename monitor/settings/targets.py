@@ -173,6 +173,8 @@ class FileTargetSettings(Block):
 
 
 Target = SlackSettings | EventsSettings | AlertmanagerSettings | PagerDutySettings | EmailSettings | FileTargetSettings
+INCIDENTS_ALONE = (AlertmanagerSettings, PagerDutySettings)
+"""Kinds that take nothing but incidents: no digest, and nothing about a request to retrain."""
 
 
 class ReceiverSettings(Block):

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, 
 from monitor import failpoints
 from monitor.core.audit import AuditEntry
 from monitor.core.incidents import Incident, IncidentEvent, IncidentState
+from monitor.core.reference import Reference
 from monitor.core.results import ALL_ROWS, Result, WindowKey
 from monitor.failpoints import Point
 from monitor.ports import Judgement, Message, Progress, Revision, StoredWindow
@@ -20,6 +21,7 @@ from monitor.storage.engine import Database, insert_into
 from monitor.storage.outbox import PENDING
 from monitor.storage.progress import held_progress, read_progress
 from monitor.storage.reading import CHECK_TEXT, RESULT_ORDER, last_judged
+from monitor.storage.references import put_active
 from monitor.storage.rows import columns_of, fields_of, made
 from monitor.storage.tables import deliveries, id_chunks, incident_events, incidents, progress, results, windows
 from monitor.storage.windows import GridShelf, make_empty, stored_windows
@@ -122,12 +124,13 @@ class JudgingVerbs:
     @again
     def save_incident(
         self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None, *,
-        seen: Incident | None = None,
+        seen: Incident | None = None, in_force: Sequence[Reference] = (),
     ) -> bool:
         """A person's change, its line of history, what goes out about it and who did it, by compare-and-set on the stored state.
 
-        ``seen``: the incident that the change was made of; None: its state alone counts. False: the stored one is no longer in
-        ``event.before``, is not as it was seen, or is gone; nothing written.
+        ``seen``: the incident that the change was made of; None: its state alone counts. ``in_force``: kept references that are active
+        from then on. All in one transaction. False: the stored one is no longer in ``event.before``, is not as it was seen, or is gone;
+        nothing written.
         """
         with self._db.write() as connection:
             if event.before is None or _stored_state(connection, incident.id) != event.before:
@@ -139,6 +142,8 @@ class JudgingVerbs:
             add_messages(connection, messages, event.at)
             if audit is not None:
                 put_audit(connection, audit)
+            for reference in in_force:
+                put_active(connection, reference, event.at)
             return True
 
 

@@ -96,6 +96,13 @@ def _insert(connection: Connection, reference: Reference, at: datetime) -> int:
     return int(number)
 
 
+def put_active(connection: Connection, reference: Reference, at: datetime) -> None:
+    """A kept reference is in force from now on. Raises ValueError for one that has no number."""
+    if not reference.number:
+        raise ValueError(f"a reference of {reference.model!r} that is not kept cannot be in force")
+    _activate(connection, reference.model, reference.version, reference.number, at)
+
+
 def _activate(connection: Connection, model: str, version: str, number: int, at: datetime) -> None:
     new = insert_into(connection, active_references).values(model=model, version=version, number=number, activated_at=at)
     changes = {"number": new.excluded.number, "activated_at": new.excluded.activated_at}

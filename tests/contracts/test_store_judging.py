@@ -16,7 +16,21 @@ from monitor.core.results import Account, Check, Verdict
 from monitor.core.retraining import Retraining, RetrainingEvent, RetrainingState, given_up
 from monitor.core.rules import Allowance
 from monitor.ports import AskedAfter, Progress, Store, VerdictCount
-from tests.contracts.store_story import HOUR, NOW, START, checkpoint, delta, event, incident, judgement, key, message, profile_of, result
+from tests.contracts.store_story import (
+    HOUR,
+    NOW,
+    START,
+    checkpoint,
+    delta,
+    event,
+    incident,
+    judgement,
+    key,
+    message,
+    profile_of,
+    reference,
+    result,
+)
 
 FIRING, PENDING, RESOLVED, ACKNOWLEDGED = (
     IncidentState.FIRING, IncidentState.PENDING, IncidentState.RESOLVED, IncidentState.ACKNOWLEDGED
@@ -149,6 +163,19 @@ def test_what_a_person_did_is_audited_with_it_or_not_at_all(store: Store) -> Non
     assert store.save_incident(acknowledged, event(FIRING, ACKNOWLEDGED), audit=line)
     assert not store.save_incident(acknowledged, event(FIRING, ACKNOWLEDGED), audit=line), "it fires no longer"
     assert store.audit(subject="inc_1") == [line]
+
+
+def test_references_come_into_force_with_a_persons_change_or_not_at_all(store: Store) -> None:
+    assert store.record(judgement(incident=incident(), events=(event(None, FIRING),)))
+    before = store.add_reference(reference(1.0, 2.0), activate=True, at=NOW)
+    accepted = store.add_reference(reference(3.0), activate=False, at=NOW)
+    assert not store.save_incident(incident(RESOLVED), event(ACKNOWLEDGED, RESOLVED), in_force=[accepted]), "somebody was quicker"
+    assert store.active_reference("m", "1") == before
+    with pytest.raises(ValueError, match="not kept"):
+        store.save_incident(incident(RESOLVED), event(FIRING, RESOLVED), in_force=[reference(4.0)])
+    assert (store.active_reference("m", "1"), store.open_incident("m")) == (before, incident())
+    assert store.save_incident(incident(RESOLVED), event(FIRING, RESOLVED), in_force=[accepted])
+    assert store.active_reference("m", "1") == accepted
 
 
 def test_a_judgement_made_before_a_person_changed_the_incident_is_made_again(store: Store) -> None:

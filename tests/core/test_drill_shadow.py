@@ -15,8 +15,8 @@ from monitor.core.drill.scene import alerts_of
 from monitor.core.drill.shadow import shadow_of
 from monitor.core.drill.spots import blind_spots, limits_of
 from monitor.core.evaluate import Subject, evaluate
-from monitor.core.maintenance import Recurring
 from monitor.core.merged import canary_reference
+from monitor.core.recurring import Recurring
 from monitor.core.reference import Reference
 from monitor.core.results import Account, Check, Result, Verdict
 from monitor.core.rules import AlertRules, DriftRules, DriftTest, Formula, Model, QualityRules, Switch

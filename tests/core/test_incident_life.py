@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from monitor.core.incidents import (
+    CALLING,
     OPEN,
     Incident,
     IncidentEvent,
@@ -26,7 +27,7 @@ from monitor.core.incidents import (
 )
 from monitor.core.maintenance import OneOff
 from monitor.core.messages import incident_dedupe
-from monitor.core.muting import CALLING, HOLDING, mute
+from monitor.core.muting import HOLDING, mute
 from monitor.core.rules import AlertRules
 from tests.core.test_incident_table import DAY, START, WALL, hold, window
 

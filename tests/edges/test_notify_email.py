@@ -21,8 +21,9 @@ from monitor.clock import SystemClock
 from monitor.core.digest import DIGEST, Digest, ModelPart, headline
 from monitor.core.incidents import NotifyKind
 from monitor.core.messages import IncidentMessage
-from monitor.core.retraining import RetrainingState
+from monitor.core.retraining import Helped, RetrainingState
 from monitor.core.retraining_messages import RETRAINING_STATUS, RetrainingNote
+from monitor.core.verdict_message import RETRAINING_VERDICT, RetrainingVerdict
 from monitor.errors import Permanent, Retryable
 from monitor.log import MASK, redact
 from monitor.notify import email
@@ -151,7 +152,7 @@ def test_what_is_about_no_incident_is_a_mail_in_lines(server: MailServer) -> Non
     assert "&lt;b&gt;driftd retrainings approve" in html.get_content()
 
 
-def test_a_note_of_a_retraining_and_a_digest_are_letters_of_their_own() -> None:
+def test_a_note_and_a_verdict_of_a_retraining_and_a_digest_are_letters_of_their_own() -> None:
     note = RetrainingNote(id="ret_1", model="m", state=RetrainingState.PROPOSED, sentence="m: a retraining waits", incident=None, at=NOW,
                           hint="driftd retrainings approve", run_url="https://ci.example/7", url="https://d.example/models/m")
     asked = letter_of(other(to_builtins(note), RETRAINING_STATUS))
@@ -165,7 +166,11 @@ def test_a_note_of_a_retraining_and_a_digest_are_letters_of_their_own() -> None:
         ("… and 1 more models",), ("Held back:", "inc_1 of m"), ("1 given up",),
     )  # fmt: skip
     assert daily.subject == headline(digest)
-    for kind in (DIGEST, RETRAINING_STATUS):
+    verdict = RetrainingVerdict(retraining="ret_1", model="m", version="1", new_version="2", helped=Helped.HELPED, incident=None,
+                                sentence="m: retraining helped: roc_auc +0.021 [0.012, 0.030]", url="https://d.example/models/m")
+    better = letter_of(other(to_builtins(verdict), RETRAINING_VERDICT))
+    assert (better.subject, better.paragraphs) == (f"Retraining: {verdict.sentence}", ((verdict.sentence,),))
+    for kind in (DIGEST, RETRAINING_STATUS, RETRAINING_VERDICT):
         with pytest.raises(Permanent, match="stored body is no"):
             letter_of(other({"x": 1}, kind))
 

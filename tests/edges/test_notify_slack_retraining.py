@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 import pytest
 
 from monitor.clock import SystemClock
+from monitor.core.helped import Answer
 from monitor.core.incidents import Incident, IncidentState, Notify, NotifyKind, TransitionReason
 from monitor.core.messages import Occasion, message_body, to_body
 from monitor.core.results import Verdict
 from monitor.core.retraining import Retraining, RetrainingState
 from monitor.core.retraining_messages import RETRAINING_STATUS, retraining_note
+from monitor.core.verdict_message import RETRAINING_VERDICT, retraining_verdict
 from monitor.demo.scripted_http import Reply, Request, ScriptedServer
 from monitor.demo.slack_server import SlackServer
 from monitor.errors import Permanent
@@ -76,6 +78,15 @@ def test_a_note_without_an_incident_or_whose_thread_is_gone_stands_in_the_channe
     assert bot(slack).send(told(replace(ASKED, incident=None))).detail == "posted"
     assert bot(slack).send(told(ASKED, "C1:123.456", id="msg_3")).detail == "posted"
     assert [post.thread_ts for post in slack.posts] == [None, None]
+
+
+def test_a_note_that_comes_before_its_incident_is_no_first_message_of_it(slack: SlackServer) -> None:
+    """An incident that is held back may propose retraining; told late, its end must not rewrite the proposal."""
+    assert bot(slack).send(told(ASKED)).thread is None
+    verdict = retraining_verdict(replace(ASKED, new_version="8"), Answer(final=True, sentence="retraining helped"), metric="roc_auc")
+    beside = replace(told(ASKED, id="msg_3"), kind=RETRAINING_VERDICT, body=to_body(verdict))
+    assert bot(slack).send(beside).thread is None
+    assert len(slack.posts) == 2
 
 
 def test_a_proposal_says_how_to_approve_it() -> None:

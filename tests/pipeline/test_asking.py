@@ -206,21 +206,30 @@ def test_a_wish_of_the_same_moment_and_person_is_the_same_wish() -> None:
         desk_of(world).request("m", by="ann", via=Via.CLI)
 
 
-def test_a_request_of_a_model_that_is_gone_is_still_approved() -> None:
+def test_a_request_that_would_go_to_nobody_is_not_approved() -> None:
     world = judged(asking(approval=ASK))
     [proposed] = world.store.retrainings()
-    desk = Desk(store=world.store, models=(), telling=Telling({}), clock=world.clock)
-    change, sent = desk.approval(proposed, by="ann", at=world.clock.now())
-    assert (change.event.after, sent) == (RetrainingState.REQUESTED, ())
+    for models in ((), (replace(asking(approval=ASK), retraining=None),)):
+        desk = Desk(store=world.store, models=models, telling=Telling({}), clock=world.clock)
+        with pytest.raises(UsageError, match="model 'm' asks nobody to retrain it by this configuration"):
+            desk.approval(proposed, by="ann", at=world.clock.now())
+        with pytest.raises(UsageError, match="asks nobody"):
+            desk.approve(proposed.id, by="ann", via=Via.CLI)
+    assert [found.state for found in world.store.retrainings()] == [RetrainingState.PROPOSED]
 
 
 def test_what_nobody_ends_is_given_up_in_event_time_and_told() -> None:
-    story = (1, 1, *[1.3] * 10)
-    world = judged(asking(cooldown=HOUR, timeout=4 * HOUR, when={"drift": 1}), story=story)
+    world = judged(asking(cooldown=HOUR, timeout=4 * HOUR, when={"drift": 1}), story=(1, 1, 1.3))
+    [first] = world.store.retrainings()
+    desk_of(world).report(first.id, Report(state=RetrainingState.RUNNING), by="trainer")
+    for hour in range(3, 12):
+        put_hour(world, hour, 1.3)
+    world.read_all()
+    world.judge.finish()
     first, second, *_ = world.store.retrainings()
     assert second.requested_at - first.requested_at == 4 * HOUR
     assert (first.state, first.detail) == (RetrainingState.FAILED, "timed out: no end was reported within 4h")
-    assert states(world, first.id) == [RetrainingState.REQUESTED, RetrainingState.FAILED]
+    assert states(world, first.id) == [RetrainingState.REQUESTED, RetrainingState.RUNNING, RetrainingState.FAILED]
     assert any(message.body.get("sentence", "").startswith("m: retraining failed: timed out") for message in messages(world, "slack"))
 
 

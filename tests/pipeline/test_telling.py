@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from monitor.core.cause import Cause
@@ -93,6 +94,22 @@ def test_what_becomes_of_a_request_to_retrain_is_told_to_those_who_know_its_inci
     # an incident that begins with this very window: nobody was told of it so far
     fresh = Telling({"m": Routes(people=PEOPLE, rules=BY_CHECK)})
     assert [m.receiver for m in fresh.retraining(asked(incident.id), Case(incident=incident))] == ["slack", "pager"]
+
+
+def test_a_question_to_people_goes_to_no_receiver_that_drops_it() -> None:
+    """PagerDuty and Alertmanager take incidents alone: a proposal told to them alone would wait for ever."""
+    store, alone = MemoryStore(), frozenset({"pager"})
+    told(store, (Route(receivers=("pager",)),), DRIFT)
+    incident = store.open_incident("m")
+    assert incident is not None
+    telling = Telling({"m": Routes(people=PEOPLE, rules=(Route(receivers=("pager",)),), incidents_alone=alone)}, told=store.told)
+    assert [m.receiver for m in telling.retraining_status(asked(incident.id))] == ["slack", "mail"]
+    assert [m.receiver for m in telling.retraining_status(asked())] == ["slack", "mail"]
+    assert telling.retraining_status(replace(asked(), state=RetrainingState.RUNNING)) == (), "no question: the routes say who hears of it"
+    nobody = Telling({"m": Routes(people=PEOPLE, rules=(Route(receivers=()),), incidents_alone=alone)}, told=store.told)
+    assert nobody.retraining_status(asked()) == ()
+    both = Telling({"m": Routes(people=PEOPLE, rules=(Route(receivers=("pager", "mail")),), incidents_alone=alone)}, told=store.told)
+    assert [m.receiver for m in both.retraining_status(asked())] == ["mail"]
 
 
 def failing(receiver: str) -> Step:

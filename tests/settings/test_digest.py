@@ -42,6 +42,13 @@ def test_time_zone_and_receivers_are_those_given(tmp_path: Path) -> None:
     assert (settings.digest.clock, str(settings.digest.zone), settings.digest_receivers()) == (time(7, 45), "Europe/Berlin", ("slack",))
 
 
+def test_what_takes_incidents_alone_gets_no_digest_and_cannot_be_asked_to(tmp_path: Path) -> None:
+    pager = SLACK + "receivers: {pager: {pagerduty: {routing_key: k}}, am: {alertmanager: {url: http://localhost:9093}}}\n"
+    assert loaded(tmp_path, pager).digest_receivers() == ("slack",)
+    with pytest.raises(SettingsError, match=r'digest\.receivers\[1\]: "pager" takes incidents alone, and no digest'):
+        loaded(tmp_path, pager + "digest: {receivers: [slack, pager]}\n")
+
+
 @pytest.mark.parametrize("at", ["24:00", "8", "08:60", "morning", "08:00:00"])
 def test_what_is_no_time_of_day_is_refused(tmp_path: Path, at: str) -> None:
     with pytest.raises(SettingsError, match=r"digest\.at: .* is not a time of day"):

@@ -62,7 +62,7 @@ def test_all_of_the_policy_reaches_the_rules(tmp_path: Path) -> None:
     assert (found.budget, found.service_budget) == (Allowance(requests=2, per=7 * DAY), Allowance(requests=10, per=DAY))
     assert found.approval is Approval.ASK
     (hours,) = found.blackout
-    assert (hours.days, hours.at, hours.length, str(hours.zone)) == (frozenset(range(5)), time(8), 10 * HOUR, "Europe/Berlin")
+    assert (hours.days, hours.at, hours.lasts, str(hours.zone)) == (frozenset(range(5)), time(8), 10 * HOUR, "Europe/Berlin")
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,28 @@ def test_days_are_named_by_ranges_and_lists(tmp_path: Path, said: str, days: tup
     assert hours.covers(datetime(2026, 1, 5, 8, 30, tzinfo=UTC)) is (0 in days), "the fifth is a Monday"
 
 
+@pytest.mark.parametrize(("every", "longest"), [("08:00", "1d"), ("sat,sun 00:00", "3d12h"), ("sun 08:00", "7d")])
+def test_hours_that_would_never_end_are_refused(tmp_path: Path, every: str, longest: str) -> None:
+    """Nothing would ever be asked for, and nothing would say so."""
+    said = rf"blackout\[0\]\.for: {longest} is out of range; expected at least 1s and less than {longest}"
+    with pytest.raises(SettingsError, match=said):
+        rules(tmp_path, f"when: {{drift: 1}}, blackout: {{every: '{every}', for: {longest}}}")
+
+
 def test_without_anything_only_people_ask(tmp_path: Path) -> None:
     settings = written(tmp_path, HOOK)
     (model,) = settings.models()
     assert model.retraining is not None
     assert (model.retraining.when, model.retraining.reach, model.retraining.timeout, model.retraining.veto) == ({}, 0, 7 * DAY, True)
     assert "models.m.retraining: neither when nor max_age, so only people ask for it" in settings.notes()
+
+
+def test_a_question_that_no_receiver_puts_to_people_is_noted(tmp_path: Path) -> None:
+    said = "models.m.retraining.approval: ask, but no receiver here tells people of it; it shows on the page and in commands"
+    pager = "receivers: {pager: {pagerduty: {routing_key: k}}}\n"
+    assert said in written(tmp_path, f"{HOOK}, approval: ask", pager).notes()
+    assert said not in written(tmp_path, HOOK, pager).notes()
+    assert said not in written(tmp_path, f"{HOOK}, approval: ask", "receivers: {lines: {file: {path: p}}}\n").notes()
 
 
 def test_a_check_of_the_data_that_is_vetoed_is_noted(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.core.maintenance import OneOff, Recurring
+from monitor.core.maintenance import OneOff
+from monitor.core.recurring import Recurring
 from monitor.core.rules import (
     AlertRules,
     Budget,
@@ -515,7 +516,7 @@ def test_times_of_maintenance(tmp_path: Path) -> None:
     entries = "[{every: Saturday 02:00, for: 4h, timezone: Europe/Berlin, reason: rebuilt}, {every: 2:30, for: 4h}, " \
               "{from: 2026-12-24, until: '2026-12-24T06:00:00+02:00'}]"
     assert alerts(tmp_path, f"{{maintenance: {entries}}}").maintenance == (
-        Recurring(at=time(2), weekday=5, lasts=four, zone=berlin, reason="rebuilt"),
+        Recurring(at=time(2), days=frozenset({5}), lasts=four, zone=berlin, reason="rebuilt"),
         Recurring(at=time(2, 30), lasts=four, zone=UTC),
         OneOff(starts=datetime(2026, 12, 24, tzinfo=UTC), ends=datetime(2026, 12, 24, 4, tzinfo=UTC)),
     )
