@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor.cli import said as texts
 from monitor.cli.opened import opened
 from monitor.cli.output import ListFormat, printable, write
 from monitor.cli.silences import For, Reason, Until, add, ends_at, now
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 Config = Annotated[Path, typer.Argument(help="The configuration file.")]
 Id = Annotated[str, typer.Argument(help="Its id, from `driftd incidents list`.")]
-By = Annotated[str | None, typer.Option(help="Who does it; you, where left out.")]
+By = Annotated[str | None, typer.Option(parser=texts.name, metavar="NAME", help="Who does it; you, where left out.")]
 
 
 @app.command("list")

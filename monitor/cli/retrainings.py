@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor.cli import said
 from monitor.cli.incidents import field_line
 from monitor.cli.opened import opened
 from monitor.cli.output import ListFormat, printable, write
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 Config = Annotated[Path, typer.Argument(help="The configuration file.")]
 Id = Annotated[str, typer.Argument(help="Its id, from `driftd retrainings list`.")]
-By = Annotated[str | None, typer.Option(help="Who does it; you, where left out.")]
+By = Annotated[str | None, typer.Option(parser=said.name, metavar="NAME", help="Who does it; you, where left out.")]
 
 
 class Told(StrEnum):
@@ -90,7 +91,7 @@ def cancel_command(config: Config, id: Id, by: By = None) -> None:
 def request_command(
     config: Config,
     model: Annotated[str, typer.Argument(help="The model to retrain.")],
-    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    reason: Annotated[str, typer.Option(parser=said.sentence, metavar="TEXT", help="Why.")] = "",
     by: By = None,
 ) -> None:
     """Ask for retraining now, whatever the policy says; not while an earlier request has not ended."""
@@ -104,9 +105,11 @@ def status_command(
     config: Config,
     id: Id,
     state: Annotated[Told, typer.Argument(help="How it goes.")],
-    version: Annotated[str | None, typer.Option(help="The version that was trained; needed with succeeded.")] = None,
-    detail: Annotated[str, typer.Option(help="A sentence for people.")] = "",
-    run_url: Annotated[str | None, typer.Option("--run-url", help="Where the run can be seen.")] = None,
+    version: Annotated[
+        str | None, typer.Option(parser=said.version, metavar="NAME", help="The version that was trained; needed with succeeded.")
+    ] = None,
+    detail: Annotated[str, typer.Option(parser=said.sentence, metavar="TEXT", help="A sentence for people.")] = "",
+    run_url: Annotated[str | None, typer.Option("--run-url", parser=said.address, metavar="URL", help="Where the run can be seen.")] = None,
     by: By = None,
 ) -> None:
     """Say how a retraining goes, in the place of a trainer that cannot."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor.cli import said
 from monitor.cli.opened import opened
 from monitor.cli.output import ListFormat, moment, write
 from monitor.core.audit import AuditEntry, Via
@@ -35,10 +36,10 @@ def duration(text: str) -> timedelta:
 
 
 Config = Annotated[Path, typer.Argument(help="The configuration file.")]
-By = Annotated[str | None, typer.Option(help="Who does it; you, where left out.")]
+By = Annotated[str | None, typer.Option(parser=said.name, metavar="NAME", help="Who does it; you, where left out.")]
 For = Annotated[timedelta | None, typer.Option("--for", parser=duration, metavar="DURATION", help="For so long from now, e.g. 1h, 2d.")]
 Until = Annotated[datetime | None, typer.Option("--until", parser=moment, metavar="TIME", help="Until then, e.g. 2026-12-24T06:00:00Z.")]
-Reason = Annotated[str, typer.Option(help="Why, for others to read.")]
+Reason = Annotated[str, typer.Option(parser=said.sentence, metavar="TEXT", help="Why, for others to read.")]
 
 
 @app.command("list")
@@ -64,7 +65,7 @@ def add_command(
     config: Config,
     model: Annotated[str, typer.Argument(help='The model; "*" for all of them.')],
     check: Annotated[str | None, typer.Option(help="Only this check, e.g. drift.")] = None,
-    column: Annotated[str | None, typer.Option(help="Only this column.")] = None,
+    column: Annotated[str | None, typer.Option(parser=said.sentence, metavar="NAME", help="Only this column.")] = None,
     lasts: For = None,
     until: Until = None,
     reason: Reason = "",

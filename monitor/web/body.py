@@ -52,6 +52,21 @@ async def report(request: Request) -> tuple[Report, str]:
     return found, _name(given)
 
 
+def is_text(text: str, longest: int) -> bool:
+    """Whether it can be stored, and is no longer than that."""
+    return len(text) <= longest and "\0" not in text and not _HALF.search(text)
+
+
+def is_named(text: str) -> bool:
+    """Whether a version or a model can be called so."""
+    return is_text(text, MAX_VERSION) and _NAMED.fullmatch(text) is not None
+
+
+def is_url(text: str) -> bool:
+    """Whether it is a web address that can be shown."""
+    return len(text) <= MAX_URL and _URL.fullmatch(text) is not None
+
+
 async def _object(request: Request, *known: str) -> Mapping[str, object]:
     try:
         document = json.loads(await request.body())
@@ -70,7 +85,7 @@ def _text(given: Mapping[str, object], name: str, longest: int) -> str:
     value = given.get(name)
     if value is None:
         return ""
-    if not isinstance(value, str) or len(value) > longest or "\0" in value or _HALF.search(value):
+    if not isinstance(value, str) or not is_text(value, longest):
         raise bad_query(f"{name}: expected a text of at most {longest} characters")
     return value.strip()
 
@@ -80,7 +95,7 @@ def _named(given: Mapping[str, object], name: str) -> str | None:
     value = given.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > MAX_VERSION or not _NAMED.fullmatch(value) or _HALF.search(value):
+    if not isinstance(value, str) or not is_named(value):
         raise bad_query(f"{name}: expected a name of 1 to {MAX_VERSION} printable characters")
     return value.strip()
 
@@ -98,6 +113,6 @@ def _url(given: Mapping[str, object]) -> str | None:
     value = given.get("run_url")
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > MAX_URL or not _URL.fullmatch(value):
+    if not isinstance(value, str) or not is_url(value):
         raise bad_query("run_url: expected an address like https://ci.example/runs/7")
     return value
