@@ -108,10 +108,6 @@ class NotifyKind(StrEnum):
     """Its state changed: what people were sent shows it, and nobody is called."""
 
 
-CALLING = frozenset({NotifyKind.FIRING, NotifyKind.REPEAT})
-"""What calls people, who may not have heard of the incident so far; so it can be held back. An end, and who acknowledged, do not."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
     """People are to be told, and why."""
@@ -147,6 +143,9 @@ class Step:
 
 SEVERITIES = (Verdict.OK, Verdict.WARN, Verdict.ALERT)
 """From nothing to worst: an incident's severity only grows."""
+
+CALLING = frozenset({NotifyKind.FIRING, NotifyKind.REPEAT})
+"""What calls people, who may not have heard of the incident so far; so it can be held back. An end, and who acknowledged, do not."""
 
 OPEN = frozenset({IncidentState.PENDING, IncidentState.FIRING, IncidentState.ACKNOWLEDGED})
 
@@ -232,18 +231,16 @@ def _alerting(results: Iterable[Result]) -> set[str]:
 
 
 def acknowledge(incident: Incident, *, by: str, at: datetime) -> Step:
-    """A person takes it on: no more reminders until it resolves, nor is told what was held back; what was told shows who. ``at`` is the
-    wall clock.
+    """A person takes it on: no more reminders until it resolves, nor is told what was held back; what was told shows who.
 
-    Raises UsageError unless the incident is firing.
+    ``at`` is the wall clock. Raises UsageError unless the incident is firing.
     """
     if incident.state is not IncidentState.FIRING:
         raise UsageError(f"incident {incident.id} is {incident.state}: only a firing incident can be acknowledged")
     muted = incident.muted if incident.muted == MuteReason.MAINTENANCE else None
     after = replace(incident, state=IncidentState.ACKNOWLEDGED, acknowledged_by=by, muted=muted)
-    reason = TransitionReason.ACKNOWLEDGED_BY_PERSON
+    reason, told = TransitionReason.ACKNOWLEDGED_BY_PERSON, incident.notified_at is not None
     event = _event(after, at, incident.state, reason, f"by {by}")
-    told = incident.notified_at is not None
     return Step(incident=after, events=(event,), notify=Notify(kind=NotifyKind.UPDATE, reason=reason) if told else None)
 
 
@@ -292,8 +289,7 @@ def _fire(incident: Incident, judged: Judged, rules: AlertRules, events: tuple[I
     """A pending incident fires once enough of its windows were bad."""
     if incident.bad_windows < rules.open_after:
         return Step(incident=incident, events=events)
-    at = incident.updated_at
-    fired = replace(incident, state=IncidentState.FIRING, fired_at=at, notified_at=at, good_windows=0)
+    fired = replace(incident, state=IncidentState.FIRING, fired_at=incident.updated_at, notified_at=incident.updated_at, good_windows=0)
     reason = TransitionReason.OPEN_AFTER_REACHED
     event = _event(fired, judged.end, incident.state, reason, _reached(incident, rules))
     return Step(incident=fired, events=(*events, event), notify=Notify(kind=NotifyKind.FIRING, reason=reason))

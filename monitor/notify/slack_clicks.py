@@ -16,7 +16,7 @@ from monitor.core.audit import AuditEntry, Via
 from monitor.core.incidents import Incident, IncidentState, Step, acknowledge
 from monitor.core.messages import moment, span
 from monitor.core.retraining import Retraining, RetrainingEvent, RetrainingState
-from monitor.core.silences import silence_for, silence_id
+from monitor.core.silences import silence_audit, silence_for, silence_id
 from monitor.errors import UsageError
 from monitor.log import Action as LogAction
 from monitor.log import logger
@@ -179,7 +179,7 @@ def _silence(desk: ClickDesk, wish: Wish, button: str) -> str:
     length = SILENCES[button]
     made = silence_for(incident, until=wish.at + length, by=wish.by, at=wish.at, reason=f"{span(length)}, by a button in Slack")
     silence = replace(made, id=silence_id(f"{button} {incident.id}", wish.by, wish.clicked_at))  # the same in every copy of the click
-    audit = wish.audit(Deed.SILENCE, incident.model, silence.id, f"incident {incident.id} until {moment(silence.ends_at)}")
+    audit = silence_audit(silence, by=wish.by, at=wish.at, via=Via.SLACK, action=str(Deed.SILENCE))
     if not desk.store.add_silence(silence, audit):
         raise UsageError("this very click has silenced it already")
     return f"Silenced until {moment(silence.ends_at)}: nothing but the end of this incident is told until then."

@@ -205,7 +205,7 @@ def test_a_silence_of_the_incident_is_kept_and_shown(
     (silence,) = store.silences()
     assert (silence.model, silence.incident, silence.by, silence.check, silence.column) == ("m", "inc_1", "ann (U0ANN)", None, None)
     assert silence.ends_at - silence.starts_at == timedelta(hours=hours)
-    assert [(line.action, line.by) for line in store.audit(subject=silence.id)] == [("silence", "ann (U0ANN)")]
+    assert [(line.action, line.by) for line in store.audit(subject="inc_1")] == [("silence", "ann (U0ANN)")]
     eventually(lambda: now_of(slack, post).edits == 1)
     assert f"🔕 Silenced until {silence.ends_at:%Y-%m-%d %H:%M} UTC by ann (U0ANN)" in shown(now_of(slack, post))
     assert ACK in buttons_of(now_of(slack, post))

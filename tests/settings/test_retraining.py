@@ -79,7 +79,8 @@ def test_days_are_named_by_ranges_and_lists(tmp_path: Path, said: str, days: tup
 @pytest.mark.parametrize(("every", "longest"), [("08:00", "1d"), ("sat,sun 00:00", "3d12h"), ("sun 08:00", "7d")])
 def test_hours_that_would_never_end_are_refused(tmp_path: Path, every: str, longest: str) -> None:
     """Nothing would ever be asked for, and nothing would say so."""
-    with pytest.raises(SettingsError, match=rf"blackout\[0\]\.for: {longest} is out of range; expected at least 1s and less than {longest}"):
+    said = rf"blackout\[0\]\.for: {longest} is out of range; expected at least 1s and less than {longest}"
+    with pytest.raises(SettingsError, match=said):
         rules(tmp_path, f"when: {{drift: 1}}, blackout: {{every: '{every}', for: {longest}}}")
 
 
