@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from monitor.core.audit import AuditEntry
-from monitor.core.retraining import Retraining, RetrainingEvent
+from monitor.core.retraining import UNFINISHED, Retraining, RetrainingEvent
 from monitor.core.silences import Silence
 from monitor.doubles.memory import Data, MemoryBase, add_messages
 from monitor.ports import Message
@@ -61,9 +61,10 @@ class MemoryPeople(MemoryBase):
     def add_retraining(
         self, retraining: Retraining, event: RetrainingEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
     ) -> bool:
-        """A request that no window made. False: one of that id is there already."""
+        """A request that no window made. False: one of that id is there already, or one of that model that has not ended."""
         with self._write() as data:
-            if retraining.id in data.retrainings:
+            open_ = any(known.model == retraining.model and known.state in UNFINISHED for known in data.retrainings.values())
+            if retraining.id in data.retrainings or (open_ and retraining.state in UNFINISHED):
                 return False
             _put(data, retraining, event, messages, audit)
         return True

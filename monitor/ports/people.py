@@ -36,7 +36,7 @@ class PeopleStore(Protocol):
 
     def add_retraining(self, retraining: Retraining, event: RetrainingEvent, messages: Sequence[Message] = (),
                        audit: AuditEntry | None = None) -> bool:
-        """A request that no window made. False: one of that id is there already; nothing written."""
+        """A request that no window made. False: one of that id is there already, or one of its model that has not ended."""
 
     def save_retraining(self, retraining: Retraining, event: RetrainingEvent, messages: Sequence[Message] = (),
                         audit: AuditEntry | None = None) -> bool:

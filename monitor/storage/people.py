@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Table, insert, select, update
 
 from monitor.core.audit import AuditEntry
-from monitor.core.retraining import Retraining, RetrainingEvent
+from monitor.core.retraining import UNFINISHED, Retraining, RetrainingEvent
 from monitor.core.silences import Silence
 from monitor.ports import Message
 from monitor.storage.again import again
@@ -17,6 +17,7 @@ from monitor.storage.engine import Database, insert_into
 from monitor.storage.judging import add_messages
 from monitor.storage.people_tables import audit as audits
 from monitor.storage.people_tables import retraining_events, silences
+from monitor.storage.progress import held_progress
 from monitor.storage.rows import columns_of, fields_of, made
 from monitor.storage.tables import retrainings
 
@@ -83,8 +84,14 @@ class PeopleVerbs:
     def add_retraining(
         self, retraining: Retraining, event: RetrainingEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
     ) -> bool:
-        """A request that no window made. False: one of that id is there already; nothing written."""
+        """A request that no window made. False: one of that id is there already, or one of that model that has not ended; nothing written.
+
+        The model's progress is held: neither another person nor a judged window asks at the same time.
+        """
         with self._db.write() as connection:
+            held_progress(connection, retraining.model)
+            if retraining.state in UNFINISHED and _has_unfinished(connection, retraining.model):
+                return False
             if not _is_new(connection, retrainings, fields_of(retraining)):
                 return False
             _put_change(connection, event, messages, audit)
@@ -106,6 +113,11 @@ class PeopleVerbs:
             connection.execute(update(retrainings).where(retrainings.c.id == retraining.id).values(fields_of(retraining)))
             _put_change(connection, event, messages, audit)
             return True
+
+
+def _has_unfinished(connection: Connection, model: str) -> bool:
+    open_ = select(retrainings.c.id).where(retrainings.c.model == model, retrainings.c.state.in_(sorted(UNFINISHED)))
+    return connection.execute(open_.limit(1)).scalar_one_or_none() is not None
 
 
 def _is_new(connection: Connection, table: Table, values: Mapping[str, object]) -> bool:

@@ -89,6 +89,17 @@ def test_a_request_to_retrain_goes_through_its_life_by_compare_and_set(store: St
     assert [line.action for line in store.audit(subject="ret_1")] == ["retrain", "approve"]
 
 
+def test_no_second_request_is_added_beside_one_that_has_not_ended(store: Store) -> None:
+    """Two people, or a person and a window, may ask at one moment."""
+    assert store.add_retraining(asked(), event(RetrainingState.PROPOSED, None))
+    second = asked("ret_2", state=RetrainingState.REQUESTED)
+    assert not store.add_retraining(second, event(RetrainingState.REQUESTED, None, "ret_2"), (note("second"),), entry("ret_2", "retrain"))
+    assert (store.retrainings(), store.deliveries(), store.audit()) == ([asked()], [], [])
+    assert store.add_retraining(replace(second, model="o"), event(RetrainingState.REQUESTED, None, "ret_2")), "of another model"
+    assert store.save_retraining(asked(state=RetrainingState.CANCELLED), event(RetrainingState.CANCELLED, RetrainingState.PROPOSED))
+    assert store.add_retraining(replace(second, id="ret_3"), event(RetrainingState.REQUESTED, None, "ret_3"))
+
+
 def test_what_came_of_a_retraining_is_kept(store: Store) -> None:
     store.add_retraining(asked(state=RetrainingState.RUNNING), event(RetrainingState.RUNNING, None))
     done = asked(state=RetrainingState.SUCCEEDED, updated_at=NOW, detail="trained on April", run_url="https://ci.example/7",
