@@ -134,7 +134,7 @@ def _change(config: Path, id: str, by: str | None, change: Callable[..., Step], 
         step = change(before, by=by, at=at)
         entry = AuditEntry(at=at, by=by, via=Via.CLI, action=action, model=before.model, subject=id)
         after, (event,) = step.incident, step.events
-        if after is None or not store.save_incident(after, event, _messages(config, store, step), entry):
+        if after is None or not store.save_incident(after, event, _messages(config, store, step), entry, seen=before):
             raise UsageError(f"incident {id} has changed meanwhile: look at it again with `driftd incidents show`")
     typer.echo(f"incident {after.id} is {after.state}")
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from monitor.core.decay import labelled_share
 from monitor.core.incidents import Incident
 from monitor.core.results import DECIDED, Check, Result, Verdict, latest, only_told
-from monitor.core.retraining import UNFINISHED, Helped, Retraining, RetrainingState, retraining_id
+from monitor.core.retraining import HOLDING, Helped, Retraining, RetrainingState, retraining_id
 from monitor.core.rules import Allowance, Approval, Lasting, RetrainingRules
 from monitor.core.schema import rfc3339
 from monitor.core.signals import only_estimated
@@ -114,7 +114,7 @@ def consider(rules: RetrainingRules, seen: Situation) -> Decision:
     Windows in which a check could not decide neither count nor break a row, and only a window that is bad itself asks.
     Pure: the same history gives the same request.
     """
-    overdue = next((r for r in seen.recent if r.state in UNFINISHED and seen.now - r.requested_at >= rules.timeout), None)
+    overdue = next((r for r in seen.recent if r.state in HOLDING and seen.now - r.requested_at >= rules.timeout), None)
     if overdue is not None:
         seen = replace(seen, recent=tuple(_ended(r) if r.id == overdue.id else r for r in seen.recent))
     due, why_not = _due(rules, seen)
@@ -150,7 +150,7 @@ def _due(rules: RetrainingRules, seen: Situation) -> tuple[_Due | None, Retraini
 def _held(rules: RetrainingRules, seen: Situation, due: _Due) -> Decision | None:
     """What speaks against it, if anything: the first of these that holds."""
     last, now = seen.last, seen.now
-    open_one = next((r for r in seen.recent if r.state in UNFINISHED), None)
+    open_one = next((r for r in seen.recent if r.state in HOLDING), None)
     if rules.veto and seen.fault:
         return _no(RetrainingReason.DATA_FAULT, seen.fault)
     if open_one is not None:

@@ -89,7 +89,9 @@ class Report:
 UNDER_WAY = frozenset({RetrainingState.REQUESTED, RetrainingState.ACCEPTED, RetrainingState.RUNNING})
 """Somebody is at it, as far as is known."""
 UNFINISHED = UNDER_WAY | {RetrainingState.PROPOSED}
-"""No second one is asked for beside it."""
+HOLDING = UNFINISHED - {RetrainingState.REQUESTED}
+"""No second one is asked for beside it, until it is given up: a person is to decide, or a trainer has said that it is at it. A trainer that
+never says anything holds up nothing: then the cooldown alone counts, and what came of the request is not known."""
 
 _DONE = (RetrainingState.SUCCEEDED, RetrainingState.FAILED)
 REPORTED: Mapping[RetrainingState, tuple[RetrainingState, ...]] = {
@@ -120,7 +122,7 @@ def cancel(retraining: Retraining, *, by: str, at: datetime) -> RetrainingChange
 
 def reported(retraining: Retraining, report: Report, *, by: str, at: datetime) -> RetrainingChange | None:
     """A trainer says how it goes; None where that is known already. Raises UsageError that says what is allowed now."""
-    known = report.version in (None, retraining.new_version)
+    known = report.version in (None, retraining.new_version) or retraining.new_version is None
     if report.state is retraining.state and known:
         return None
     allowed = REPORTED.get(retraining.state, ())
@@ -135,7 +137,7 @@ def reported(retraining: Retraining, report: Report, *, by: str, at: datetime) -
 
 
 def given_up(retraining: Retraining, *, at: datetime, after: str) -> RetrainingChange:
-    """Nobody ended it in time: a proposal is cancelled, a run counts as failed. ``after``: the time-out in words."""
+    """Nobody ended one of ``HOLDING`` in time: a proposal is cancelled, a run counts as failed. ``after``: the time-out in words."""
     if retraining.state is RetrainingState.PROPOSED:
         return _changed(retraining, RetrainingState.CANCELLED, at=at, by="", detail=f"not approved within {after}")
     return _changed(retraining, RetrainingState.FAILED, at=at, by="", detail=f"timed out: no end was reported within {after}")

@@ -230,7 +230,7 @@ class RetrainingRules:
 
     ``when``: by check; a number means so many windows in a row. ``max_age``: of a version, from its first window on. ``cooldown``:
     between two requests. ``budget``: of the model; ``service_budget``: of all models together. ``veto``: whether nothing is asked for
-    while the cause is a data fault. ``timeout``: of a request that nobody ends.
+    while the cause is a data fault. ``timeout``: of a proposal or a reported run that nobody ends.
     """
 
     when: Mapping[str, int | Lasting] = field(default_factory=dict)

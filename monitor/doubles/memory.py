@@ -17,12 +17,13 @@ from monitor.core.incidents import Incident, IncidentEvent, IncidentState
 from monitor.core.reference import Reference
 from monitor.core.results import ALL_ROWS, BAD, Result, WindowKey, identity
 from monitor.core.retrain_policy import is_spent
-from monitor.core.retraining import Retraining, RetrainingEvent, begun
+from monitor.core.retraining import UNFINISHED, Retraining, RetrainingEvent, begun
 from monitor.core.schema import Hashes
 from monitor.core.silences import Silence
 from monitor.doubles.kept import ModelLabels
 from monitor.errors import UsageError
 from monitor.ports import (
+    RETRAINING,
     Advance,
     DeliveryRow,
     Judgement,
@@ -107,6 +108,14 @@ def add_messages(data: Data, messages: Sequence[Message], at: datetime) -> None:
         data.outbox.setdefault(message.id, OutboxEntry(id=message.id, message=message, created_at=at))
 
 
+def withdraw(data: Data, retraining: Retraining) -> None:
+    """A request that nobody waits for any longer goes out no more, where it has not yet."""
+    if retraining.state not in UNFINISHED:
+        kept = {id: e for id, e in data.outbox.items() if e.state != "pending" or e.message.kind != RETRAINING
+                or not e.message.dedupe.endswith(f":{retraining.id}")}
+        data.outbox = kept
+
+
 def is_as_known(data: Data, outcome: Judgement | Revision) -> bool:
     """Whether the incident is still in the state that it was judged from, and is the only one of its model that is open."""
     incident, events = outcome.incident, outcome.events
@@ -165,6 +174,7 @@ def asked_between(data: Data, after: datetime, before: datetime) -> list[datetim
 
 def _write_asking(data: Data, outcome: Judgement | Revision, at: datetime) -> None:
     if outcome.given_up is not None:
+        withdraw(data, outcome.given_up.retraining)
         data.retrainings[outcome.given_up.retraining.id] = outcome.given_up.retraining
         data.retraining_events.append(outcome.given_up.event)
     if outcome.retraining is not None and outcome.retraining.id not in data.retrainings:

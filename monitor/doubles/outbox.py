@@ -42,7 +42,7 @@ class MemoryOutbox(MemoryBase):
     def delivered_together(self, deliveries: Sequence[Delivery], receipt: Receipt, now: datetime) -> None:
         """All of them were sent, in one message."""
         with self._write() as data:
-            for each in deliveries:
+            for each in (each for each in deliveries if each.id in data.outbox):
                 data.outbox[each.id] = replace(data.outbox[each.id], state=SENT, thread=receipt.thread, error=None, ended_at=now,
                                                leased_until=None)
 
@@ -129,8 +129,8 @@ def _is_due(entry: OutboxEntry, now: datetime) -> bool:
 
 
 def _is_ours(data: Data, delivery: Delivery) -> bool:
-    entry = data.outbox[delivery.id]
-    return entry.state == PENDING and entry.attempts == delivery.attempts + 1
+    entry = data.outbox.get(delivery.id)
+    return entry is not None and entry.state == PENDING and entry.attempts == delivery.attempts + 1
 
 
 def _delivery(entry: OutboxEntry, entries: Sequence[OutboxEntry]) -> Delivery:

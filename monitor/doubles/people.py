@@ -9,7 +9,7 @@ from datetime import datetime
 from monitor.core.audit import AuditEntry
 from monitor.core.retraining import UNFINISHED, Retraining, RetrainingEvent
 from monitor.core.silences import Silence
-from monitor.doubles.memory import Data, MemoryBase, add_messages
+from monitor.doubles.memory import Data, MemoryBase, add_messages, withdraw
 from monitor.ports import Message
 
 
@@ -61,10 +61,10 @@ class MemoryPeople(MemoryBase):
     def add_retraining(
         self, retraining: Retraining, event: RetrainingEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
     ) -> bool:
-        """A request that no window made. False: one of that id is there already, or one of that model that has not ended."""
+        """A request that no window made. False: one of that id is there already, or one of its model has not ended."""
         with self._write() as data:
-            open_ = any(known.model == retraining.model and known.state in UNFINISHED for known in data.retrainings.values())
-            if retraining.id in data.retrainings or (open_ and retraining.state in UNFINISHED):
+            open_ones = [each for each in data.retrainings.values() if each.model == retraining.model and each.state in UNFINISHED]
+            if retraining.id in data.retrainings or (retraining.state in UNFINISHED and open_ones):
                 return False
             _put(data, retraining, event, messages, audit)
         return True
@@ -77,6 +77,7 @@ class MemoryPeople(MemoryBase):
             stored = data.retrainings.get(retraining.id)
             if stored is None or stored.verdict or stored.state is not event.before:
                 return False
+            withdraw(data, retraining)
             _put(data, retraining, event, messages, audit)
         return True
 

@@ -177,13 +177,13 @@ class MemoryStore(MemoryReading, MemoryReferences, MemoryHistory, MemoryWatching
         return True
 
     def save_incident(
-        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None,
-        in_force: Sequence[Reference] = (),
-    ) -> bool:  # fmt: skip
-        """A person's change, by compare-and-set on the stored state."""
+        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None, *,
+        seen: Incident | None = None, in_force: Sequence[Reference] = (),
+    ) -> bool:
+        """A person's change, by compare-and-set on the stored state, or on all that was ``seen``."""
         with self._write() as data:
             stored = data.incidents.get(incident.id)
-            if stored is None or stored.state is not event.before:
+            if stored is None or stored.state is not event.before or (seen is not None and stored != seen):
                 return False
             data.incidents[incident.id] = incident
             data.events.append(event)

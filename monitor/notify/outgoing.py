@@ -22,16 +22,12 @@ from monitor.core.retraining_messages import (
     retraining_request,
 )
 from monitor.core.verdict_message import RETRAINING_VERDICT, retraining_verdict, verdict_dedupe
-from monitor.ports import PICTURE, Message
+from monitor.ports import PICTURE, RETRAINING, Message
 
 if TYPE_CHECKING:  # the commands change incidents too, and need no statistics for it
     from monitor.core.cause import Cause
     from monitor.core.helped import Answer
     from monitor.core.picture import Picture
-
-RETRAINING = "retraining"
-"""The kind of a delivery that asks for retraining."""
-
 
 def incident_messages(
     step: Step, cause: Cause | None, accounts: Iterable[Account], receivers: Iterable[str], *, page_url: str | None = None,

@@ -6,9 +6,9 @@ import json
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from slack_sdk import WebClient
@@ -45,6 +45,8 @@ ADVICE: Mapping[str, str] = {
     "file_uploads_disabled": "the workspace allows no files; slack.pictures: false asks for none",
 }
 SCOPE = re.compile(r"[a-z._]+:[a-z._:]+")
+
+T = TypeVar("T")
 
 _quiet = logging.getLogger("driftd.slack_sdk")
 _quiet.setLevel(logging.CRITICAL)  # at NOTSET slack-sdk takes itself to be debugging, and prints bodies
@@ -83,6 +85,14 @@ class SlackApi:
     def upload(self, url: str, content: bytes) -> None:
         """Send a file to the address that Slack gave for it, without the token. Raises Retryable and Permanent, which do not tell it."""
         self._client.upload(url, content)
+
+    def wait_for(self, work: Callable[[], T]) -> T:
+        """Do something else between two calls: what it takes is no time of Slack's."""
+        began = time.monotonic()
+        try:
+            return work()
+        finally:
+            self._client.ends += time.monotonic() - began
 
     def _told(self, method: str, response: SlackResponse) -> Permanent | Retryable:
         word = printable(redact(str(response.get("error", "no reason given")).replace(self._client.token or "\0", "***")), LONGEST_WORD)

@@ -168,7 +168,7 @@ def _acknowledge(desk: ClickDesk, wish: Wish) -> str:
     step = acknowledge(before, by=wish.by, at=wish.at)
     after, (event,) = step.incident, step.events
     audit = wish.audit(Deed.ACKNOWLEDGE, before.model, before.id)
-    if after is None or not desk.store.save_incident(after, event, tuple(desk.tell(step)), audit=audit):
+    if after is None or not desk.store.save_incident(after, event, tuple(desk.tell(step)), audit=audit, seen=before):
         raise UsageError(CHANGED)
     return "Acknowledged: no reminders until it is over."
 

@@ -44,7 +44,7 @@ def _sent(api: SlackApi, search: Search, delivery: Delivery, first: tuple[str, s
     name = file_name(delivery)
     if search.file_in_thread(channel, ts, name):
         return Receipt(detail="put there by an earlier attempt")
-    png = painter.paint(picture)
+    png = api.wait_for(lambda: painter.paint(picture))
     if len(png) > MOST_BYTES:
         raise Permanent(f"the picture has {len(png):,} bytes, more than {MOST_BYTES:,}")
     upload(api, png, name, picture, channel, ts)

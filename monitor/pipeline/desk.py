@@ -71,7 +71,7 @@ class Desk:
         messages = (*self._request(wish), *self._telling.retraining_status(wish))
         audit = AuditEntry(at=now, by=by, via=via, action="retrain", model=model, subject=wish.id, detail=reason)
         if not self._store.add_retraining(wish, begun(wish, at=now, by=by), messages, audit):
-            raise UsageError(f"retraining {wish.id} is there already: look again")
+            raise UsageError(f"retraining {wish.id} is there already, or another of {model} has not ended: look again")
         return wish
 
     def approval(self, retraining: Retraining, *, by: str, at: datetime) -> tuple[RetrainingChange, tuple[Message, ...]]:

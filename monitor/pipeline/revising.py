@@ -73,7 +73,7 @@ class Reviser:
         taken = self._muting.window(taken, opened, judged, most_age(model, revised=True))
         rules = self._rules(model)
         asked = self._asking.consider(model, rules, Look(
-            history=self._history(model, rules, results), results=after, incident=taken.incident, cause=cause, subjects=subjects,
+            history=self._history(model, rules, results, start), results=after, incident=taken.incident, cause=cause, subjects=subjects,
             now=self._store.progress(model.name).judged_until or windows[0].key.end, counted={}))
         accounts = [window.account for window in stored if window.key.segment == ALL_ROWS]
         picture = picture_of(self._store, model, taken, cause, subjects, after)
@@ -142,11 +142,13 @@ class Reviser:
         rules = model.retraining
         return only(rules, [Check.PERFORMANCE]) if rules is not None and Check.PERFORMANCE in rules.when else None
 
-    def _history(self, model: Model, rules: RetrainingRules | None, results: Sequence[Result]) -> tuple[Result, ...]:
-        """Performance over all the windows that wait for labels, these results included."""
+    def _history(self, model: Model, rules: RetrainingRules | None, results: Sequence[Result], start: datetime) -> tuple[Result, ...]:
+        """Performance over all windows that wait for labels, and back to this one however far judging is ahead; its results included."""
         if rules is None:
             return ()
-        reach = min(rules.reach + math.ceil(model.label_delay / model.window), MOST_HISTORY)
+        judged = self._store.progress(model.name).judged_until or start
+        behind = max(model.label_delay, judged - start)
+        reach = min(rules.reach + math.ceil(behind / model.window), MOST_HISTORY)
         return (*self._store.recent_results(model.name, [Check.PERFORMANCE], reach), *results)
 
     def _tell(self, model: Model, revision: Revision, windows: Iterable[KeptWindow]) -> None:

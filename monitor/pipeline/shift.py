@@ -41,7 +41,7 @@ def accept_shift(
     said = "; ".join(map(_told, made)) or LEARNS
     after, (event,) = step.incident, step.events
     line = replace(audit, detail=said)
-    if after is None or not store.save_incident(after, event, tell(step), line, in_force=made):
+    if after is None or not store.save_incident(after, event, tell(step), line, seen=incident, in_force=made):
         raise UsageError(f"incident {incident.id} has changed meanwhile: look at it again")
     for reference in made:
         log.warning("a person accepted a shift: a reference of its windows is in force", action=Action.REFERENCE_ADDED, model=model.name,

@@ -16,7 +16,7 @@ from monitor.ports.clock import Clock
 from monitor.ports.desk import RetrainingDesk
 from monitor.ports.digests import DigestStore
 from monitor.ports.history import HistoryStore
-from monitor.ports.judging import PICTURE, AskedAfter, Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
+from monitor.ports.judging import PICTURE, RETRAINING, AskedAfter, Judgement, JudgementStore, JudgingStore, Message, Progress, StoredWindow
 from monitor.ports.labels import (
     Applied,
     Curve,
@@ -55,6 +55,7 @@ __all__ = [
     "AHEAD",
     "PAINT_SECONDS",
     "PICTURE",
+    "RETRAINING",
     "TELLING",
     "Advance",
     "Applied",

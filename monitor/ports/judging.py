@@ -18,6 +18,8 @@ from monitor.core.retraining import Retraining, RetrainingChange, RetrainingStat
 from monitor.core.rules import Allowance
 
 MESSAGE_ID_DIGITS = 32
+RETRAINING = "retraining"
+"""The kind of a message that asks a trainer to retrain."""
 PICTURE = "picture"
 """The kind of a message that is a picture beside an incident's messages: it may fail, and none of them waits for it."""
 
@@ -150,13 +152,14 @@ class JudgementStore(JudgingStore, Protocol):
     """What people's changes and the watch over driftd's own way need besides."""
 
     def save_incident(
-        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None,
-        in_force: Sequence[Reference] = (),
-    ) -> bool:  # fmt: skip
+        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None, *,
+        seen: Incident | None = None, in_force: Sequence[Reference] = (),
+    ) -> bool:
         """A person's change, its line of history, what goes out about it and who did it, by compare-and-set on the stored state.
 
-        ``in_force``: kept references that are active from then on. All in one transaction. False: the stored incident is no longer
-        in ``event.before`` (or is gone); nothing written.
+        ``seen``: the incident that the change was made of; None: its state alone counts. ``in_force``: kept references that are active
+        from then on. All in one transaction. False: the stored one is no longer in ``event.before``, is not as it was seen, or is gone;
+        nothing written.
         """
 
     def open_conditions(self) -> Sequence[Incident]:

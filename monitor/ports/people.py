@@ -36,11 +36,12 @@ class PeopleStore(Protocol):
 
     def add_retraining(self, retraining: Retraining, event: RetrainingEvent, messages: Sequence[Message] = (),
                        audit: AuditEntry | None = None) -> bool:
-        """A request that no window made. False: one of that id is there already, or one of its model that has not ended."""
+        """A request that no window made. False: one of that id is there already, or one of its model has not ended; nothing written."""
 
     def save_retraining(self, retraining: Retraining, event: RetrainingEvent, messages: Sequence[Message] = (),
                         audit: AuditEntry | None = None) -> bool:
         """A change of a request, its line of history and what goes out about it, one transaction, by compare-and-set on the stored state.
 
+        A request that is over goes out no more where its trainer was away so far.
         False: the stored request is no longer in ``event.before`` (or is gone), or has its verdict, which nothing follows; nothing written.
         """

@@ -115,7 +115,7 @@ class RetrainingSettings(Block):
     blackout: Blackouts = Field(default=(), description="Hours in which nothing is asked for: one or a list.")
     approval: Approval = Field(default=Approval.AUTOMATIC, description="automatic, or ask: a person approves each request first.")
     veto: bool = Field(default=True, description="Ask for nothing while the cause looks like a data fault.")
-    timeout: Lag = Field(default=7 * DAY, description="Give a request up that nobody has ended after so much event time.")
+    timeout: Lag = Field(default=7 * DAY, description="Give up a proposal or a reported run that nobody ended after so much event time.")
     callback_token: SecretText | None = Field(
         default=None, description="Bearer token with which a trainer reports, and can do nothing else; http.token is good for it, too."
     )

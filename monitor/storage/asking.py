@@ -12,6 +12,7 @@ from monitor.core.retrain_policy import is_spent
 from monitor.core.retraining import Retraining, RetrainingChange, begun
 from monitor.ports import AskedAfter, Judgement, Revision
 from monitor.storage.engine import Database, insert_into
+from monitor.storage.outbox import withdraw
 from monitor.storage.people_tables import retraining_events
 from monitor.storage.rows import columns_of, fields_of, made
 from monitor.storage.tables import incidents, retrainings, windows
@@ -85,7 +86,8 @@ def write_asking(connection: Connection, outcome: Judgement | Revision, at: date
 
 
 def put_change(connection: Connection, change: RetrainingChange) -> None:
-    """A request as it now stands, and its line of history."""
+    """A request as it now stands, and its line of history; one that is over goes out no more."""
+    withdraw(connection, change.retraining)
     connection.execute(update(retrainings).where(retrainings.c.id == change.retraining.id).values(fields_of(change.retraining)))
     connection.execute(insert(retraining_events).values(fields_of(change.event)))
 

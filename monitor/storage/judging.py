@@ -123,16 +123,19 @@ class JudgingVerbs:
 
     @again
     def save_incident(
-        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None,
-        in_force: Sequence[Reference] = (),
-    ) -> bool:  # fmt: skip
+        self, incident: Incident, event: IncidentEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None, *,
+        seen: Incident | None = None, in_force: Sequence[Reference] = (),
+    ) -> bool:
         """A person's change, its line of history, what goes out about it and who did it, by compare-and-set on the stored state.
 
-        ``in_force``: kept references that are active from then on. False: the stored incident is no longer in ``event.before`` (or is
-        gone); nothing written.
+        ``seen``: the incident that the change was made of; None: its state alone counts. ``in_force``: kept references that are active
+        from then on. All in one transaction. False: the stored one is no longer in ``event.before``, is not as it was seen, or is gone;
+        nothing written.
         """
         with self._db.write() as connection:
             if event.before is None or _stored_state(connection, incident.id) != event.before:
+                return False
+            if seen is not None and _stored_incident(connection, incident.id) != seen:
                 return False
             put_incident(connection, incident)
             add_events(connection, (event,))

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, update
 
-from monitor.ports import AHEAD, PICTURE, TELLING, Delivery, Grouping, Receipt, group_id
+from monitor.core.retraining import UNFINISHED, Retraining
+from monitor.ports import AHEAD, PICTURE, RETRAINING, TELLING, Delivery, Grouping, Receipt, group_id
 from monitor.storage.again import again
 from monitor.storage.engine import Database
 from monitor.storage.tables import deliveries
@@ -111,6 +112,15 @@ class OutboxVerbs:
         ours = (deliveries.c.id == delivery.id, deliveries.c.state == PENDING, deliveries.c.attempts == delivery.attempts + 1)
         with self._db.write() as connection:
             connection.execute(update(deliveries).where(*ours).values({**values, "owner": None, "leased_until": None}))
+
+
+def withdraw(connection: Connection, retraining: Retraining) -> None:
+    """A request that nobody waits for any longer goes out no more, where it has not yet; who is sending it at this moment does so."""
+    if retraining.state in UNFINISHED:
+        return
+    mine = deliveries.c
+    waiting = (mine.state == PENDING, mine.kind == RETRAINING, mine.dedupe.endswith(f":{retraining.id}", autoescape=True))
+    connection.execute(delete(deliveries).where(*waiting))
 
 
 def _due(receiver: str, limit: int, now: datetime) -> Select[Any]:

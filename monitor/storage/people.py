@@ -15,6 +15,7 @@ from monitor.storage.again import again
 from monitor.storage.audit import put_audit
 from monitor.storage.engine import Database, insert_into
 from monitor.storage.judging import add_messages
+from monitor.storage.outbox import withdraw
 from monitor.storage.people_tables import audit as audits
 from monitor.storage.people_tables import retraining_events, silences
 from monitor.storage.progress import held_progress
@@ -84,13 +85,11 @@ class PeopleVerbs:
     def add_retraining(
         self, retraining: Retraining, event: RetrainingEvent, messages: Sequence[Message] = (), audit: AuditEntry | None = None
     ) -> bool:
-        """A request that no window made. False: one of that id is there already, or one of that model that has not ended; nothing written.
-
-        The model's progress is held: neither another person nor a judged window asks at the same time.
-        """
+        """A request that no window made. False: one of that id is there already, or one of its model has not ended; nothing written."""
+        unfinished = select(retrainings.c.id).where(retrainings.c.model == retraining.model, retrainings.c.state.in_(sorted(UNFINISHED)))
         with self._db.write() as connection:
-            held_progress(connection, retraining.model)
-            if retraining.state in UNFINISHED and _has_unfinished(connection, retraining.model):
+            held_progress(connection, retraining.model)  # or two people, or one and a window, could ask at the same time
+            if retraining.state in UNFINISHED and connection.execute(unfinished.limit(1)).one_or_none() is not None:
                 return False
             if not _is_new(connection, retrainings, fields_of(retraining)):
                 return False
@@ -111,13 +110,9 @@ class PeopleVerbs:
             if event.before is None or connection.execute(known).scalar_one_or_none() != event.before:
                 return False
             connection.execute(update(retrainings).where(retrainings.c.id == retraining.id).values(fields_of(retraining)))
+            withdraw(connection, retraining)
             _put_change(connection, event, messages, audit)
             return True
-
-
-def _has_unfinished(connection: Connection, model: str) -> bool:
-    open_ = select(retrainings.c.id).where(retrainings.c.model == model, retrainings.c.state.in_(sorted(UNFINISHED)))
-    return connection.execute(open_.limit(1)).scalar_one_or_none() is not None
 
 
 def _is_new(connection: Connection, table: Table, values: Mapping[str, object]) -> bool:

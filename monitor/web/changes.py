@@ -56,15 +56,15 @@ def _apply(parts: Parts, id: str, by: str, change: Change, action: str) -> Respo
         step = change(found, by=by, at=entry.at)
     except UsageError as error:
         raise _conflict(str(error)) from None
-    after = _save(parts, step, entry)
+    after = _save(parts, found, step, entry)
     log.info("incident changed by a person", action=Action.INCIDENT_CHANGED, incident=id, model=after.model, state=str(after.state), by=by)
     return JSONResponse(contract.incident_history_object(after, parts.store.incident_events(id)))
 
 
-def _save(parts: Parts, step: Step, entry: AuditEntry) -> Incident:
+def _save(parts: Parts, seen: Incident, step: Step, entry: AuditEntry) -> Incident:
     """Write it with what people are told and who did it; nothing where a judged window or another person was quicker."""
     after, (event,) = step.incident, step.events
-    if after is None or not parts.store.save_incident(after, event, parts.tell(step), entry):
+    if after is None or not parts.store.save_incident(after, event, parts.tell(step), entry, seen=seen):
         raise _conflict("the incident has changed meanwhile: look again")
     return after
 

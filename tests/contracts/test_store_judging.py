@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from monitor.core.audit import AuditEntry, Via
-from monitor.core.incidents import IncidentState
+from monitor.core.incidents import IncidentState, MuteReason
 from monitor.core.results import Account, Check, Verdict
 from monitor.core.retraining import Retraining, RetrainingEvent, RetrainingState, given_up
 from monitor.core.rules import Allowance
@@ -142,6 +142,18 @@ def test_a_person_changes_an_incident_only_from_the_state_they_saw(store: Store)
     assert store.open_incident("m") == acknowledged
     assert store.incident_events("inc_1") == [event(None, FIRING), by_ann]
     assert [(row.kind, row.created_at) for row in store.deliveries()] == [("firing", by_ann.at)]
+
+
+def test_what_a_window_did_to_an_incident_meanwhile_is_not_undone_by_a_person(store: Store) -> None:
+    """It was told meanwhile: a person who saw it untold would close it without telling anybody of its end."""
+    seen = replace(incident(), notified_at=None, muted=MuteReason.SILENCED)
+    assert store.record(judgement(0, incident=seen, events=(event(None, FIRING),)))
+    told = replace(incident(), bad_windows=2, notified_at=key(1).end)
+    assert store.record(judgement(1, opened=seen, incident=told))
+    closed, by_ann = replace(seen, state=RESOLVED), event(FIRING, RESOLVED)
+    assert not store.save_incident(closed, by_ann, seen=seen)
+    assert store.open_incident("m") == told
+    assert store.save_incident(replace(told, state=RESOLVED), by_ann, seen=told)
 
 
 def test_what_a_person_did_is_audited_with_it_or_not_at_all(store: Store) -> None:

@@ -7,7 +7,7 @@ from monitor.core.audit import AuditEntry, Via
 from monitor.core.incidents import IncidentState, MuteReason, TransitionReason
 from monitor.core.retraining import Helped, Retraining, RetrainingEvent, RetrainingState
 from monitor.core.silences import Silence
-from monitor.ports import Message, Store
+from monitor.ports import RETRAINING, Message, Receipt, Store
 from tests.contracts.store_story import HOUR, NOW, START, incident, judgement
 from tests.contracts.store_story import event as incident_event
 
@@ -89,17 +89,6 @@ def test_a_request_to_retrain_goes_through_its_life_by_compare_and_set(store: St
     assert [line.action for line in store.audit(subject="ret_1")] == ["retrain", "approve"]
 
 
-def test_no_second_request_is_added_beside_one_that_has_not_ended(store: Store) -> None:
-    """Two people, or a person and a window, may ask at one moment."""
-    assert store.add_retraining(asked(), event(RetrainingState.PROPOSED, None))
-    second = asked("ret_2", state=RetrainingState.REQUESTED)
-    assert not store.add_retraining(second, event(RetrainingState.REQUESTED, None, "ret_2"), (note("second"),), entry("ret_2", "retrain"))
-    assert (store.retrainings(), store.deliveries(), store.audit()) == ([asked()], [], [])
-    assert store.add_retraining(replace(second, model="o"), event(RetrainingState.REQUESTED, None, "ret_2")), "of another model"
-    assert store.save_retraining(asked(state=RetrainingState.CANCELLED), event(RetrainingState.CANCELLED, RetrainingState.PROPOSED))
-    assert store.add_retraining(replace(second, id="ret_3"), event(RetrainingState.REQUESTED, None, "ret_3"))
-
-
 def test_what_came_of_a_retraining_is_kept(store: Store) -> None:
     store.add_retraining(asked(state=RetrainingState.RUNNING), event(RetrainingState.RUNNING, None))
     done = asked(state=RetrainingState.SUCCEEDED, updated_at=NOW, detail="trained on April", run_url="https://ci.example/7",
@@ -136,3 +125,47 @@ def test_a_judgement_made_before_another_muted_the_incident_is_made_again(store:
     assert store.record(judgement(0, incident=incident(), events=(incident_event(None, FIRING),)))
     assert store.save_incident(replace(incident(), muted=MuteReason.SILENCED), incident_event(FIRING, FIRING))
     assert not store.record(judgement(1, opened=incident(), incident=replace(incident(), bad_windows=2)))
+
+
+def wish(id: str, **changes: object) -> Message:
+    plain = Message(receiver="retrain", kind=RETRAINING, dedupe=f"retrain:{id}", incident=None, body={"data": {"id": id}})
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def test_a_second_wish_is_not_written_beside_one_that_has_not_ended(store: Store) -> None:
+    """Two people ask at once: each has seen that nobody has."""
+    first, second = asked(state=RetrainingState.REQUESTED), asked("ret_2", state=RetrainingState.REQUESTED)
+    assert store.add_retraining(first, event(RetrainingState.REQUESTED, None), (wish("ret_1"),))
+    for state in (RetrainingState.REQUESTED, RetrainingState.ACCEPTED, RetrainingState.RUNNING):
+        if state is not RetrainingState.REQUESTED:
+            assert store.save_retraining(replace(first, state=state), event(state, first.state))
+            first = replace(first, state=state)
+        assert not store.add_retraining(second, event(RetrainingState.REQUESTED, None, "ret_2"), (wish("ret_2"),), entry("ret_2"))
+    assert [each.id for each in store.retrainings()] == ["ret_1"]
+    assert [row.id for row in store.deliveries()] == [wish("ret_1").id]
+    assert store.add_retraining(replace(second, model="o"), event(RetrainingState.REQUESTED, None, "ret_2")), "another model's"
+    assert store.save_retraining(replace(first, state=RetrainingState.FAILED), event(RetrainingState.FAILED, first.state))
+    assert store.add_retraining(replace(second, id="ret_3"), event(RetrainingState.REQUESTED, None, "ret_3"))
+
+
+def test_a_request_that_is_cancelled_goes_out_no_more(store: Store) -> None:
+    """Its trainer was away so far; people are told all the same, and other requests go out."""
+    store.add_retraining(asked(state=RetrainingState.REQUESTED), event(RetrainingState.REQUESTED, None), (wish("ret_1"), note("told")))
+    store.add_retraining(asked("ret_11", model="o", state=RetrainingState.REQUESTED), event(RetrainingState.REQUESTED, None, "ret_11"),
+                         (wish("ret_11"),))
+    [held] = store.claim("retrain", owner="o", lease=60, limit=1, now=NOW)
+    step = event(RetrainingState.CANCELLED, RetrainingState.REQUESTED)
+    assert store.save_retraining(asked(state=RetrainingState.CANCELLED), step, (note("cancelled"),))
+    store.postponed(held, "the trainer is away", NOW)
+    store.delivered(held, Receipt(), NOW)
+    assert [row.id for row in store.claim("retrain", owner="o", lease=60, limit=9, now=NOW)] == [wish("ret_11").id]
+    assert {row.id for row in store.deliveries()} == {wish("ret_11").id, note("told").id, note("cancelled").id}
+
+
+def test_a_request_that_went_out_stays_written_when_it_is_cancelled(store: Store) -> None:
+    store.add_retraining(asked(state=RetrainingState.REQUESTED), event(RetrainingState.REQUESTED, None), (wish("ret_1"),))
+    [first] = store.claim("retrain", owner="o", lease=60, limit=2, now=NOW)
+    store.delivered(first, Receipt(), NOW)
+    step = event(RetrainingState.CANCELLED, RetrainingState.REQUESTED)
+    assert store.save_retraining(asked(state=RetrainingState.CANCELLED), step)
+    assert [row.state for row in store.deliveries()] == ["sent"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from monitor.core.recurring import Recurring
 from monitor.core.results import Check, Result, Verdict
 from monitor.core.retrain_policy import ASKED, Decision, RetrainingReason, Situation, consider, is_spent, only, remembered
-from monitor.core.retraining import UNFINISHED, Helped, Retraining, RetrainingState
+from monitor.core.retraining import HOLDING, UNFINISHED, Helped, Retraining, RetrainingState
 from monitor.core.rules import Allowance, Approval, Lasting, RetrainingRules
 
 START = datetime(2013, 7, 1, tzinfo=UTC)  # a Monday
@@ -105,7 +105,8 @@ def rules(drift: int | Lasting | None = 2, performance: int | Lasting | None = N
     return RetrainingRules(**{"when": when, "cooldown": DAY, "timeout": 30 * DAY, **more})  # type: ignore[arg-type]
 
 
-SILENT, FAILS, IN_VAIN = Trainer(after=None), Trainer(state=RetrainingState.FAILED, helped=None), Trainer(helped=Helped.DID_NOT)
+SILENT, STUCK = Trainer(after=None), Trainer(after=0, state=RetrainingState.RUNNING, helped=None)
+FAILS, IN_VAIN = Trainer(state=RetrainingState.FAILED, helped=None), Trainer(helped=Helped.DID_NOT)
 SLOW, UNJUDGED = Trainer(after=3), Trainer(helped=None)
 TWO_OF_THREE, THREE_OF_FIVE = Lasting(bad=2, within=3), Lasting(bad=3, within=5)
 LABELLED = Lasting(bad=2, within=2, realised=True, min_labelled=100)
@@ -139,17 +140,19 @@ TABLE: Sequence[tuple[str, Run, str]] = [
     ("the cooldown", Run(rules=rules(drift=1, cooldown=3 * DAY), drift="BBBBBBB"), "AccAccA"),
     ("the cooldown ends on the day", Run(rules=rules(drift=1, cooldown=DAY), drift="BBB"), "AAA"),
     ("old alerts alone do not ask again", Run(rules=rules(drift=TWO_OF_THREE), drift="BBIIII"), ".An..."),
-    ("a request that nobody ends holds others up", Run(rules=rules(drift=1), drift="BBBBB", trainer=SILENT), "Aoooo"),
-    ("until it is given up", Run(rules=rules(drift=1, timeout=3 * DAY), drift="BBBBBB", trainer=SILENT), "AooAoo"),
-    ("it is given up though nothing is wrong", Run(rules=rules(drift=1, timeout=2 * DAY), drift="BGGGB", trainer=SILENT), "A...A"),
-    ("a slow trainer", Run(rules=rules(drift=1), drift="BBBBBB", trainer=SLOW), "AooAoo"),
+    ("a request that nobody ends holds others up", Run(rules=rules(drift=1), drift="BBBBB", trainer=STUCK), "Aoooo"),
+    ("a trainer that says nothing holds up nothing", Run(rules=rules(drift=1), drift="BBBBB", trainer=SILENT), "AAAAA"),
+    ("but for the cooldown", Run(rules=rules(drift=1, cooldown=3 * DAY), drift="BBBBB", trainer=SILENT), "AccAc"),
+    ("until it is given up", Run(rules=rules(drift=1, timeout=3 * DAY), drift="BBBBBB", trainer=STUCK), "AooAoo"),
+    ("it is given up though nothing is wrong", Run(rules=rules(drift=1, timeout=2 * DAY), drift="BGGGB", trainer=STUCK), "A...A"),
+    ("one that reports its end alone holds up nothing", Run(rules=rules(drift=1), drift="BBBBBB", trainer=SLOW), "AAAAAA"),
     ("a trainer that fails is asked again", Run(rules=rules(drift=1), drift="BBB", trainer=FAILS), "AAA"),
     ("two in vain and no more", Run(rules=rules(drift=1), drift="BBBBB", trainer=IN_VAIN), "AAhhh"),
     ("no verdict yet is not in vain", Run(rules=rules(drift=1), drift="BBBB", trainer=UNJUDGED), "AAAA"),
     ("a data fault", Run(rules=rules(drift=1), drift="BBBB", faults="FFGG"), "ffAA"),
     ("a data fault that nobody minds", Run(rules=rules(drift=1, veto=False), drift="BB", faults="FF"), "AA"),
     ("a fault where nothing is due", Run(rules=rules(), drift="GB", faults="FF"), ".."),
-    ("a fault goes before an open request", Run(rules=rules(drift=1), drift="BBB", faults="GFG", trainer=SILENT), "Afo"),
+    ("a fault goes before an open request", Run(rules=rules(drift=1), drift="BBB", faults="GFG", trainer=STUCK), "Afo"),
     ("a person is asked first", Run(rules=rules(drift=1, approval=Approval.ASK), drift="GBB", trainer=SILENT), ".Po"),
     ("a proposal is given up", Run(rules=rules(drift=1, approval=Approval.ASK, timeout=2 * DAY), drift="BBBB", trainer=SILENT), "PoPo"),
     ("blackout hours", Run(rules=rules(drift=1, blackout=(MONDAYS,)), drift="B" * 8), "AAAAAAkA"),
@@ -182,7 +185,7 @@ def test_the_table_is_long_and_reaches_every_reason() -> None:
 
 
 def test_what_is_overdue_is_told_with_whatever_is_decided() -> None:
-    run = Run(rules=rules(drift=1, timeout=2 * DAY), drift="BGGG", trainer=SILENT)
+    run = Run(rules=rules(drift=1, timeout=2 * DAY), drift="BGGG", trainer=STUCK)
     assert letters(run) == "A..."
     assert run.overdue == [(2, run.asked[0].id)]
 
@@ -279,7 +282,7 @@ def test_the_same_history_comes_to_the_same_decisions(run: Run) -> None:
 def test_one_request_at_a_time_is_open(run: Run) -> None:
     for n in range(max(len(run.drift), len(run.performance))):
         decision = run._window(n)
-        assert sum(request.state in UNFINISHED for request in run.asked) <= 1, decision
+        assert sum(request.state in HOLDING for request in run.asked) <= 1, decision
 
 
 @given(st.lists(st.integers(0, 40), max_size=8), st.integers(0, 40), st.integers(1, 4), st.integers(1, 10))

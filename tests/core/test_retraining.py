@@ -217,6 +217,14 @@ def test_a_success_needs_its_version_and_keeps_it() -> None:
         reported(done, Report(state=RetrainingState.SUCCEEDED, version="9"), by="ci", at=NOON)
 
 
+def test_what_is_said_again_with_the_version_that_is_known_by_now_changes_nothing() -> None:
+    running = asked(START, RetrainingState.RUNNING)
+    assert reported(running, Report(state=RetrainingState.RUNNING, version="8"), by="ci", at=NOON) is None
+    named = replace(running, new_version="8")
+    with pytest.raises(UsageError, match="is running with version 8: it cannot become running"):
+        reported(named, Report(state=RetrainingState.RUNNING, version="9"), by="ci", at=NOON)
+
+
 @pytest.mark.parametrize("state", ALL)
 def test_only_a_proposal_is_approved_and_only_what_has_not_ended_is_cancelled(state: RetrainingState) -> None:
     request = asked(START, state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -22,6 +23,7 @@ from monitor.errors import Permanent, Retryable
 from monitor.notify import Dispatcher, receivers_of
 from monitor.notify.outgoing import picture_message
 from monitor.notify.slack import SlackBot
+from monitor.notify.slack_api import CALLS
 from monitor.notify.slack_picture import ALT_TEXT, MOST_ATTEMPTS, MOST_BYTES, file_name
 from monitor.notify.slack_webhook import SlackWebhook
 from monitor.ports import PICTURE, Delivery, Message
@@ -94,6 +96,18 @@ def test_a_picture_is_painted_uploaded_and_put_into_the_thread(slack: SlackServe
     assert methods(slack) == ["files.getUploadURLExternal", "upload", "files.completeUploadExternal"]
     assert easel.painted == [SHOWN]
     assert (receipt.thread, receipt.detail) == (None, "a picture of 5,008 bytes in the thread")
+
+
+def test_what_painting_takes_is_no_time_of_slacks(slack: SlackServer) -> None:
+    """A busy machine paints for longer than three calls may take: it would be painted again and again, and never sent."""
+
+    class Slow(Easel):
+        def paint(self, picture: Picture) -> bytes:
+            time.sleep(CALLS * 1.0 + 0.2)
+            return super().paint(picture)
+
+    bot(slack, Slow(), timeout=1.0).send(delivery(begun(slack)))
+    assert [file.content for file in slack.files.values()] == [PNG]
 
 
 def test_the_token_is_not_sent_to_where_the_bytes_go(slack: SlackServer) -> None:

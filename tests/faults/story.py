@@ -236,7 +236,7 @@ def run_in(setting: Setting) -> Run:
     if setting.told is not None:
         extra["slack"] = {"token": TOKEN, "channel": "#ml-alerts", "api_url": setting.told.slack.url, "pictures": False, "group_wait": "0s"}
         webhook = {"url": setting.told.trainer.url, "secret": SECRET}
-        model["retraining"] = {"webhook": webhook, "when": {"drift": "2 windows"}, "cooldown": "4h", "veto": False, "timeout": "6h"}
+        model["retraining"] = {"webhook": webhook, "when": {"drift": "2 windows"}, "cooldown": "4h", "veto": False}
     return Run(folder=setting.folder, store=setting.store, bootstrap=setting.bootstrap, topic=setting.topic, extra=extra,
                model=model | dict(setting.model), group=setting.group)  # fmt: skip
 

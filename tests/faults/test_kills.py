@@ -56,10 +56,10 @@ pytestmark = [pytest.mark.kafka, pytest.mark.real_kafka, pytest.mark.slow, pytes
 
 HOURS = range(18)
 FAULTY = (3, 4, 5, 10, 11)
-"""Two incidents, each with a request to retrain and an end, and between them the word that the first request is given up."""
+"""Two incidents, each with a request to retrain and an end: six messages."""
 ROWS = story(HOURS, faulty=FAULTY)
 HALF = len(ROWS) // 2
-MESSAGES = 7
+MESSAGES = 6
 RECEIVERS = 2
 AT_A_TIME = 2
 """Stories side by side: a daemon's start is mostly waiting."""

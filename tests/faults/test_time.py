@@ -229,7 +229,7 @@ def test_a_message_that_waits_for_its_next_try_is_not_held_back_by_a_clock_that_
     lines = [json.dumps({**each, **each["features"]}) for each in (row(n * 90) for n in range(-48 * PER_HOUR, 0))]
     (tmp_path / "reference.jsonl").write_text("\n".join(lines))
     run = ticking(kafka, tmp_path, topic, model={"reference": {"data": "reference.jsonl"}, "quality": {"max_null_share": 0.5}},
-                  extra={"slack": {"token": "xoxb-t", "channel": "#ml", "api_url": slack.url, "group_wait": "0s"}})
+                  extra={"slack": {"token": "xoxb-t", "channel": "#ml", "api_url": slack.url, "group_wait": "0s", "pictures": False}})
     with daemon(run) as d:
         story = Story(d, kafka.bootstrap, topic)
         story.feed(dep_delay=None)

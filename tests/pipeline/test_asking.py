@@ -219,12 +219,17 @@ def test_a_request_that_would_go_to_nobody_is_not_approved() -> None:
 
 
 def test_what_nobody_ends_is_given_up_in_event_time_and_told() -> None:
-    story = (1, 1, *[1.3] * 10)
-    world = judged(asking(cooldown=HOUR, timeout=4 * HOUR, when={"drift": 1}), story=story)
+    world = judged(asking(cooldown=HOUR, timeout=4 * HOUR, when={"drift": 1}), story=(1, 1, 1.3))
+    [first] = world.store.retrainings()
+    desk_of(world).report(first.id, Report(state=RetrainingState.RUNNING), by="trainer")
+    for hour in range(3, 12):
+        put_hour(world, hour, 1.3)
+    world.read_all()
+    world.judge.finish()
     first, second, *_ = world.store.retrainings()
     assert second.requested_at - first.requested_at == 4 * HOUR
     assert (first.state, first.detail) == (RetrainingState.FAILED, "timed out: no end was reported within 4h")
-    assert states(world, first.id) == [RetrainingState.REQUESTED, RetrainingState.FAILED]
+    assert states(world, first.id) == [RetrainingState.REQUESTED, RetrainingState.RUNNING, RetrainingState.FAILED]
     assert any(message.body.get("sentence", "").startswith("m: retraining failed: timed out") for message in messages(world, "slack"))
 
 

@@ -533,6 +533,19 @@ def test_retraining_is_asked_for_once_realised_performance_keeps_dropping(tmp_pa
     assert [message.receiver for message in world.store.deliveries()].count("ci") == 1
 
 
+def test_retraining_is_asked_for_however_far_judging_is_ahead_of_the_labels(tmp_path):
+    world = a_world(replace(MODEL, retraining=RetrainingRules(when={"performance": 2}, cooldown=24 * HOUR)))
+    with_reference(world, tmp_path)
+    for hour in range(60):
+        predict(world, hour)
+    go(world, labelled=False)
+    for hour in range(5):
+        label(world, hour, wrong=24 if hour in (2, 3) else 0)
+    go(world)
+    [asked] = world.store.retrainings()
+    assert asked.reason == "performance alerted in 2 windows in a row"
+
+
 def test_where_it_does_worst_is_told_of_all_rows_and_is_no_verdict(tmp_path):
     columns = (FEATURE, PREDICTION, Column(name="carrier", kind=Kind.CATEGORICAL, path="carrier"))
     model = replace(MODEL, columns=columns, segments=("carrier",), streams=(replace(MODEL.streams[0], columns=columns), MODEL.streams[1]))

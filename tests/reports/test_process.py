@@ -100,11 +100,11 @@ def test_a_killed_worker_is_told_as_such(worker: Worker) -> None:
 
 def test_one_that_overruns_its_deadline_is_ended_with_its_children(tmp_path: Path) -> None:
     note = tmp_path / "note"
-    with a_worker(fake_evidently(tmp_path / "fake"), Limits(seconds=4.0), NOTE=str(note)) as worker:
+    with a_worker(fake_evidently(tmp_path / "fake"), Limits(seconds=15.0), NOTE=str(note)) as worker:  # a busy machine starts it in 4
         began = time.monotonic()
-        with pytest.raises(Died, match="no answer within 4 s"):
+        with pytest.raises(Died, match="no answer within 15 s"):
             worker.ask(named("bears"))
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 20
     assert all(gone(int(pid)) for pid in note.read_text().split())
 
 
