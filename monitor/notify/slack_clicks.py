@@ -15,7 +15,7 @@ from typing import Protocol
 from monitor.core.audit import AuditEntry, Via
 from monitor.core.incidents import Incident, IncidentState, Step, acknowledge
 from monitor.core.messages import moment, span
-from monitor.core.retraining import Retraining, RetrainingEvent, RetrainingState
+from monitor.core.retraining import Retraining, RetrainingChange, RetrainingState
 from monitor.core.silences import silence_audit, silence_for, silence_id
 from monitor.errors import UsageError
 from monitor.log import Action as LogAction
@@ -34,19 +34,10 @@ NOT_CONFIGURED = "that is not configured here"
 log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
-    """What an approved request becomes: its new state, the line of its history, and what goes out about it."""
-
-    retraining: Retraining
-    event: RetrainingEvent
-    messages: tuple[Message, ...] = ()
-
-
 class Approver(Protocol):
-    """The policy's decision that a proposed request goes out. Pure; raises UsageError where it may not."""
+    """The policy's decision that a proposed request goes out, with what goes out about it. Raises UsageError where it may not."""
 
-    def __call__(self, retraining: Retraining, *, by: str, at: datetime) -> Approval:
+    def __call__(self, retraining: Retraining, *, by: str, at: datetime) -> tuple[RetrainingChange, Sequence[Message]]:
         """``by`` approves it now."""
 
 
@@ -205,9 +196,9 @@ def _approve(desk: ClickDesk, wish: Wish) -> str:
     if request.state is not RetrainingState.PROPOSED:
         who = f", approved by {request.approved_by}" if request.approved_by else ""
         raise UsageError(f"the request is {request.state} already{who}")
-    approval = desk.approve(request, by=wish.by, at=wish.at)
+    change, messages = desk.approve(request, by=wish.by, at=wish.at)
     audit = wish.audit(Deed.APPROVE, request.model, request.id)
-    if not desk.store.save_retraining(approval.retraining, approval.event, approval.messages, audit):
+    if not desk.store.save_retraining(change.retraining, change.event, messages, audit):
         raise UsageError(CHANGED)
     return f"Approved: {request.model} is asked to be retrained."
 
