@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,8 +44,12 @@ def closers() -> Iterator[ExitStack]:
 
 
 def workers() -> list[int]:
-    children = [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-    return [pid for pid in children if b"monitor.reports.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found = []
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread, or a process, that has ended meanwhile
+            children = map(int, (task / "children").read_text().split())
+            found += [pid for pid in children if b"monitor.reports.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return found
 
 
 def test_an_incident_s_page_is_written_shown_and_linked_and_its_worker_ends_with_the_daemon(tmp_path: Path, closers: ExitStack) -> None:
