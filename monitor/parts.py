@@ -7,14 +7,13 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 from monitor import __version__
 from monitor.clock import SystemClock
 from monitor.core.drift.sampled import needs_samples
-from monitor.core.retraining import Retraining
 from monitor.core.rules import Model
 from monitor.health import Health, NotReady
 from monitor.heartbeat import Heartbeat
@@ -24,7 +23,7 @@ from monitor.memory import MemoryGuard, limit_of
 from monitor.metrics import Metrics
 from monitor.notify import Dispatcher, lease_of, receivers_of
 from monitor.notify.mlflow import Mlflow
-from monitor.notify.slack_clicks import Approval, ClickDesk
+from monitor.notify.slack_clicks import ClickDesk
 from monitor.notify.slack_command import Questions
 from monitor.notify.slack_rights import rights_of
 from monitor.notify.slack_socket import SlackSocket
@@ -243,15 +242,9 @@ def _slack_socket(settings: Settings, store: Store, telling: Telling, desk: Desk
     rights = rights_of(settings.slack)
     questions = Questions(store=store, models=tuple(models), rights=rights, now=clock.now,
                           lag=partial(_lag_of, metrics))
-    clicks = ClickDesk(store=store, now=clock.now, rights=rights, tell=telling.person, approve=partial(_approval, desk),
+    clicks = ClickDesk(store=store, now=clock.now, rights=rights, tell=telling.person, approve=desk.approval,
                        accept_shift=shift_accepter(store, models, telling.person))
     return SlackSocket(slack=settings.slack, desk=clicks, questions=questions, clock=clock, health=health, metrics=metrics, owner=_owner())
-
-
-def _approval(desk: Desk, retraining: Retraining, *, by: str, at: datetime) -> Approval:
-    """What approving comes to. Raises UsageError where it is not proposed."""
-    change, messages = desk.approval(retraining, by=by, at=at)
-    return Approval(retraining=change.retraining, event=change.event, messages=messages)
 
 
 def _lag_of(metrics: Metrics, model: Model) -> int | None:

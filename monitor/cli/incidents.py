@@ -111,7 +111,7 @@ def _accept(config: Path, id: str, by: str | None) -> None:
         if incident.model not in settings.model_names():
             raise UsageError(f"model {incident.model!r} is not in {config}: resolve without --expected")
         who, at = by or getpass.getuser(), now()
-        audit = AuditEntry(at=at, by=who, via=Via.CLI, action="resolve as expected", model=incident.model, subject=incident.id)
+        audit = AuditEntry(at=at, by=who, via=Via.CLI, action="expect", model=incident.model, subject=incident.id)
         model = _complete(settings, store, incident.model)
         said = accept_shift(store, model, incident, by=who, at=at, audit=audit, tell=lambda step: _messages(config, store, step))
     typer.echo(f"incident {id} is resolved as expected: {said}")

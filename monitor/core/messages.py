@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -231,6 +232,11 @@ def _named(incident: Incident) -> str:
 def _until(incident: Incident) -> datetime:
     """Event time up to which an incident's duration is told."""
     return incident.resolved_at or incident.updated_at
+
+
+def finite(number: float | None) -> float | None:
+    """JSON has no NaN and no infinity: of few windows an interval may have no end."""
+    return number if number is not None and math.isfinite(number) else None
 
 
 def cut(text: str, most: int = MAX_TEXT) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -102,6 +103,9 @@ REPORTED: Mapping[RetrainingState, tuple[RetrainingState, ...]] = {
 }
 """What a trainer may say next, by the state that a request is in. Any state may be said again."""
 
+URL_PATTERN = r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#][!-~]*)?"
+"""A web address in ASCII: the page and messages link to it."""
+
 REPORTABLE = (RetrainingState.ACCEPTED, RetrainingState.RUNNING, *_DONE)
 """What a trainer may say at all."""
 
@@ -132,6 +136,8 @@ def reported(retraining: Retraining, report: Report, *, by: str, at: datetime) -
         raise UsageError(f"retraining {retraining.id} is {retraining.state}{which}: it cannot become {report.state}; allowed: {said}")
     if report.state is RetrainingState.SUCCEEDED and not report.version:
         raise UsageError(f"retraining {retraining.id}: succeeded needs the version that was trained")
+    if report.run_url is not None and not re.fullmatch(URL_PATTERN, report.run_url):
+        raise UsageError(f"retraining {retraining.id}: the address of the run is none; expected one like https://ci.example/runs/7")
     named = replace(retraining, run_url=report.run_url or retraining.run_url, new_version=report.version or retraining.new_version)
     return _changed(named, report.state, at=at, by=by, detail=report.detail)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from monitor.core.incidents import Incident
-from monitor.core.messages import ColumnLine, cut, model_url, to_body
+from monitor.core.messages import ColumnLine, cut, finite, model_url, to_body
 from monitor.core.results import ALL_ROWS, Check, Result, Verdict, latest, only_told
 from monitor.core.retraining import Retraining, RetrainingState
 from monitor.core.schema import rfc3339
@@ -230,17 +229,12 @@ def _evidence(result: Result) -> Evidence:
         check=result.check,
         column=None if result.column is None else cut(result.column),
         metric=result.metric,
-        value=_finite(result.value),
-        threshold=_finite(result.threshold),
+        value=finite(result.value),
+        threshold=finite(result.threshold),
         reason=cut(result.reason),
         segment=cut(result.segment, MAX_SEGMENT),
-        ci_low=_finite(result.ci_low),
-        ci_high=_finite(result.ci_high),
+        ci_low=finite(result.ci_low),
+        ci_high=finite(result.ci_high),
         labelled=result.labelled,
         estimated=result.estimated,
     )
-
-
-def _finite(number: float | None) -> float | None:
-    """JSON has no NaN and no infinity."""
-    return number if number is not None and math.isfinite(number) else None

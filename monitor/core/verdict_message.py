@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.core.messages import cut, model_url
+from monitor.core.messages import cut, finite, model_url
 from monitor.core.retraining import Helped, Retraining
 
 if TYPE_CHECKING:  # the commands make messages too, and need no statistics for it
@@ -52,9 +51,9 @@ def retraining_verdict(retraining: Retraining, found: Answer, *, metric: str = "
         sentence=cut(f"{retraining.model}: {retraining.verdict}"),
         incident=retraining.incident,
         metric=metric,
-        difference=_finite(found.difference),
-        low=_finite(found.low),
-        high=_finite(found.high),
+        difference=finite(found.difference),
+        low=finite(found.low),
+        high=finite(found.high),
         windows=found.windows,
         estimated=found.estimated,
         basis="" if found.basis is None else str(found.basis),
@@ -65,8 +64,3 @@ def retraining_verdict(retraining: Retraining, found: Answer, *, metric: str = "
 def verdict_dedupe(receiver: str, retraining: Retraining) -> str:
     """What makes the verdict unique at one receiver: it is given once."""
     return f"{receiver}:{retraining.id}:verdict"
-
-
-def _finite(number: float | None) -> float | None:
-    """JSON has no infinity: of few windows the interval may have no end."""
-    return number if number is not None and math.isfinite(number) else None

@@ -15,8 +15,8 @@ from typing import Protocol
 from monitor.core.audit import AuditEntry, Via
 from monitor.core.incidents import Incident, IncidentState, Step, acknowledge
 from monitor.core.messages import moment, span
-from monitor.core.retraining import Retraining, RetrainingEvent, RetrainingState
-from monitor.core.silences import silence_for, silence_id
+from monitor.core.retraining import Retraining, RetrainingChange, RetrainingState
+from monitor.core.silences import silence_audit, silence_for, silence_id
 from monitor.errors import UsageError
 from monitor.log import Action as LogAction
 from monitor.log import logger
@@ -34,19 +34,10 @@ NOT_CONFIGURED = "that is not configured here"
 log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
-    """What an approved request becomes: its new state, the line of its history, and what goes out about it."""
-
-    retraining: Retraining
-    event: RetrainingEvent
-    messages: tuple[Message, ...] = ()
-
-
 class Approver(Protocol):
-    """The policy's decision that a proposed request goes out. Pure; raises UsageError where it may not."""
+    """The policy's decision that a proposed request goes out, with what goes out about it. Raises UsageError where it may not."""
 
-    def __call__(self, retraining: Retraining, *, by: str, at: datetime) -> Approval:
+    def __call__(self, retraining: Retraining, *, by: str, at: datetime) -> tuple[RetrainingChange, Sequence[Message]]:
         """``by`` approves it now."""
 
 
@@ -179,7 +170,7 @@ def _silence(desk: ClickDesk, wish: Wish, button: str) -> str:
     length = SILENCES[button]
     made = silence_for(incident, until=wish.at + length, by=wish.by, at=wish.at, reason=f"{span(length)}, by a button in Slack")
     silence = replace(made, id=silence_id(f"{button} {incident.id}", wish.by, wish.clicked_at))  # the same in every copy of the click
-    audit = wish.audit(Deed.SILENCE, incident.model, silence.id, f"incident {incident.id} until {moment(silence.ends_at)}")
+    audit = silence_audit(silence, by=wish.by, at=wish.at, via=Via.SLACK, action=str(Deed.SILENCE))
     if not desk.store.add_silence(silence, audit):
         raise UsageError("this very click has silenced it already")
     return f"Silenced until {moment(silence.ends_at)}: nothing but the end of this incident is told until then."
@@ -205,9 +196,9 @@ def _approve(desk: ClickDesk, wish: Wish) -> str:
     if request.state is not RetrainingState.PROPOSED:
         who = f", approved by {request.approved_by}" if request.approved_by else ""
         raise UsageError(f"the request is {request.state} already{who}")
-    approval = desk.approve(request, by=wish.by, at=wish.at)
+    change, messages = desk.approve(request, by=wish.by, at=wish.at)
     audit = wish.audit(Deed.APPROVE, request.model, request.id)
-    if not desk.store.save_retraining(approval.retraining, approval.event, approval.messages, audit):
+    if not desk.store.save_retraining(change.retraining, change.event, messages, audit):
         raise UsageError(CHANGED)
     return f"Approved: {request.model} is asked to be retrained."
 

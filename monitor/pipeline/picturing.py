@@ -8,7 +8,7 @@ from monitor.core.cause import Cause
 from monitor.core.evaluate import Subject
 from monitor.core.incidents import Step
 from monitor.core.picture import Picture
-from monitor.core.picture.course import COURSE_WINDOWS, leading, within
+from monitor.core.picture.course import COURSE_WINDOWS, shown_result, within
 from monitor.core.picture.taken import taken
 from monitor.core.results import Result
 from monitor.core.rules import Model
@@ -24,7 +24,7 @@ def picture_of(
     def take(sentence: str) -> Picture | None:
         if step.incident is None:
             return None
-        lead = leading(results, cause, () if model.performance is None else model.performance.metrics)
+        lead = shown_result(results, cause, () if model.performance is None else model.performance.metrics)
         history = [] if lead is None else store.recent_results(model.name, [lead.check], COURSE_WINDOWS)
         shown = None if lead is None else within(lead, results, history, step.incident.since)
         return taken(step.incident, sentence, cause, subjects, results, shown, history)

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from monitor.core.retraining import REPORTABLE, Report, RetrainingState
+from monitor.core.retraining import REPORTABLE, URL_PATTERN, Report, RetrainingState
 from monitor.web.errors import bad_query
 from monitor.web.query import MAX_NAME, NAME_PATTERN, is_name
 
 MAX_VERSION, MAX_DETAIL, MAX_URL = 200, 1000, 2000
 TEXT_PATTERN = r"[^\u0000]*"
-URL_PATTERN = r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#][!-~]*)?"
-"""A web address in ASCII: the page and messages show it."""
 
 _NAMED, _URL, _HALF = re.compile(NAME_PATTERN), re.compile(URL_PATTERN), re.compile("[\ud800-\udfff]")
 

@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse, Response
 from monitor import __version__
 from monitor.core.incidents import IncidentState
 from monitor.core.results import ALL_ROWS, Check, Verdict
-from monitor.core.retraining import REPORTABLE, Helped, RetrainingState
+from monitor.core.retraining import REPORTABLE, URL_PATTERN, Helped, RetrainingState
 from monitor.core.rules import Model, Task
-from monitor.web.body import MAX_DETAIL, MAX_URL, MAX_VERSION, TEXT_PATTERN, URL_PATTERN
+from monitor.web.body import MAX_DETAIL, MAX_URL, MAX_VERSION, TEXT_PATTERN
 from monitor.web.parts import parts_of
 from monitor.web.query import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME, MAX_TEXT, NAME_PATTERN
 from monitor.web.silences import CHECKS, Which

@@ -23,7 +23,7 @@ from monitor.core.messages import from_body
 from monitor.core.picture import Bars, Course, Picture, Point, Tick
 from monitor.core.picture.axis import axis_of, value_text
 from monitor.core.picture.bars import MOST_BARS, MOST_CATEGORIES, REST, column_bars
-from monitor.core.picture.course import COURSE_WINDOWS, course_of, leading, within
+from monitor.core.picture.course import COURSE_WINDOWS, course_of, shown_result, within
 from monitor.core.picture.taken import MOST_BYTES, MOST_COLUMNS, fitting, taken
 from monitor.core.profile import Profile, RowSample
 from monitor.core.results import ALL_ROWS, Check, Result, Verdict
@@ -216,25 +216,25 @@ CAUSE = Cause(headline="x: ×60", columns=(ColumnCause(name="x", metric="ks", va
 
 def test_the_worst_drop_leads_and_without_one_the_metric_that_is_asked_for_first() -> None:
     well, log_loss = result(0), result(0, metric="log_loss")
-    assert leading([log_loss, well, drifted(0)], CAUSE, ["accuracy", "log_loss"]) == well
+    assert shown_result([log_loss, well, drifted(0)], CAUSE, ["accuracy", "log_loss"]) == well
     dropped = replace(log_loss, verdict=Verdict.ALERT)
-    assert leading([dropped, well], CAUSE, ["accuracy", "log_loss"]) == dropped
+    assert shown_result([dropped, well], CAUSE, ["accuracy", "log_loss"]) == dropped
 
 
 def test_where_performance_is_not_judged_the_leading_columns_distance_is_shown() -> None:
     other = drifted(0, 0.9, column="y")
     segment = drifted(0, segment="carrier=AA")
     unknown = result(0, None, verdict=Verdict.INSUFFICIENT)
-    assert leading([other, segment, drifted(0), unknown], CAUSE) == drifted(0)
-    assert leading([unknown], CAUSE) is None
-    assert leading([unknown], Cause(headline="")) is None
+    assert shown_result([other, segment, drifted(0), unknown], CAUSE) == drifted(0)
+    assert shown_result([unknown], CAUSE) is None
+    assert shown_result([unknown], Cause(headline="")) is None
 
 
 def test_a_leading_column_without_a_distance_of_its_own_is_shown_by_what_there_is() -> None:
     nulls = drifted(0, 0.5, check=Check.QUALITY, metric="null_share")
     cause = Cause(headline="x", columns=(replace(CAUSE.columns[0], metric="null_share", value=0.5),))
-    assert leading([nulls, drifted(0)], cause) == nulls
-    assert leading([drifted(0)], cause) == drifted(0)
+    assert shown_result([nulls, drifted(0)], cause) == nulls
+    assert shown_result([drifted(0)], cause) == drifted(0)
 
 
 def test_where_the_last_window_did_not_drop_the_metric_that_did_before_in_the_incident_leads() -> None:

@@ -208,6 +208,12 @@ def test_what_is_allowed_is_said() -> None:
         reported(asked(START, RetrainingState.CANCELLED), Report(state=RetrainingState.RUNNING), by="ci", at=NOON)
 
 
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "ftp://ci/7", "https://ci/7\n", "https://", ""])
+def test_what_is_no_address_is_no_link_on_the_page_whoever_reports_it(url: str) -> None:
+    with pytest.raises(UsageError, match="the address of the run is none"):
+        reported(asked(START, RetrainingState.REQUESTED), Report(state=RetrainingState.RUNNING, run_url=url), by="ann", at=NOON)
+
+
 def test_a_success_needs_its_version_and_keeps_it() -> None:
     with pytest.raises(UsageError, match="needs the version"):
         reported(asked(START, RetrainingState.RUNNING), Report(state=RetrainingState.SUCCEEDED), by="ci", at=NOON)

@@ -196,7 +196,7 @@ def test_what_a_person_expects_is_learned_where_references_are_merged(config: Pa
     assert f"incident {opened.id} is resolved as expected: references that are merged from windows learn it" in said
     assert [e.reason for e in store.incident_events(opened.id)][-1] == "resolved by a person as expected"
     assert [d.expected for d in store.disturbances("m", START + DAY)] == [True]
-    assert [(e.by, e.via, e.action, e.subject) for e in store.audit()] == [("eve", "cli", "resolve as expected", opened.id)]
+    assert [(e.by, e.via, e.action, e.subject) for e in store.audit()] == [("eve", "cli", "expect", opened.id)]
 
 
 def test_what_a_person_expects_takes_windows_that_a_reference_can_be_made_of(config: Path, store: Store) -> None:

@@ -24,7 +24,7 @@ from monitor.clock import SystemClock
 from monitor.core.audit import AuditEntry, Via
 from monitor.core.incidents import Incident, IncidentState, Notify, NotifyKind, TransitionReason
 from monitor.core.messages import Occasion, message_body
-from monitor.core.retraining import Retraining, RetrainingEvent, RetrainingState
+from monitor.core.retraining import Retraining, RetrainingChange, RetrainingEvent, RetrainingState
 from monitor.demo import scripted_http as http
 from monitor.demo.slack_clicks import ANN, SlackUser, buttons_of
 from monitor.demo.slack_history import SlackPost
@@ -36,7 +36,7 @@ from monitor.metrics import Metrics
 from monitor.notify.slack import SlackBot
 from monitor.notify.slack_answer import Answers
 from monitor.notify.slack_buttons import proposal_buttons
-from monitor.notify.slack_clicks import Approval, ClickDesk
+from monitor.notify.slack_clicks import ClickDesk
 from monitor.notify.slack_command import Questions
 from monitor.notify.slack_link import Closed, open_link
 from monitor.notify.slack_rights import Deed, Rights
@@ -205,7 +205,7 @@ def test_a_silence_of_the_incident_is_kept_and_shown(
     (silence,) = store.silences()
     assert (silence.model, silence.incident, silence.by, silence.check, silence.column) == ("m", "inc_1", "ann (U0ANN)", None, None)
     assert silence.ends_at - silence.starts_at == timedelta(hours=hours)
-    assert [(line.action, line.by) for line in store.audit(subject=silence.id)] == [("silence", "ann (U0ANN)")]
+    assert [(line.action, line.by) for line in store.audit(subject="inc_1")] == [("silence", "ann (U0ANN)")]
     eventually(lambda: now_of(slack, post).edits == 1)
     assert f"🔕 Silenced until {silence.ends_at:%Y-%m-%d %H:%M} UTC by ann (U0ANN)" in shown(now_of(slack, post))
     assert ACK in buttons_of(now_of(slack, post))
@@ -348,11 +348,11 @@ def test_a_proposal_of_no_incident_shows_that_it_was_approved(
     assert buttons_of(now_of(slack, post)) == {}
 
 
-def approved(retraining: Retraining, *, by: str, at: datetime) -> Approval:
+def approved(retraining: Retraining, *, by: str, at: datetime) -> tuple[RetrainingChange, tuple[Message, ...]]:
     after = replace(retraining, state=RetrainingState.REQUESTED, approved_by=by, updated_at=at)
     step = RetrainingEvent(retraining=retraining.id, at=at, before=retraining.state, after=after.state, by=by)
     message = Message(receiver="retraining:m", kind="retraining", dedupe="ret_1", incident=None, body={})
-    return Approval(retraining=after, event=step, messages=(message,))
+    return RetrainingChange(retraining=after, event=step), (message,)
 
 
 def test_an_expected_shift_is_accepted_by_who_may(slack: SlackServer, store: Store, listening: Callable[..., Listening]) -> None:

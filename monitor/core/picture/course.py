@@ -18,7 +18,7 @@ DIGITS = 5
 LONGEST_TITLE = 80
 
 
-def leading(results: Iterable[Result], cause: Cause, metrics: Sequence[str] = ()) -> Result | None:
+def shown_result(results: Iterable[Result], cause: Cause, metrics: Sequence[str] = ()) -> Result | None:
     """The result whose metric is shown: of performance the worst drop, where nothing dropped the first of the ``metrics`` that are asked
     for. None where there is none with a value."""
     known = [r for r in latest(results).values() if r.value is not None and math.isfinite(r.value) and r.verdict in DECIDED]
