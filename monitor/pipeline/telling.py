@@ -118,7 +118,9 @@ class Telling:
         return retraining_notes(retraining, self._people_of(retraining, incident), page_url=routes.page_url)
 
     def verdict(self, retraining: Retraining, found: Answer, metric: str) -> tuple[Message, ...]:
-        """Whether retraining helped, for people; in the thread of the incident that asked for it."""
+        """Whether retraining helped, for people; in the thread of the incident that asked for it. Nobody, where that is held back."""
+        if retraining.incident is not None and untold(self._stored(retraining.incident)):
+            return ()
         routes = self._routes.get(retraining.model, NOBODY)
         return verdict_messages(retraining, found, metric, self._people_of(retraining), page_url=routes.page_url)
 

@@ -11,10 +11,11 @@ import pytest
 
 from monitor.core.audit import Via
 from monitor.core.conditions import EVERY_MODEL, Condition, Trouble
+from monitor.core.helped import Answer
 from monitor.core.incidents import Incident, IncidentState
 from monitor.core.maintenance import OneOff
 from monitor.core.messages import IncidentMessage, from_body
-from monitor.core.retraining import Retraining, RetrainingState
+from monitor.core.retraining import Helped, Retraining, RetrainingState
 from monitor.core.rules import AlertRules
 from monitor.core.silences import Silence, new_silence, silence_audit, silence_for
 from monitor.doubles.store import MemoryStore
@@ -307,7 +308,11 @@ def test_what_becomes_of_a_request_to_retrain_is_not_told_while_its_incident_is_
     assert telling.retraining_status(failed) == ()
     assert telling.retraining_status(replace(failed, state=RetrainingState.PROPOSED)) != ()
     assert telling.retraining_status(replace(failed, incident=None)) != ()
+    did_not = Answer(helped=Helped.DID_NOT, final=True, sentence="retraining did not help")
+    assert telling.verdict(failed, did_not, "roc_auc") == ()
+    assert telling.verdict(replace(failed, incident=None), did_not, "roc_auc") != ()
     world.clock.wall = START + 2 * HOUR
     hours(world, 60, first=1)
     assert told(world) == ["firing"]
     assert telling.retraining_status(failed) != ()
+    assert telling.verdict(failed, did_not, "roc_auc") != ()
