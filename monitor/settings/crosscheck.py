@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from monitor.core.results import Check
 from monitor.core.rules import Formula, Severity
@@ -21,6 +22,7 @@ from monitor.settings.performance import evidence_faults, label_faults, metric_f
 from monitor.settings.problems import suggestion
 from monitor.settings.receiver_faults import receiver_faults, route_faults
 from monitor.settings.receivers import APP_TOKEN, SLACK_API_URL, SlackSettings, why_unusable
+from monitor.settings.registry import registry_faults
 from monitor.settings.repair import section_of
 from monitor.settings.retraining import blackout_faults, when_faults
 from monitor.settings.rules import ANY_VERSION
@@ -144,17 +146,8 @@ def _digest(file: FileSettings) -> Iterator[Fault]:
 
 def _http(file: FileSettings) -> Iterator[Fault]:
     yield from _either(("http",), file.http, "token")
-
-
-def _mlflow(file: FileSettings) -> Iterator[Fault]:
-    if file.mlflow is None:
-        for name, model in file.models.items():
-            if model.registry is not None:
-                yield ("models", name, "registry"), "needs to know where the registry is; expected mlflow: {url: …} at the top"
-        return
-    yield from _either(("mlflow",), file.mlflow, "token")
-    for why in file.mlflow.faults():
-        yield ("mlflow", "url"), why
+    if file.http.public_url is not None and "@" in urlsplit(file.http.public_url).netloc:
+        yield ("http", "public_url"), "it holds a user or a password, and is part of every link; expected https://host/path"
 
 
 def _heartbeat(file: FileSettings) -> Iterator[Fault]:
@@ -372,7 +365,7 @@ def _reaches(model: ModelSettings) -> Iterator[tuple[timedelta, str]]:
 
 TOP_CHECKS: dict[str, Callable[[FileSettings], Iterator[Fault]]] = {
     "kafka": _kafka, "slack": _slack, "receivers": _receivers, "digest": _digest, "http": _http, "heartbeat": _heartbeat,
-    "mlflow": _mlflow, "retention": _retention,
+    "mlflow": registry_faults, "retention": _retention,
 }
 
 ROUTE_NEEDS = ("slack", "receivers", "routes")

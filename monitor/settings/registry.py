@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
 from monitor.settings.block import Block, Duration, File, SecretText, Text, Url, within
+from monitor.settings.faults import Fault, either
 from monitor.settings.receivers import LINK_LOCAL, Timeout, why_unusable
+
+if TYPE_CHECKING:
+    from monitor.settings.file import FileSettings
 
 DEFAULT_ARTIFACT = "driftd/reference.json"
 
@@ -47,3 +51,15 @@ class RegistrySettings(Block):
     """The model in the registry; a row's version is the number of its version there."""
 
     name: Text = Field(description="Name of the registered model.")
+
+
+def registry_faults(file: FileSettings) -> Iterator[Fault]:
+    """A registry that models name and nobody can reach, and one that may not be called."""
+    if file.mlflow is None:
+        for name, model in file.models.items():
+            if model.registry is not None:
+                yield ("models", name, "registry"), "needs to know where the registry is; expected mlflow: {url: …} at the top"
+        return
+    yield from either(("mlflow",), file.mlflow, "token")
+    for why in file.mlflow.faults():
+        yield ("mlflow", "url"), why
