@@ -173,6 +173,7 @@ def test_a_version_that_appears_brings_its_reference_and_is_tagged(server: Serve
     assert "driftd.helped" not in server.tags["flights", "1"]
 
 
+@pytest.mark.fault(47)
 def test_a_registry_that_fails_is_told_once_and_holds_up_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     world = world_of(replace(PLAIN, bootstrap=None))
     live(world, range(3), {"2": 0.0})

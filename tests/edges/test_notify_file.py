@@ -80,6 +80,7 @@ def _umask() -> int:
     return mask
 
 
+@pytest.mark.fault(45)
 def test_a_full_disk_is_tried_again() -> None:
     with pytest.raises(Retryable, match="lines: cannot write: No space left on device"):
         lines(Path("/dev/full")).send(delivery())
@@ -100,6 +101,7 @@ def files_up_to(size: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, ignored)
 
 
+@pytest.mark.fault(45)
 def test_half_a_line_is_taken_back_when_the_disk_fills_up_in_the_middle_of_it(tmp_path: Path) -> None:
     path, sender = tmp_path / "out", lines(tmp_path / "out")
     sender.send(delivery(id="msg_1"))

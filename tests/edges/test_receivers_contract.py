@@ -192,6 +192,7 @@ def test_every_kind_of_message_is_sent_and_sent_again(kit: Kit) -> None:
         assert receipt.detail
 
 
+@pytest.mark.fault(44)
 @pytest.mark.fault(16)
 @pytest.mark.parametrize("trouble", EXPECTED)
 def test_trouble_is_an_error_that_says_what_to_do_within_its_time_and_tells_no_secret(

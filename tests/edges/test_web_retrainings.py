@@ -126,6 +126,7 @@ def test_a_report_that_cannot_be_understood_is_a_400(reading: Site, body: object
     assert reading.post(f"/api/v1/retrainings/{ID}/status", token=TRAINER, content=b"[" * 60_000).status_code == 400
 
 
+@pytest.mark.fault(48)
 def test_the_trainers_token_is_good_for_reports_of_its_model_and_nothing_else(here: Site) -> None:
     assert report(here, state="accepted").status_code == 200
     assert report(here, token=TOKEN, state="running").status_code == 200

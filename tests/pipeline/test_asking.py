@@ -218,6 +218,7 @@ def test_a_request_that_would_go_to_nobody_is_not_approved() -> None:
     assert [found.state for found in world.store.retrainings()] == [RetrainingState.PROPOSED]
 
 
+@pytest.mark.fault(48)
 def test_what_nobody_ends_is_given_up_in_event_time_and_told() -> None:
     world = judged(asking(cooldown=HOUR, timeout=4 * HOUR, when={"drift": 1}), story=(1, 1, 1.3))
     [first] = world.store.retrainings()

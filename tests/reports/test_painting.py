@@ -189,6 +189,7 @@ def test_an_interval_far_wider_than_all_values_does_not_flatten_the_course() -> 
 # --- what may go wrong ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(46)
 def test_a_worker_that_dies_over_a_picture_may_do_better_next_time() -> None:
     with closing(WorkerPainter(Worker(Limits(seconds=0.05)))) as painter, pytest.raises(Retryable, match="not painted: no answer within"):
         painter.paint(SHOWN)
