@@ -234,7 +234,8 @@ def run_in(setting: Setting) -> Run:
     }  # fmt: skip
     extra: dict[str, Any] = {"kafka": kafka, "checkpoint": {"every": setting.every, "max_rows": setting.max_rows}}
     if setting.told is not None:
-        extra["slack"] = {"token": TOKEN, "channel": "#ml-alerts", "api_url": setting.told.slack.url, "pictures": False, "group_wait": "0s"}
+        extra["slack"] = {"token": TOKEN, "channel": "#ml-alerts", "api_url": setting.told.slack.url, "pictures": False, "group_wait": "0s",
+                          "group_at": "off"}  # each message is one post, whose id tells which
         webhook = {"url": setting.told.trainer.url, "secret": SECRET}
         model["retraining"] = {"webhook": webhook, "when": {"drift": "2 windows"}, "cooldown": "4h", "veto": False}
     return Run(folder=setting.folder, store=setting.store, bootstrap=setting.bootstrap, topic=setting.topic, extra=extra,

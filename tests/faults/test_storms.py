@@ -46,7 +46,8 @@ def read_to_the_end(kafka: Broker, folder: Path, told: People, rows: list[Row], 
                          group=f"storm-{uuid.uuid4().hex[:8]}", told=told, max_rows=10_000))  # fmt: skip
     give_references(run, list(models))
     settings = json.loads(run.config.read_text())
-    settings["slack"].pop("group_wait")  # as people have it
+    for name in ("group_wait", "group_at"):  # as people have it
+        settings["slack"].pop(name)
     settings |= more
     settings["models"] = {name: settings["models"][MODEL] | given for name, given in models.items()}
     if not kafka.real:
