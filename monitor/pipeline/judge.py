@@ -177,7 +177,7 @@ class Judge:
         """Results, then the incident they make or end, then whether to ask for retraining, then who is told."""
         key = windows[0].key
         subjects = self.subjects(model, windows)
-        counted = {w.key.version: w.account.counted for w in windows if w.key.segment == ALL_ROWS}
+        counted = _counted(windows)
         results = weighed([result for subject in subjects for result in self._results(subject, model)], model)
         opened = self._store.open_incident(model.name)
         cause = explain(results, subjects, model, opened=opened)
@@ -197,7 +197,7 @@ class Judge:
     def subjects(self, model: Model, windows: Sequence[StoredWindow]) -> list[Subject]:
         """The versions and segments of one window, each with what it is compared with; ``windows`` are all of them."""
         standards = self._standards.of(model, windows)
-        counted = {w.key.version: w.account.counted for w in windows if w.key.segment == ALL_ROWS}
+        counted = _counted(windows)
         versions = sum(rows >= max(model.min_rows, 1) for rows in counted.values())
         predicted = self._predicted(model, windows)
         return [self._subject(model, window, windows, standards[window.key], versions, predicted) for window in windows]
@@ -280,3 +280,8 @@ def _part(rows: Predicted | None, segment: str) -> Predicted | None:
 def came_late(window: StoredWindow) -> bool:
     """Whether nothing but late rows made it. When they are read is chance, and so no part of what the window comes to."""
     return 0 < window.account.late == window.account.received
+
+
+def _counted(windows: Sequence[StoredWindow]) -> Mapping[str, int]:
+    """By version, the rows that were counted."""
+    return {window.key.version: window.account.counted for window in windows if window.key.segment == ALL_ROWS}
