@@ -177,8 +177,6 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
     judge = Judge(store=store, models=models, references=references, clock=clock, metrics=metrics, telling=telling,
                   partitions=lambda: reader.partitions, tester=tester, muting=muting, alive=still_judging,
                   bootstrap=Bootstrap(store, references, clock))
-    loop = RetrainingLoop(store=store, models=[model for model in models if model.retraining is not None], references=references,
-                          clock=clock, metrics=metrics, telling=telling)
     reviser = Reviser(store=store, references=references, clock=clock, metrics=metrics, telling=telling, muting=muting)
     labelling = Labelling(store=store, models=models, reviser=reviser, clock=clock, metrics=metrics,
                           partitions=lambda: reader.partitions, alive=partial(still_at_it, health, "labels"),
@@ -203,7 +201,9 @@ def build(settings: Settings, config: Path, closers: ExitStack) -> Parts:
         registry = RegistryLink(store=store, models=models, names=settings.registered(), registry=Mlflow(settings.mlflow, clock.now),
                                 references=references, clock=clock)
         ticks.add("registry", registry.sweep, settings.mlflow.every, None)
-    if any(model.retraining is not None for model in models):
+    retrained = [model for model in models if model.retraining is not None]
+    if retrained:
+        loop = RetrainingLoop(store=store, models=retrained, references=references, clock=clock, metrics=metrics, telling=telling)
         ticks.add("retraining", loop.sweep, LOOP, None)
     for name, work in (("watchdog", watchdog.check), ("self-watch", watch.sweep)):
         ticks.add(name, work, WATCH, live_within)
